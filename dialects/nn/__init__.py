@@ -1,0 +1,1 @@
+"""The graph dialect, one file per op family."""

@@ -1,0 +1,1 @@
+"""Compile, load and call generated programs."""
