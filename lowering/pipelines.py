@@ -1,0 +1,53 @@
+"""The orders in which a program goes from level to level.
+
+`PASSES` says where each pass lives, so that a tool can list them without importing any;
+`PIPELINES` names the orders. A pipeline may name another, and options given to a pipeline reach
+every pass in it that has them: `train-cpu{target=avx2 rule=adam}`.
+"""
+
+UPSTREAM = "xdsl.transforms"
+
+PASSES: dict[str, str] = {
+    "canonicalize": f"{UPSTREAM}.canonicalize:CanonicalizePass",
+    "cse": f"{UPSTREAM}.common_subexpression_elimination:CommonSubexpressionElimination",
+    "dce": f"{UPSTREAM}.dead_code_elimination:DeadCodeElimination",
+    # training
+    "nn-gradient": "nnc.lowering.nn_gradient:NnGradientPass",
+    "optim-apply": "nnc.lowering.optim_apply:OptimApplyPass",
+    # graph
+    "nn-layout": "nnc.lowering.nn_layout:NnLayoutPass",
+    # groups
+    "kernel-fuse": "nnc.lowering.kernel_fuse:KernelFusePass",
+    "kernel-outline": "nnc.lowering.kernel_outline:KernelOutlinePass",
+    "kernel-select": "nnc.lowering.kernel_select:KernelSelectPass",
+    "kernel-schedule": "nnc.lowering.kernel_schedule:KernelSchedulePass",
+    # storage
+    "bufferize": "nnc.lowering.bufferize:BufferizePass",
+    # loops
+    "nn-decompose": "nnc.lowering.nn_decompose:NnDecomposePass",
+    "kernel-to-loops": "nnc.lowering.kernel_to_loops:KernelToLoopsPass",
+    "loop-tile": "nnc.lowering.loop_tile:LoopTilePass",
+    "expand-math": "nnc.lowering.expand_math:ExpandMathPass",
+    "loop-map": "nnc.lowering.loop_map:LoopMapPass",
+    "loop-hoist": "nnc.lowering.loop_hoist:LoopHoistPass",
+    # plan
+    "plan-memory": "nnc.lowering.plan_memory:PlanMemoryPass",
+    # checks
+    "verify-inplace": "nnc.lowering.verify_inplace:VerifyInplacePass",
+    "verify-dominance": "nnc.lowering.verify_dominance:VerifyDominancePass",
+    "convert-to-mlir": "nnc.lowering.convert_to_mlir:ConvertToMlirPass",
+}
+
+PIPELINES: dict[str, str] = {
+    "train": "nn-gradient,optim-apply",
+    "graph": "canonicalize,cse,dce,nn-layout",
+    "group": "kernel-fuse,kernel-outline,kernel-select,kernel-schedule",
+    "store": "bufferize",
+    "loops": "nn-decompose,kernel-to-loops,loop-tile,expand-math,loop-map,loop-hoist,cse,dce",
+    "plan": "plan-memory,verify-inplace,verify-dominance",
+    "lower": "graph,group,store,loops,plan",
+    "infer-cpu": "lower",
+    "train-cpu": "train,lower",
+    "infer-cuda": "lower{target=cuda}",
+    "train-cuda": "train,lower{target=cuda}",
+}

@@ -1,0 +1,130 @@
+"""`nnc-opt`: reads IR, runs passes or named pipelines, prints IR, C or CUDA.
+
+    nnc-opt model.mlir -p 'kernel-fuse,kernel-outline'      one level to the next
+    nnc-opt model.mlir -p train-cpu -t c                    the C program
+    nnc-opt model.mlir --interpret --seed 1                 run it with numpy
+    nnc-opt model.mlir --check-numerics -p infer-cpu        which pass changes the numbers?
+
+Dialects, passes and targets are imported when first used, so that the tool starts quickly.
+"""
+
+import argparse
+import os
+import sys
+from functools import partial
+from typing import IO
+
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.arg_spec import parse_spec
+from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
+from xdsl.xdsl_opt_main import xDSLOptMain
+
+from nnc.lowering.pass_specs import PipelineError, build_pipeline, instantiate, load
+from nnc.lowering.pipelines import PASSES, PIPELINES
+
+DIALECTS: dict[str, str] = {
+    "builtin": "xdsl.dialects.builtin:Builtin",
+    "func": "xdsl.dialects.func:Func",
+    "arith": "xdsl.dialects.arith:Arith",
+    "math": "xdsl.dialects.math:Math",
+    "scf": "xdsl.dialects.scf:Scf",
+    "memref": "xdsl.dialects.memref:MemRef",
+    "affine": "xdsl.dialects.affine:Affine",
+    "vector": "xdsl.dialects.vector:Vector",
+    "test": "xdsl.dialects.test:Test",
+    "nn": "nnc.dialects.nn:Nn",
+    "optim": "nnc.dialects.optim:Optim",
+    "kernel": "nnc.dialects.kernel:Kernel",
+    "buffer": "nnc.dialects.buffer:Buffer",
+    "loop": "nnc.dialects.loop:Loop",
+    "tile": "nnc.dialects.tile:Tile",
+}
+
+TARGETS: dict[str, str] = {
+    "mlir": "xdsl.targets.mlir:MLIRTarget",
+    "c": "nnc.codegen.c:CTarget",
+    "cuda": "nnc.codegen.cuda:CudaTarget",
+}
+
+
+class NncOpt(xDSLOptMain):
+    """xDSL's driver with nnc's dialects, passes, pipelines, targets and interpreter."""
+
+    version_format = "nnc-opt on xDSL {xdsl_version}"
+
+    def register_all_dialects(self) -> None:
+        for name, reference in DIALECTS.items():
+            self.ctx.register_dialect(name, partial(load, reference))
+
+    def register_all_passes(self) -> None:
+        for name, reference in PASSES.items():
+            self.register_pass(name, partial(load, reference))
+
+    def register_all_targets(self) -> None:
+        for name, reference in TARGETS.items():
+            self.available_targets[name] = partial(load, reference)
+
+    def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
+        super().register_all_arguments(arg_parser)
+        arg_parser.epilog = f"pipelines: {', '.join(PIPELINES)}"
+        group = arg_parser.add_argument_group("numbers")
+        group.add_argument(
+            "--interpret", action="store_true", help="run the module with numpy, print its results"
+        )
+        group.add_argument(
+            "--check-numerics",
+            action="store_true",
+            help="run the module before and after every pass, name the first that changes results",
+        )
+        group.add_argument("--function", help="the function to run (default: the only public one)")
+        group.add_argument("--inputs", help="an .npz of arguments, by name or in order")
+        group.add_argument("--seed", type=int, default=0, help="draws arguments that are not given")
+        group.add_argument("--outputs", help="an .npz to write the results to")
+        group.add_argument(
+            "--tolerance", type=float, default=1e-4, help="relative to each result's largest entry"
+        )
+
+    def setup_pipeline(self) -> None:
+        """Report mistakes before any input is read, and let xDSL see no named pipelines."""
+        passes = build_pipeline(self.args.passes)
+        self.args.passes = ",".join(map(str, passes))
+        target = parse_spec(self.args.target)
+        instantiate("target", load(TARGETS[target.name]), target)
+        super().setup_pipeline()
+
+    def get_input_stream(self) -> tuple[IO[bytes], str]:
+        """Every file holds MLIR text, whatever it is called."""
+        stream, _ = super().get_input_stream()
+        return stream, "mlir"
+
+    def apply_passes(self, prog: ModuleOp) -> None:
+        if self.args.check_numerics:
+            from nnc.tools.check_numerics import check
+
+            check(self.ctx, prog, self.pipeline.passes, self.args)
+        else:
+            super().apply_passes(prog)
+
+    def output_resulting_program(self, prog: ModuleOp) -> str:
+        if self.args.interpret:
+            from nnc.tools.interpret import interpret
+
+            return interpret(prog, self.args)
+        return "" if self.args.check_numerics else super().output_resulting_program(prog)
+
+
+def main() -> None:
+    """Run; a mistake in the input or on the command line is one message and exit status 1."""
+    try:
+        NncOpt("Reads IR, runs passes, prints IR, C or CUDA.").run()
+    except BrokenPipeError:
+        # The reader has seen enough; what is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        sys.exit(f"nnc-opt: error: {error.filename}: {error.strerror}")
+    except (PipelineError, ArgSpecParseError, ParseError, DiagnosticException) as error:
+        sys.exit(f"nnc-opt: error: {error}")
+
+
+if __name__ == "__main__":
+    main()
