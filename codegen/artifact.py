@@ -5,7 +5,10 @@ The runtime knows no IR; everything it needs to compile, load, call and report a
 The C entry of a program has one of two forms, chosen by `target.threads`::
 
     typedef void (*nnc_task)(void *context, long begin, long end, long worker);
-    typedef struct { long workers; void (*parallel)(long count, nnc_task task, void *context); } nnc_pool;
+    typedef struct {
+        long workers;
+        void (*parallel)(long count, nnc_task task, void *context);
+    } nnc_pool;
 
     int entry(void *const *arguments, char *arena, const nnc_pool *pool);   /* with threads */
     int entry(void *const *arguments, char *arena);                         /* without */

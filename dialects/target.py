@@ -25,7 +25,7 @@ class Target:
     level1_bytes: int
     level2_bytes: int
     flags: tuple[str, ...]
-    """Compiler flags that select the instruction set (gcc and clang) or the architecture (NVRTC)."""
+    """Compiler flags that select the instruction set, or the architecture (NVRTC)."""
     cpu_features: frozenset[str]
     """Flags of /proc/cpuinfo that a machine must have to run the program."""
 
