@@ -11,7 +11,7 @@ An op with neither `Structured` nor `Decomposes` needs a lowering of its own in
 """
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,8 +28,11 @@ Reduction = Literal["sum", "prod", "max", "min"]
 class Infers(Operation, abc.ABC):
     """An op whose result types follow from its operands and properties."""
 
+    @classmethod
     @abc.abstractmethod
-    def infer(self) -> Sequence[Attribute]:
+    def infer(
+        cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
+    ) -> Sequence[Attribute]:
         """The result types; raises `VerifyException` saying expected and given."""
 
 
@@ -74,11 +77,9 @@ class Structured(Operation, abc.ABC):
     """An op whose results are, at each point of a domain, a function of operand elements.
 
     All results have the shape `domain().parallel`. When `domain().reduced` is not empty the
-    values of `scalar` are combined over the reduced dimensions with `reduction`, one kind per
+    values of `scalar` are combined over the reduced dimensions with `reductions()`, one kind per
     result, and `finalize` makes the results of the combined values.
     """
-
-    reduction: tuple[Reduction, ...] = ()
 
     @abc.abstractmethod
     def domain(self) -> Domain: ...
@@ -98,6 +99,10 @@ class Structured(Operation, abc.ABC):
         (`nnc.dialects.scalars` has helpers). `index(d)` is the point's coordinate along domain
         dimension d, as i32 (or a vector of them).
         """
+
+    def reductions(self) -> Sequence[Reduction]:
+        """How the values of `scalar` are combined, one kind each; empty without reduction."""
+        return ()
 
     def finalize(self, b: Builder, combined: Sequence[SSAValue]) -> Sequence[SSAValue]:
         """The results, given the combined values; the identity unless overridden."""

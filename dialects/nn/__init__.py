@@ -1,1 +1,1 @@
-"""The graph dialect, one file per op family."""
+"""The graph dialect: tensors, values, no memory. One file per op family."""

@@ -1,0 +1,22 @@
+"""The dialect object, listing every op of every family."""
+
+from xdsl.ir import Dialect, Operation
+
+from nnc.dialects.nn import elementwise
+
+FAMILIES = (elementwise,)
+
+
+def _ops() -> list[type[Operation]]:
+    return [
+        op
+        for family in FAMILIES
+        for op in vars(family).values()
+        if isinstance(op, type)
+        and issubclass(op, Operation)
+        and "name" in vars(op)
+        and op.__module__ == family.__name__
+    ]
+
+
+NN = Dialect("nn", _ops(), [])
