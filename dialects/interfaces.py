@@ -114,4 +114,12 @@ class Decomposes(Operation, abc.ABC):
 
     @abc.abstractmethod
     def decompose(self, b: Builder) -> Sequence[SSAValue]:
-        """The values that replace the results."""
+        """The values that replace the results.
+
+        Built from `Structured` ops on the shape F of the first operand: elementwise on F or on F
+        without `row_axes()`, reductions over exactly `row_axes()`, and broadcasts back to F.
+        """
+
+    @abc.abstractmethod
+    def row_axes(self) -> tuple[int, ...]:
+        """The axes of the first operand that the decomposition reduces over; () if none."""
