@@ -1,78 +1,60 @@
-"""The passes by name, and the orders in which programs are lowered: the compiler's table of contents.
+"""The orders in which a program goes from level to level.
 
-A pass `nn-gradient` is the class `NnGradientPass` in the file `nn_gradient.py`. Named pipelines
-are text, as `nnc-opt -p` takes it.
+`PASSES` says where each pass lives, so that a tool can list them without importing any;
+`PIPELINES` names the orders. A pipeline may name another, and options given to a pipeline reach
+every pass in it that has them: `train-cpu{target=avx2 rule=adam}`.
 """
 
-PASSES = (
-    # training, as transforms of the graph
-    "nn-gradient",
-    "optim-apply",
+UPSTREAM = "xdsl.transforms"
+
+PASSES: dict[str, str] = {
+    "canonicalize": f"{UPSTREAM}.canonicalize:CanonicalizePass",
+    "cse": f"{UPSTREAM}.common_subexpression_elimination:CommonSubexpressionElimination",
+    "dce": f"{UPSTREAM}.dead_code_elimination:DeadCodeElimination",
+    # training
+    "nn-gradient": "nnc.lowering.nn_gradient:NnGradientPass",
+    "optim-apply": "nnc.lowering.optim_apply:OptimApplyPass",
     # graph
-    "nn-canonicalize",
-    "nn-layout",
+    "nn-canonicalize": "nnc.lowering.nn_canonicalize:NnCanonicalizePass",
+    "nn-layout": "nnc.lowering.nn_layout:NnLayoutPass",
     # groups
-    "kernel-fuse",
-    "kernel-outline",
-    "kernel-select",
-    "kernel-schedule",
+    "kernel-fuse": "nnc.lowering.kernel_fuse:KernelFusePass",
+    "kernel-outline": "nnc.lowering.kernel_outline:KernelOutlinePass",
+    "kernel-select": "nnc.lowering.kernel_select:KernelSelectPass",
+    "kernel-schedule": "nnc.lowering.kernel_schedule:KernelSchedulePass",
     # storage
-    "bufferize",
+    "bufferize": "nnc.lowering.bufferize:BufferizePass",
     # loops
-    "nn-decompose",
-    "kernel-to-loops",
-    "loop-tile",
-    "expand-math",
-    "loop-map",
-    "loop-hoist",
+    "nn-decompose": "nnc.lowering.nn_decompose:NnDecomposePass",
+    "kernel-to-loops": "nnc.lowering.kernel_to_loops:KernelToLoopsPass",
+    "loop-tile": "nnc.lowering.loop_tile:LoopTilePass",
+    "expand-math": "nnc.lowering.expand_math:ExpandMathPass",
+    "loop-map": "nnc.lowering.loop_map:LoopMapPass",
+    "loop-hoist": "nnc.lowering.loop_hoist:LoopHoistPass",
     # plan
-    "plan-memory",
-    "verify-inplace",
-    "verify-dominance",
-    # check
-    "convert-to-mlir",
-)
-
-GRAPH = "nn-canonicalize,cse,dce,nn-layout{{target={target}}},nn-canonicalize,cse,dce"
-GROUP = "kernel-fuse,kernel-outline,kernel-select{{target={target}}},kernel-schedule"
-STORE = "bufferize"
-LOOPS = (
-    "nn-decompose,kernel-to-loops{{target={target}}},loop-tile{{target={target}}},"
-    "expand-math{{target={target}}},loop-map{{target={target}}},loop-hoist,cse,dce"
-)
-PLAN = "plan-memory{{align=64}},verify-inplace,verify-dominance"
-
-LEVELS = {
-    "graph": GRAPH,
-    "groups": GROUP,
-    "storage": STORE,
-    "loops": f"{LOOPS},{PLAN}",
+    "plan-memory": "nnc.lowering.plan_memory:PlanMemoryPass",
+    # checks
+    "verify-inplace": "nnc.lowering.verify_inplace:VerifyInplacePass",
+    "verify-dominance": "nnc.lowering.verify_dominance:VerifyDominancePass",
+    "convert-to-mlir": "nnc.lowering.convert_to_mlir:ConvertToMlirPass",
 }
-"""What turns the program the frontend built into each level, in order."""
 
-
-def pipeline(target: str, upto: str = "loops") -> str:
-    """The pipeline text that lowers a program for `target` to the level `upto`."""
-    names = list(LEVELS)
-    parts = (LEVELS[name] for name in names[: names.index(upto) + 1])
-    return ",".join(parts).format(target=target)
-
-
-TRAIN = "nn-gradient{{of=0}},optim-apply{{rule={rule}}}"
-
-PIPELINES = {
-    "infer-cpu": pipeline("avx512"),
-    "infer-avx2": pipeline("avx2"),
-    "infer-c99": pipeline("c99"),
-    "infer-cuda": pipeline("cuda"),
-    "train-cpu": TRAIN.format(rule="sgd") + "," + pipeline("avx512"),
-    "train-c99": TRAIN.format(rule="sgd") + "," + pipeline("c99"),
-    "train-cuda": TRAIN.format(rule="sgd") + "," + pipeline("cuda"),
+PIPELINES: dict[str, str] = {
+    "train": "nn-gradient,optim-apply",
+    "graph": "nn-canonicalize,cse,dce,nn-layout,nn-canonicalize,cse,dce",
+    "group": "kernel-fuse,kernel-outline,kernel-select,kernel-schedule",
+    "store": "bufferize",
+    "loops": "nn-decompose,kernel-to-loops,loop-tile,expand-math,loop-map,loop-hoist,cse,dce",
+    "plan": "plan-memory,verify-inplace,verify-dominance",
+    "lower": "graph,group,store,loops,plan",
+    "infer-avx2": "lower{target=avx2}",
+    "infer-c99": "lower{target=c99}",
+    "train-c99": "train,lower{target=c99}",
+    "infer-cpu": "lower",
+    "train-cpu": "train,lower",
+    "infer-cuda": "lower{target=cuda}",
+    "train-cuda": "train,lower{target=cuda}",
 }
-"""Named pipelines of `nnc-opt -p`."""
 
-
-def pass_location(name: str) -> tuple[str, str]:
-    """The module and the class of an own pass: `nnc.lowering.nn_gradient`, `NnGradientPass`."""
-    words = name.split("-")
-    return f"nnc.lowering.{'_'.join(words)}", "".join(w.capitalize() for w in words) + "Pass"
+LEVELS = ("graph", "group", "store", "loops,plan")
+"""The pipelines that lead from the frontend's program to each level, in order."""

@@ -32,7 +32,7 @@ DIALECTS: dict[str, str] = {
     "affine": "xdsl.dialects.affine:Affine",
     "vector": "xdsl.dialects.vector:Vector",
     "test": "xdsl.dialects.test:Test",
-    "nn": "nnc.dialects.nn:Nn",
+    "nn": "nnc.dialects.nn.dialect:NN",
     "optim": "nnc.dialects.optim:Optim",
     "kernel": "nnc.dialects.kernel:Kernel",
     "buffer": "nnc.dialects.buffer:Buffer",
