@@ -23,7 +23,7 @@ from pathlib import Path
 from nnc.codegen.artifact import Artifact, Unit
 from nnc.dialects.target import Target
 from nnc.runtime.cache import digest, shared_cache
-from nnc.runtime.errors import CompileError, CompilerNotFound
+from nnc.runtime.errors import CompileError, CompilerNotFoundError
 from nnc.runtime.machine import cpu_count
 
 COMMON_FLAGS = ("-O2", "-fPIC", "-pipe", "-ffp-contract=off")
@@ -59,11 +59,11 @@ def _find_compiler(wanted: str, path: str) -> Compiler:
         command, *options = shlex.split(wanted)
         if found := shutil.which(command):
             return Compiler((found, *options), _version(found))
-        raise CompilerNotFound(f"CC is '{wanted}', but there is no program '{command}'")
+        raise CompilerNotFoundError(f"CC is '{wanted}', but there is no program '{command}'")
     for command in ("gcc", "clang", "cc"):
         if found := shutil.which(command):
             return Compiler((found,), _version(found))
-    raise CompilerNotFound(
+    raise CompilerNotFoundError(
         "no C compiler found: install gcc or clang (on Debian: apt install build-essential), "
         "or set CC to one"
     )
@@ -79,7 +79,7 @@ def _version(path: str) -> str:
     try:
         run = subprocess.run([path, "--version"], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise CompilerNotFound(f"the C compiler {path} cannot be run: {error}") from None
+        raise CompilerNotFoundError(f"the C compiler {path} cannot be run: {error}") from None
     cache.write(name, run.stdout)
     return run.stdout.decode(errors="replace")
 

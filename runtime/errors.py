@@ -5,7 +5,7 @@ class NncError(Exception):
     """Base of every error the compiler and its runtime raise for people."""
 
 
-class CompilerNotFound(NncError):
+class CompilerNotFoundError(NncError):
     """There is no C compiler, or the one asked for cannot be run."""
 
 
