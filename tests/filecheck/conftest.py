@@ -16,7 +16,7 @@ RUN_LIT = "import lit.main; lit.main.main()"
 PASSED = {"PASS", "FLAKYPASS", "XFAIL"}
 
 
-class LitFailure(Exception):
+class LitError(Exception):
     """A test that lit reports as failed; the text is lit's output."""
 
 
@@ -50,10 +50,10 @@ class LitItem(pytest.Item):
         if outcome.code == "UNSUPPORTED":
             pytest.skip(outcome.output.strip().splitlines()[-1])
         if outcome.code not in PASSED:
-            raise LitFailure(f"{outcome.code}\n{outcome.output}")
+            raise LitError(f"{outcome.code}\n{outcome.output}")
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        if isinstance(excinfo.value, LitFailure):
+        if isinstance(excinfo.value, LitError):
             return str(excinfo.value)
         return str(super().repr_failure(excinfo, style))
 
@@ -77,7 +77,7 @@ def run_lit(paths: list[Path]) -> dict[Path, Outcome]:
             [*command, *map(str, paths)], capture_output=True, text=True, check=False
         )
         if not report.exists():
-            raise LitFailure(f"lit made no report\n{done.stdout}{done.stderr}")
+            raise LitError(f"lit made no report\n{done.stdout}{done.stderr}")
         tests = json.loads(report.read_text())["tests"]
     return {
         ROOT / test["name"].removeprefix("nnc :: "): Outcome(test["code"], test["output"])
