@@ -81,14 +81,19 @@ class ForOp(IRDLOperation):
     inits = var_operand_def()
     outputs = var_result_def()
     count = prop_def(IntAttr)
+    unroll = opt_prop_def(IntAttr)
+    """How many iterations the printer writes out in one turn; absent means 1."""
     body = region_def("single_block")
     traits = traits_def(RecursiveMemoryEffect())
 
-    def __init__(self, count: int, inits: Sequence[SSAValue], body: Region):
+    def __init__(self, count: int, inits: Sequence[SSAValue], body: Region, unroll: int = 1):
         super().__init__(
             operands=[inits],
             result_types=[[i.type for i in inits]],
-            properties={"count": IntAttr(count)},
+            properties={
+                "count": IntAttr(count),
+                "unroll": IntAttr(unroll) if unroll > 1 else None,
+            },
             regions=[body],
         )
 
@@ -113,6 +118,8 @@ class ForOp(IRDLOperation):
         printer.print_string(" ")
         printer.print_ssa_value(variable)
         printer.print_string(f" to {self.count.data}")
+        if self.unroll is not None:
+            printer.print_string(f" unroll {self.unroll.data}")
         if carried:
             printer.print_string(" iter_args(")
             printer.print_list(
@@ -129,6 +136,7 @@ class ForOp(IRDLOperation):
         variable = parser.parse_argument(expect_type=False)
         parser.parse_keyword("to")
         count = parser.parse_integer()
+        unroll = parser.parse_integer() if parser.parse_optional_keyword("unroll") else 1
         carried: list[tuple[Parser.UnresolvedArgument, SSAValue]] = []
         if parser.parse_optional_keyword("iter_args"):
             pairs = parser.parse_comma_separated_list(
@@ -142,7 +150,8 @@ class ForOp(IRDLOperation):
             ]
         arguments = [variable.resolve(index)]
         arguments += [argument.resolve(init.type) for argument, init in carried]
-        return cls(count, [init for _, init in carried], parser.parse_region(arguments))
+        body = parser.parse_region(arguments)
+        return cls(count, [init for _, init in carried], body, unroll)
 
 
 def _print_carry(printer: Printer, argument: SSAValue, init: SSAValue) -> None:
