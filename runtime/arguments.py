@@ -46,16 +46,16 @@ def is_usable(array: Array) -> bool:
     return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
 
 
-def check(program: str, argument: Argument, array: Array) -> None:
+def check(program: str, argument: Argument, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
     """Dtype and shape must be the compiled ones."""
     what = f"program '{program}', {argument.role} '{argument.name}'"
-    if array.dtype.newbyteorder("=") != np.dtype(argument.dtype):
+    if dtype.newbyteorder("=") != np.dtype(argument.dtype):
         raise DtypeError(
-            f"{what}: expected dtype {argument.dtype}, given {array.dtype}; "
+            f"{what}: expected dtype {argument.dtype}, given {dtype}; "
             f"convert it with .astype('{argument.dtype}')"
         )
-    if array.shape != argument.shape:
-        raise ShapeError(f"{what}: expected shape {argument.shape}, given {array.shape}")
+    if shape != argument.shape:
+        raise ShapeError(f"{what}: expected shape {argument.shape}, given {shape}")
 
 
 def in_place(program: str, argument: Argument, value: object) -> Array:
@@ -64,7 +64,7 @@ def in_place(program: str, argument: Argument, value: object) -> Array:
     if not isinstance(value, np.ndarray):
         raise BindError(f"{what}: expected a numpy array to use in place, given {_kind(value)}")
     array: Array = value
-    check(program, argument, array)
+    check(program, argument, array.dtype, array.shape)
     if not is_usable(array):
         raise BindError(f"{what}: used in place, so it must be contiguous and aligned; it is not")
     if argument.access != "in" and not array.flags.writeable:
@@ -79,7 +79,7 @@ def readable(program: str, argument: Argument, value: object) -> Array:
     if isinstance(value, bool | int | float) and not argument.shape:
         return scalar(program, argument, value)
     array: Array = np.asarray(value)
-    check(program, argument, array)
+    check(program, argument, array.dtype, array.shape)
     return array if is_usable(array) else aligned_copy(array)
 
 

@@ -1,0 +1,272 @@
+"""A loaded program for the GPU: `program(*inputs)` is a sequence of launches on one stream.
+
+Parameters, state, the arena and all argument buffers stay on the device at fixed addresses, so
+each launch is prepared once. A call waits for nothing: outputs are copied back when they are read.
+"""
+
+import functools
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from nnc.codegen.artifact import Argument, Artifact, Operand, Unit
+from nnc.runtime import arguments
+from nnc.runtime.arguments import Array
+from nnc.runtime.base import BaseProgram
+from nnc.runtime.driver import Driver, open_driver
+from nnc.runtime.errors import CompileError
+from nnc.runtime.machine import cpu_count
+from nnc.runtime.nvrtc import Cubin, compile_cuda
+from nnc.runtime.program import raise_if_nan
+
+_GRANULE = 512
+
+
+class Device:
+    """A GPU and the memory taken from it; memory given back serves the next who asks."""
+
+    def __init__(self, driver: Driver):
+        self.driver = driver
+        self._free: dict[int, list[int]] = {}
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> "DeviceArray":
+        """A new array whose elements are whatever was there."""
+        size = max(int(np.prod(shape)) * np.dtype(dtype).itemsize, 1)
+        size += -size % _GRANULE
+        free = self._free.setdefault(size, [])
+        pointer = free.pop() if free else self.driver.allocate(size)
+        array = DeviceArray(self, pointer, shape, dtype)
+        weakref.finalize(array, free.append, pointer).atexit = False
+        return array
+
+    def array(self, value: Any) -> "DeviceArray":
+        """A copy of an array on the device."""
+        host: Array = np.asarray(value)
+        with self.driver.active():
+            array = self.empty(host.shape, host.dtype.name)
+            array.write(host)
+        return array
+
+
+class DeviceArray:
+    """An array in a device's memory. `numpy()` waits for the device and copies it back."""
+
+    def __init__(self, device: Device, pointer: int, shape: tuple[int, ...], dtype: str):
+        self.device = device
+        self.pointer = pointer
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.nbytes = int(np.prod(shape)) * self.dtype.itemsize
+
+    def numpy(self) -> Array:
+        host: Array = np.empty(self.shape, self.dtype)
+        with self.device.driver.active():
+            self.device.driver.download(host, self.pointer)
+        return host
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise ValueError("an array on the device cannot be seen from numpy without a copy")
+        return self.numpy().astype(dtype or self.dtype, copy=False)
+
+    def write(self, value: "Array | DeviceArray") -> None:
+        """Take the elements of another array; the device is active."""
+        if isinstance(value, DeviceArray):
+            self.device.driver.copy(self.pointer, value.pointer, self.nbytes)
+        else:
+            self.device.driver.upload(self.pointer, np.ascontiguousarray(value))
+
+
+@functools.cache
+def device(ordinal: int = 0) -> Device:
+    """GPU number `ordinal`."""
+    return Device(open_driver(ordinal))
+
+
+def compile_units(artifact: Artifact, architecture: str | None = None) -> list[Cubin]:
+    """The machine code of each unit, for `architecture` or that of the target."""
+    flags = artifact.target.flags
+    if architecture:
+        flags = tuple(f for f in flags if not f.startswith("--gpu-architecture"))
+        flags = (*flags, f"--gpu-architecture={architecture}")
+
+    def compile_unit(unit: Unit) -> Cubin:
+        return compile_cuda(unit.name, unit.text, flags)
+
+    with ThreadPoolExecutor(cpu_count()) as executor:
+        return list(executor.map(compile_unit, artifact.units))
+
+
+class GpuProgram(BaseProgram[DeviceArray]):
+    """A program on a device. Bound arrays are copied there; `read` copies them back."""
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        device: Device,
+        *,
+        ir: Callable[[str], str] | None = None,
+        check_nans: bool = False,
+    ):
+        super().__init__(artifact, ir, check_nans)
+        self.device = device
+        self._driver = device.driver
+        self._lock = threading.Lock()
+        self._launches: list[Callable[[], object]] | None = None
+        cubins = compile_units(artifact, self._driver.architecture)
+        arena_bytes = artifact.arena_bytes + artifact.scratch_bytes
+        with self._driver.active():
+            modules = [self._driver.load(cubin.code) for cubin in cubins]
+            self._functions = {
+                name: self._function(modules, name)
+                for name in {k.kernel for k in artifact.launches}
+            }
+            self._arena = device.empty((arena_bytes,), "uint8")
+            self._driver.clear(self._arena.pointer, arena_bytes)
+            self._buffers = {
+                i: device.empty(a.shape, a.dtype)
+                for i, a in enumerate(artifact.arguments)
+                if a.role in ("input", "output")
+            }
+
+    def __call__(self, *inputs: Any, out: Any = None) -> Any:
+        """Launch on `inputs`; returns no, one or a tuple of device arrays, or fills `out`."""
+        indices = self._indices("input")
+        self._check_count("inputs", len(inputs), indices)
+        given = {
+            i: self._readable(self.artifact.arguments[i], value)
+            for i, value in zip(indices, inputs, strict=True)
+        }
+        with self._lock, self._driver.active():
+            for i, value in given.items():
+                self._buffers[i].write(value)
+            if self.check_nans:
+                self._run_checked(given)
+            else:
+                self._run()
+            outputs = [self._copy(self._buffers[i]) for i in self._indices("output")]
+            for i, value in given.items():
+                if self.artifact.arguments[i].access != "in":
+                    self._write_back(value, self._buffers[i])
+        if out is not None:
+            return self._fill(out, outputs)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs) or None
+
+    def set(self, name: str, value: float) -> None:
+        argument = self.artifact.arguments[self._index_of_bound(name, ("scalar",))]
+        number = arguments.scalar(self.name, argument, value)
+        bound = self._bound.get(self._index[name])
+        if bound is None:
+            self.bind({name: number})
+        else:
+            with self._driver.active():
+                bound.write(number)
+
+    def read(self, name: str) -> Array:
+        """A copy of a bound argument."""
+        index = self._index_of_bound(name)
+        self._check_complete()
+        return self._bound[index].numpy()
+
+    def _function(self, modules: list[Any], name: str) -> Any:
+        for module in modules:
+            if (function := self._driver.function(module, name)) is not None:
+                return function
+        raise CompileError(f"program '{self.name}' launches '{name}', which no unit defines")
+
+    def _hold(self, argument: Argument, value: object) -> DeviceArray:
+        if isinstance(value, DeviceArray):
+            arguments.check(self.name, argument, value)
+            return value
+        return self.device.array(self._host(argument, value))
+
+    def _host(self, argument: Argument, value: object) -> Array:
+        """A numpy array or number that was given, as an array of the argument's type."""
+        if not argument.shape and isinstance(value, bool | int | float):
+            return arguments.scalar(self.name, argument, value)
+        array: Array = np.asarray(value)
+        arguments.check(self.name, argument, array)
+        return array.astype(argument.dtype, copy=False)
+
+    def _readable(self, argument: Argument, value: object) -> Array | DeviceArray:
+        if isinstance(value, DeviceArray):
+            arguments.check(self.name, argument, value)
+            return value
+        if argument.access != "in":
+            return arguments.in_place(self.name, argument, value)
+        return self._host(argument, value)
+
+    def _on_bound(self) -> None:
+        self._launches = None
+
+    def _run(self) -> None:
+        if self._launches is None:
+            self._check_complete()
+            self._launches = self._prepare()
+        for launch in self._launches:
+            launch()
+
+    def _prepare(self) -> list[Callable[[], object]]:
+        arrays = self._bound | self._buffers
+
+        def pointer(operand: Operand) -> int:
+            array = self._arena if operand.argument is None else arrays[operand.argument]
+            return array.pointer + operand.offset
+
+        return [
+            self._driver.launcher(
+                self._functions[launch.kernel],
+                launch.grid,
+                launch.block,
+                launch.shared_bytes,
+                [pointer(operand) for operand in launch.operands],
+            )
+            for launch in self.artifact.launches
+        ]
+
+    def _copy(self, array: DeviceArray) -> DeviceArray:
+        copy = self.device.empty(array.shape, array.dtype.name)
+        copy.write(array)
+        return copy
+
+    def _write_back(self, given: Array | DeviceArray, buffer: DeviceArray) -> None:
+        if isinstance(given, DeviceArray):
+            given.write(buffer)
+        else:
+            self._driver.download(given, buffer.pointer)
+
+    def _fill(self, out: Any, outputs: list[DeviceArray]) -> Any:
+        given = list(out) if isinstance(out, tuple | list) else [out]
+        indices = self._indices("output")
+        self._check_count("outputs", len(given), indices)
+        for i, value, output in zip(indices, given, outputs, strict=True):
+            argument = self.artifact.arguments[i]
+            array = self._readable(argument, value)
+            with self._driver.active():
+                self._write_back(array, output)
+        return out
+
+    def _run_checked(self, given: dict[int, Array | DeviceArray]) -> None:
+        """Run, and put all that was updated in place back to what it was if a NaN came out."""
+        updated = {i: a for i, a in self._bound.items() if self._access(i) != "in"}
+        saved = {i: self._copy(array) for i, array in updated.items()}
+        self._run()
+        results = updated | {i: a for i, a in self._buffers.items() if self._access(i) != "in"}
+        before = self._bound | saved | given
+        try:
+            raise_if_nan(
+                self.artifact,
+                {i: np.asarray(array) for i, array in before.items()},
+                {i: array.numpy() for i, array in results.items()},
+            )
+        except ArithmeticError:
+            for i, array in updated.items():
+                array.write(saved[i])
+            raise
+
+    def _access(self, index: int) -> str:
+        return self.artifact.arguments[index].access
