@@ -1,0 +1,73 @@
+"""The tables that `nnc-opt` reads, and that it starts without importing what it does not need."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from xdsl.passes import ModulePass
+from xdsl.utils.target import Target
+
+from nnc.lowering.pass_specs import PipelineError, build_pipeline, expand, load
+from nnc.lowering.pipelines import PASSES, PIPELINES
+from nnc.tools.nnc_opt import DIALECTS, TARGETS
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_a_pass_is_where_the_table_says(name: str) -> None:
+    found = load(PASSES[name])
+    assert issubclass(found, ModulePass)
+    assert found.name == name
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_a_dialect_is_where_the_table_says(name: str) -> None:
+    assert load(DIALECTS[name]).name == name
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_is_where_the_table_says(name: str) -> None:
+    found = load(TARGETS[name])
+    assert issubclass(found, Target)
+    assert found.name == name
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_a_pipeline_names_known_passes(name: str) -> None:
+    assert build_pipeline(name)
+
+
+def test_a_pipeline_in_a_pipeline_is_expanded_in_place() -> None:
+    names = [spec.name for spec in expand("cse,group,dce")]
+    assert names == ["cse", *PIPELINES["group"].split(","), "dce"]
+
+
+def test_options_of_a_pipeline_reach_the_passes_that_have_them() -> None:
+    specs = {spec.name: spec.parameters for spec in expand("lower{target=avx2}")}
+    assert specs["kernel-select"] == {"target": ("avx2",)}
+    assert specs["cse"] == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bufferise", "unknown pass 'bufferise'; did you mean bufferize"),
+        ("train-cpus", "unknown pass 'train-cpus'; did you mean train-cpu"),
+        ("cse{deep=true}", "pass 'cse' has no option 'deep'; it has none"),
+        ("lower{targte=avx2}", "pipeline 'lower' has no option 'targte'; did you mean target"),
+        ("kernel-select{target=1}", "pass 'kernel-select{target=1}'"),
+        ("cse dce", "in the pipeline 'cse dce'"),
+    ],
+)
+def test_a_wrong_pipeline_is_explained(text: str, message: str) -> None:
+    with pytest.raises(PipelineError, match=re.escape(message)):
+        build_pipeline(text)
+
+
+def test_starting_imports_neither_numpy_nor_a_pass() -> None:
+    code = "import sys, nnc.tools.nnc_opt; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split())
+    ours = {name for name in modules if name.startswith(("nnc.dialects.", "nnc.lowering."))}
+    assert ours == {"nnc.lowering.pass_specs", "nnc.lowering.pipelines"}
+    assert "numpy" not in modules
