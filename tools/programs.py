@@ -8,28 +8,20 @@ returned, after bufferization they are arguments that were written, in the memor
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import (
-    ArrayAttr,
-    DenseArrayBase,
-    DictionaryAttr,
-    IntegerAttr,
-    MemRefType,
-    ModuleOp,
-    StringAttr,
-    TensorType,
-)
+from xdsl.dialects.builtin import MemRefType, ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import DiagnosticException
 
-from nnc.dialects.interpret import run
+from nnc.dialects.interpret import interpreter_of
+from nnc.lowering.program import Program
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-DTYPES = {
+DTYPES: dict[str, type[np.generic]] = {
     "f32": np.float32,
     "f64": np.float64,
     "i1": np.bool_,
@@ -61,59 +53,44 @@ class Argument:
         return array if self.layout is None else array.transpose(np.argsort(self.layout))
 
 
-def entry(module: ModuleOp, name: str | None = None) -> FuncOp:
-    """The function called `name`, or else `main`, or else the only one."""
+def entry(module: ModuleOp, name: str | None = None) -> Program:
+    """The function called `name`, or else the only one, or else `main`."""
     functions = {
         op.sym_name.data: op
         for op in module.ops
         if isinstance(op, FuncOp) and not op.is_declaration
     }
-    if name is None and len(functions) == 1:
-        return next(iter(functions.values()))
-    if (name or "main") not in functions:
-        known = ", ".join(functions) or "none"
-        raise ProgramError(f"no function @{name or 'main'} in the module; it has {known}")
-    return functions[name or "main"]
+    if name is None:
+        name = next(iter(functions)) if len(functions) == 1 else "main"
+    if name not in functions:
+        known = ", ".join(f"@{one}" for one in functions) or "none"
+        raise ProgramError(f"the module has no function @{name}; it has {known}")
+    return Program(functions[name])
 
 
-def arguments(function: FuncOp) -> list[Argument]:
-    """What the function takes, from its types and argument attributes."""
-    attributes = list(function.arg_attrs or [])
-    attributes += [DictionaryAttr({})] * (len(function.args) - len(attributes))
-    return [
-        _argument(index, type, values.data)
-        for index, (type, values) in enumerate(
-            zip(function.function_type.inputs, attributes, strict=True)
-        )
-    ]
+def arguments(program: Program) -> list[Argument]:
+    """What the program takes."""
+    return [_argument(program, index) for index in range(len(program.block.args))]
 
 
-def _argument(index: int, type: Attribute, values: Mapping[str, Attribute]) -> Argument:
-    if not isinstance(type, TensorType | MemRefType):
-        type = TensorType(type, [])
-    element, shape = str(cast(Any, type).element_type), type.get_shape()
+def _argument(program: Program, index: int) -> Argument:
+    type = program.block.args[index].type
+    element, shape = element_and_shape(type)
     if element not in DTYPES:
-        raise ProgramError(f"argument {index} has elements of type {element}, expected {[*DTYPES]}")
-    layout = _layout(values.get("nnc.layout")) if isinstance(type, MemRefType) else None
+        known = ", ".join(DTYPES)
+        raise ProgramError(f"'{program.name(index)}' is {type}, expected elements of {known}")
+    layout = program.layout(index) if isinstance(type, MemRefType) else None
     if layout is not None:
         shape = tuple(shape[layout.index(dimension)] for dimension in range(len(shape)))
-    role = "arena" if "nnc.arena" in values else _text(values.get("nnc.role"), "input")
-    name = _text(values.get("nnc.name"), f"argument{index}")
-    return Argument(name, role, DTYPES[element], shape, layout)
+    role = "arena" if "nnc.arena" in program.attributes(index) else program.role(index)
+    return Argument(program.name(index), role, DTYPES[element], shape, layout)
 
 
-def _text(value: Attribute | None, default: str) -> str:
-    return value.data if isinstance(value, StringAttr) else default
-
-
-def _layout(value: Attribute | None) -> tuple[int, ...] | None:
-    match value:
-        case DenseArrayBase():
-            return tuple(cast(Any, value).get_values())
-        case ArrayAttr():
-            return tuple(cast(IntegerAttr, item).value.data for item in value)
-        case _:
-            return None
+def element_and_shape(type: Attribute) -> tuple[str, tuple[int, ...]]:
+    """The element type's name and the shape; a scalar has none."""
+    if isinstance(type, TensorType | MemRefType):
+        return str(type.get_element_type()), type.get_shape()
+    return str(type), ()
 
 
 def draw(argument: Argument, seed: int) -> Array:
@@ -126,11 +103,13 @@ def draw(argument: Argument, seed: int) -> Array:
         return np.zeros(argument.shape, argument.dtype)
     random = np.random.default_rng([seed, zlib.crc32(argument.name.encode())])
     positive = argument.role in ("state", "scalar")
-    if np.issubdtype(argument.dtype, np.floating):
-        values = random.uniform(0.1, 1, argument.shape) if positive else None
-        values = random.standard_normal(argument.shape) if values is None else values
-        return np.asarray(values, argument.dtype)
-    return np.asarray(random.integers(0, 2, argument.shape) + positive, argument.dtype)
+    if not np.issubdtype(argument.dtype, np.floating):
+        values = random.integers(0, 2, argument.shape) + positive
+    elif positive:
+        values = random.uniform(0.1, 1, argument.shape)
+    else:
+        values = random.standard_normal(argument.shape)
+    return np.asarray(values, argument.dtype)
 
 
 def evaluate(
@@ -140,12 +119,16 @@ def evaluate(
     name: str | None = None,
 ) -> dict[str, Array]:
     """The results by name, in logical shape; tied results have the name of their argument."""
-    function = entry(module, name)
-    slots = arguments(function)
+    program = entry(module, name)
+    slots = arguments(program)
     values = [_value(slot, seed, given or {}) for slot in slots]
-    returned = run(module, values, function.sym_name.data)
-    if function.function_type.outputs.data:
-        return dict(zip(_result_names(function, slots), returned, strict=True))
+    with np.errstate(all="ignore"):
+        returned = interpreter_of(module).call_op(program.function, tuple(values))
+    if returned:
+        names = [
+            one.name if one.tied is None else slots[one.tied].name for one in program.results()
+        ]
+        return {name: np.asarray(value) for name, value in zip(names, returned, strict=True)}
     return {
         slot.name: slot.from_memory(value)
         for slot, value in zip(slots, values, strict=True)
@@ -160,15 +143,3 @@ def _value(slot: Argument, seed: int, given: Mapping[str, Array]) -> Array:
     if value.shape != slot.shape:
         raise ProgramError(f"'{slot.name}' has shape {slot.shape}, given {value.shape}")
     return slot.to_memory(np.array(value, slot.dtype))
-
-
-def _result_names(function: FuncOp, slots: list[Argument]) -> list[str]:
-    count = len(function.function_type.outputs)
-    tied = _layout(function.attributes.get("nnc.tied")) or (-1,) * count
-    named = function.attributes.get("nnc.outputs")
-    outputs = (
-        [cast(StringAttr, value).data for value in named] if isinstance(named, ArrayAttr) else []
-    )
-    outputs += [f"result{index}" for index in range(len(outputs), count)]
-    free = iter(outputs)
-    return [next(free) if index < 0 else slots[index].name for index in tied]
