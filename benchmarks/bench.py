@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -120,7 +120,7 @@ def environment(options: argparse.Namespace) -> dict[str, str]:
 
 
 @contextmanager
-def locked(path: str) -> Iterator[None]:
+def locked(path: str) -> Generator[None]:
     """Hold a lock on `path`, if one is given."""
     if not path:
         yield
@@ -152,7 +152,7 @@ def run(workload: Workload, options: argparse.Namespace) -> dict[str, Result]:
 
 
 @contextmanager
-def guarded(worker: Worker, phase: str, results: dict[str, Result]) -> Iterator[None]:
+def guarded(worker: Worker, phase: str, results: dict[str, Result]) -> Generator[None]:
     """One peer's failure is its result, and ends only its own turns."""
     try:
         yield

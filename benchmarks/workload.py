@@ -81,7 +81,7 @@ class Workload:
 
     def add(self, name: str, shape: tuple[int, ...], scale: float | None = None) -> None:
         if scale is None:
-            scale = math.sqrt(1.0 / (math.prod(shape[1:]) if len(shape) > 1 else shape[0]))
+            scale = math.sqrt(1.0 / math.prod(shape[1:] or shape))
         self._params[name] = (self._generator.standard_normal(shape) * scale).astype(np.float32)
 
     def add_constant(self, name: str, size: int, value: float) -> None:
