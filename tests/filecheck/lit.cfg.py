@@ -4,22 +4,11 @@ import importlib.metadata
 import os
 import shutil
 import sys
-from pathlib import Path
 
 import lit.formats
 
 from nnc.dialects.target import TARGETS
-
-
-def cpu_features() -> set[str]:
-    """The targets this processor can run, by name."""
-    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
-    flags = set(next((line for line in cpuinfo if line.startswith("flags")), "").split())
-    return {
-        name
-        for name, target in TARGETS.items()
-        if target.cpu_features and target.cpu_features <= flags
-    }
+from nnc.runtime.machine import cpu_features
 
 
 def has_distribution(name: str) -> bool:
@@ -40,7 +29,11 @@ config.substitutions.append(
     ("%roundtrip", "nnc-opt %s | nnc-opt --print-op-generic | nnc-opt | filecheck %s")
 )
 
-config.available_features |= cpu_features()
+config.available_features |= {
+    target.name
+    for target in TARGETS.values()
+    if target.cpu_features and target.cpu_features <= cpu_features()
+}
 if has_distribution("nvidia-cuda-nvrtc"):
     config.available_features.add("nvrtc")
 mlir_opt = shutil.which("mlir-opt") or shutil.which("mlir-opt-19")
