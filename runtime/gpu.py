@@ -180,7 +180,7 @@ class GpuProgram(BaseProgram[DeviceArray]):
 
     def _hold(self, argument: Argument, value: object) -> DeviceArray:
         if isinstance(value, DeviceArray):
-            arguments.check(self.name, argument, value)
+            arguments.check(self.name, argument, value.dtype, value.shape)
             return value
         return self.device.array(self._host(argument, value))
 
@@ -189,12 +189,12 @@ class GpuProgram(BaseProgram[DeviceArray]):
         if not argument.shape and isinstance(value, bool | int | float):
             return arguments.scalar(self.name, argument, value)
         array: Array = np.asarray(value)
-        arguments.check(self.name, argument, array)
+        arguments.check(self.name, argument, array.dtype, array.shape)
         return array.astype(argument.dtype, copy=False)
 
     def _readable(self, argument: Argument, value: object) -> Array | DeviceArray:
         if isinstance(value, DeviceArray):
-            arguments.check(self.name, argument, value)
+            arguments.check(self.name, argument, value.dtype, value.shape)
             return value
         if argument.access != "in":
             return arguments.in_place(self.name, argument, value)

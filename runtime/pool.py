@@ -51,12 +51,16 @@ def reset_workers_that_ran() -> None:
     library().nnc_pool_reset_ran()
 
 
+def source() -> str:
+    """The pool's C as one translation unit."""
+    header = (_SOURCE / "pool.h").read_text()
+    return (_SOURCE / "pool.c").read_text().replace('#include "pool.h"', header)
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     """The pool, compiled and loaded at its first use."""
-    header = (_SOURCE / "pool.h").read_text()
-    text = (_SOURCE / "pool.c").read_text().replace('#include "pool.h"', header)
-    loaded = load("pool", [Unit("pool.c", text)], (*GNU_FLAGS, "-pthread"))
+    loaded = load("pool", [Unit("pool.c", source())], (*GNU_FLAGS, "-pthread"))
     loaded.nnc_pool_ran.restype = ctypes.c_long
     pointer = ctypes.c_void_p
     loaded.nnc_pool_run.argtypes = (pointer, pointer, pointer, ctypes.c_long)
