@@ -16,7 +16,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
 from xdsl.utils.exceptions import DiagnosticException
 
-from nnc.dialects.interpret import interpreter_of
+from nnc.dialects.interpret import run
 from nnc.lowering.program import Program
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -122,13 +122,12 @@ def evaluate(
     program = entry(module, name)
     slots = arguments(program)
     values = [_value(slot, seed, given or {}) for slot in slots]
-    with np.errstate(all="ignore"):
-        returned = interpreter_of(module).call_op(program.function, tuple(values))
+    returned = run(module, values, program.function.sym_name.data)
     if returned:
         names = [
             one.name if one.tied is None else slots[one.tied].name for one in program.results()
         ]
-        return {name: np.asarray(value) for name, value in zip(names, returned, strict=True)}
+        return dict(zip(names, returned, strict=True))
     return {
         slot.name: slot.from_memory(value)
         for slot, value in zip(slots, values, strict=True)
