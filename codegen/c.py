@@ -1,0 +1,25 @@
+"""`nnc-opt -t c`: the C of a module."""
+
+from dataclasses import dataclass
+from typing import IO
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.target import Target as OutputTarget
+
+from nnc.codegen.emit import emit
+
+
+@dataclass(frozen=True)
+class CTarget(OutputTarget):
+    """Prints C for `isa`: avx512, avx2, sse2 or c99. Several units follow each other."""
+
+    name = "c"
+    isa: str = "avx512"
+
+    def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
+        units = emit(module, self.isa).units
+        for unit in units:
+            if len(units) > 1:
+                output.write(f"/* unit {unit.name} */\n")
+            output.write(unit.text)

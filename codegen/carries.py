@@ -1,0 +1,38 @@
+"""Which loop-carried values can be computed in place, in the variable that carries them."""
+
+from xdsl.ir import Operation, SSAValue
+
+from nnc.codegen.expressions import EXPRESSIONS
+from nnc.dialects import loop, tile
+
+
+def coalesced(op: loop.ForOp) -> set[SSAValue]:
+    """The yielded values that may overwrite their carried argument where they are computed.
+
+    `%next = tile.outer %x, %w, %acc` becomes `acc_0_0 = fma(…, acc_0_0)`: nothing else may read
+    the argument, and nothing but the yield the value.
+    """
+    block = op.body.block
+    assert block.last_op is not None
+    found: set[SSAValue] = set()
+    for argument, value in zip(block.args[1:], block.last_op.operands, strict=True):
+        owner = value.owner
+        if not isinstance(owner, Operation) or owner.parent is not block:
+            continue
+        alone = len(list(value.uses)) == 1
+        readers = {use.operation for use in argument.uses}
+        if alone and readers <= {owner} and _in_place(owner, argument, value):
+            found.add(value)
+    return found
+
+
+def _in_place(op: Operation, argument: SSAValue, value: SSAValue) -> bool:
+    """Whether `op` reads a cell of the argument only to compute the same cell of the value."""
+    match op:
+        case loop.ForOp():
+            position = list(op.outputs).index(value)
+            return op.inits[position] is argument and list(op.inits).count(argument) == 1
+        case tile.OuterOp():
+            return True
+        case _:
+            return op.name in EXPRESSIONS

@@ -1,0 +1,95 @@
+"""Element types in C, and constants as exact literals."""
+
+import math
+
+import numpy as np
+from xdsl.dialects.builtin import (
+    Float32Type,
+    Float64Type,
+    IndexType,
+    IntegerType,
+    MemRefType,
+    VectorType,
+)
+from xdsl.ir import Attribute
+
+from nnc.codegen.errors import CodegenError
+
+VALUE_TYPES = {
+    "f32": "float",
+    "f64": "double",
+    "i1": "int",
+    "i8": "unsigned char",
+    "i16": "short",
+    "i32": "int",
+    "i64": "long long",
+    "index": "long",
+}
+"""C types of scalar values. Comparisons are ints, 0 or 1; bytes are unsigned."""
+
+MEMORY_TYPES = VALUE_TYPES | {"i1": "unsigned char"}
+"""C types of buffer elements."""
+
+SIGNED = VALUE_TYPES | {"i8": "signed char"}
+UNSIGNED = VALUE_TYPES | {
+    "i16": "unsigned short",
+    "i32": "unsigned",
+    "i64": "unsigned long long",
+    "index": "unsigned long",
+}
+
+DTYPES = {
+    "f32": "float32",
+    "f64": "float64",
+    "i1": "bool",
+    "i8": "uint8",
+    "i16": "int16",
+    "i32": "int32",
+    "i64": "int64",
+}
+"""numpy dtypes of buffer elements."""
+
+
+def kind(type: Attribute) -> str:
+    """`f32`, `i1`, … : the element type of a scalar, vector or buffer."""
+    if isinstance(type, VectorType | MemRefType):
+        type = type.get_element_type()
+    match type:
+        case Float32Type():
+            return "f32"
+        case Float64Type():
+            return "f64"
+        case IndexType():
+            return "index"
+        case IntegerType() if f"i{type.width.data}" in VALUE_TYPES:
+            return f"i{type.width.data}"
+        case _:
+            raise CodegenError(f"C has no elements of type {type}; lower it to {', '.join(DTYPES)}")
+
+
+def literal(value: float | int, kind: str) -> str:
+    """`value` as a C literal of exactly this value: `0.1f`, `-INFINITY`, `7`, `7LL`."""
+    if kind not in ("f32", "f64"):
+        return _integer(int(value), kind)
+    if math.isnan(value):
+        return "NAN"
+    if math.isinf(value):
+        return "-INFINITY" if value < 0 else "INFINITY"
+    digits = str(np.float32(value)) if kind == "f32" else repr(float(value))
+    if "." not in digits and "e" not in digits:
+        digits += ".0"
+    return f"{digits}f" if kind == "f32" else digits
+
+
+def _integer(value: int, kind: str) -> str:
+    if kind in ("i1", "i8"):
+        return str(value & (1 if kind == "i1" else 255))
+    if kind == "index":
+        return str(value)
+    half = 1 << (int(kind[1:]) - 1)
+    value = (value + half) % (2 * half) - half
+    suffix = "LL" if kind == "i64" else ""
+    if value == -half:
+        # Its positive literal would not fit.
+        return f"({value + 1}{suffix} - 1)"
+    return f"{value}{suffix}"

@@ -1,0 +1,222 @@
+"""The small functions that printed code calls, printed only when it does.
+
+A lane-wise helper is one C expression over `a`, `b`, `c`. It serves scalars (`max_f32`), and for
+vectors (`max_vf`) the same expression is applied to each lane in a loop that both gcc and clang
+turn into one instruction; gcc's C has no `?:` on vectors.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+VECTOR = {"f32": "vf", "i32": "vi", "i1": "vi", "u32": "vu"}
+"""The native vector type that holds elements of a kind; masks are 0 and -1 in every lane."""
+
+SCALAR = {"f32": "float", "f64": "double", "i32": "int", "i64": "long long", "u32": "unsigned"}
+
+
+@dataclass(frozen=True)
+class Lanewise:
+    """`expression` over the parameters `a`, `b`, …, of these kinds; T is the instance's kind."""
+
+    parameters: tuple[str, ...]
+    result: str
+    expression: str
+
+
+LANEWISE = {
+    "max": Lanewise(("T", "T"), "T", "a > b || a != a ? a : b"),
+    "min": Lanewise(("T", "T"), "T", "a < b || a != a ? a : b"),
+    "maxnum": Lanewise(("T", "T"), "T", "a > b || b != b ? a : b"),
+    "minnum": Lanewise(("T", "T"), "T", "a < b || b != b ? a : b"),
+    # Where `a` is not NaN; one instruction.
+    "at_least": Lanewise(("T", "T"), "T", "a > b ? a : b"),
+    "at_most": Lanewise(("T", "T"), "T", "a < b ? a : b"),
+    "select": Lanewise(("i1", "T", "T"), "T", "a ? b : c"),
+    "mulhi_signed": Lanewise(("T", "T"), "T", "(int)(((long long)a * b) >> 32)"),
+    "mulhi": Lanewise(
+        ("T", "T"), "T", "(int)(((unsigned long long)(unsigned)a * (unsigned)b) >> 32)"
+    ),
+    "div": Lanewise(("T", "T"), "T", "a / b"),
+    "rem": Lanewise(("T", "T"), "T", "a % b"),
+    "floor": Lanewise(("T",), "T", "__builtin_floorf(a)"),
+    "ceil": Lanewise(("T",), "T", "__builtin_ceilf(a)"),
+    "trunc": Lanewise(("T",), "T", "__builtin_truncf(a)"),
+    "rint": Lanewise(("T",), "T", "__builtin_rintf(a)"),
+    "sqrt": Lanewise(("T",), "T", "__builtin_sqrtf(a)"),
+    "abs": Lanewise(("T",), "T", "__builtin_fabsf(a)"),
+    "copysign": Lanewise(("T", "T"), "T", "__builtin_copysignf(a, b)"),
+}
+
+_FUSED = {
+    16: "__builtin_ia32_vfmaddps512_mask(a, b, c, -1, 4)",
+    8: "__builtin_ia32_vfmaddps256(a, b, c)",
+}
+"""The instruction on whole vectors; a lane loop gives the same, and compiles four times slower."""
+
+_VECTORS = """\
+typedef float vf __attribute__((vector_size({bytes})));
+typedef int vi __attribute__((vector_size({bytes})));
+typedef unsigned vu __attribute__((vector_size({bytes})));
+typedef float vf_memory __attribute__((vector_size({bytes}), aligned(4), may_alias));
+typedef int vi_memory __attribute__((vector_size({bytes}), aligned(4), may_alias));
+#define INLINE static inline __attribute__((always_inline))
+"""
+_LANES = """\
+#ifdef __clang__
+#define LANES(i) _Pragma("clang loop unroll(full)") for (int i = 0; i < {lanes}; i++)
+#else
+#define LANES(i) for (int i = 0; i < {lanes}; i++)
+#endif
+"""
+_PARTIAL_LOAD = "{type} v = {{0}};\n    __builtin_memcpy(&v, p, n * 4);\n    return v;"
+_PARTIAL_STORE = "__builtin_memcpy(p, &v, n * 4);"
+_MASKED_LOAD = "return __builtin_ia32_loadups512_mask(p, (vf){0}, (unsigned short)((1u << n) - 1));"
+_MASKED_STORE = "__builtin_ia32_storeups512_mask(p, v, (unsigned short)((1u << n) - 1));"
+
+
+@dataclass
+class Helpers:
+    """Which helpers a unit needs, and their text."""
+
+    lanes: int
+    qualifier: str = "static inline"
+    """Before every helper."""
+    used: dict[str, str] = field(default_factory=dict[str, str])
+    """Text by name, dependencies first."""
+
+    def lanewise(self, name: str, kind: str, vector: bool) -> str:
+        """The instance of a lane-wise helper for a kind, as a function name."""
+        instance = f"{name}_{VECTOR[kind] if vector else kind}"
+        if instance not in self.used:
+            self.used[instance] = (self._vector if vector else self._scalar)(instance, name, kind)
+        return instance
+
+    def named(self, name: str) -> str:
+        """One of the helpers that are not lane-wise, by name."""
+        if name not in self.used:
+            if name.endswith(("_vf", "_vi")):
+                self.named("vectors")
+            self.used[name] = self._text(name)
+        return name
+
+    def across(self, reduction: str, kind: str) -> str:
+        """The reduction of all lanes of a vector to one scalar, halves pairwise."""
+        vector = VECTOR[kind]
+        name = f"{reduction}_lanes_{vector}"
+        if name not in self.used:
+            self.used[name] = self._across(name, reduction, kind)
+        return name
+
+    def _across(self, name: str, reduction: str, kind: str) -> str:
+        vector = VECTOR[kind]
+        self.named("vectors")
+        lines: list[str] = []
+        width = self.lanes // 2
+        while width:
+            order = [(i + width) % (2 * width) if i < 2 * width else i for i in range(self.lanes)]
+            moved = f"__builtin_shufflevector(v, v, {', '.join(map(str, order))})"
+            match reduction:
+                case "sum":
+                    combined = f"v + {moved}"
+                case "prod":
+                    combined = f"v * {moved}"
+                case _:
+                    combined = f"{self.lanewise(reduction, kind, vector=True)}(v, {moved})"
+            lines.append(f"v = {combined};")
+            width //= 2
+        body = "\n    ".join([*lines, "return v[0];"])
+        return _inline(f"{SCALAR[kind]} {name}({vector} v)", body)
+
+    def exchange(self, distance: int, vector: str) -> str:
+        """Exchanges the off-diagonal blocks of two rows: one step of a transposition."""
+        name = f"exchange_{distance}_{vector}"
+        if name not in self.used:
+            self.named("vectors")
+            n = self.lanes
+            first = [i if not i & distance else n + i - distance for i in range(n)]
+            second = [i + distance if not i & distance else n + i for i in range(n)]
+            body = "\n    ".join(
+                [
+                    f"{vector} t = __builtin_shufflevector(*a, *b, {', '.join(map(str, first))});",
+                    f"*b = __builtin_shufflevector(*a, *b, {', '.join(map(str, second))});",
+                    "*a = t;",
+                ]
+            )
+            self.used[name] = _inline(f"void {name}({vector} *a, {vector} *b)", body)
+        return name
+
+    def _scalar(self, instance: str, name: str, kind: str) -> str:
+        helper = LANEWISE[name]
+        parameters = _parameters(helper, lambda k: SCALAR[kind if k == "T" else "i32"])
+        head = f"{self.qualifier} {SCALAR[kind]} {instance}({parameters})"
+        return f"{head}\n{{\n    return {helper.expression};\n}}\n"
+
+    def _vector(self, instance: str, name: str, kind: str) -> str:
+        self.named("vectors")
+        self.named("LANES")
+        helper = LANEWISE[name]
+        parameters = _parameters(helper, lambda k: VECTOR[kind if k == "T" else k])
+        lane = helper.expression
+        for parameter in "abc"[: len(helper.parameters)]:
+            lane = _in_lane(lane, parameter)
+        return (
+            f"INLINE {VECTOR[kind]} {instance}({parameters})\n{{\n    {VECTOR[kind]} r;\n"
+            f"    LANES(i) r[i] = {lane};\n    return r;\n}}\n"
+        )
+
+    def _text(self, name: str) -> str:
+        """The text of a helper called `operation_type`."""
+        if name == "vectors":
+            return _VECTORS.format(bytes=4 * self.lanes)
+        if name == "LANES":
+            return _LANES.format(lanes=self.lanes)
+        operation, type = name.rsplit("_", 1)
+        if operation == "bits":
+            return self._bits(name, type)
+        scalar = SCALAR[{"vf": "f32", "vi": "i32"}[type]]
+        match operation:
+            case "splat":
+                return _inline(f"{type} {name}({scalar} x)", f"return x - ({type}){{0}};")
+            case "load":
+                body = f"return *(const {type}_memory *)p;"
+                return _inline(f"{type} {name}(const {scalar} *p)", body)
+            case "store":
+                return _inline(f"void {name}({scalar} *p, {type} v)", f"*({type}_memory *)p = v;")
+            case "load_part":
+                body = _MASKED_LOAD if self._masks(type) else _PARTIAL_LOAD.format(type=type)
+                return _inline(f"{type} {name}(const {scalar} *p, int n)", body)
+            case "store_part":
+                body = _MASKED_STORE if self._masks(type) else _PARTIAL_STORE
+                return _inline(f"void {name}({scalar} *p, {type} v, int n)", body)
+            case "fma":
+                return _inline("vf fma_vf(vf a, vf b, vf c)", f"return {_FUSED[self.lanes]};")
+            case _:
+                raise KeyError(name)
+
+    def _masks(self, type: str) -> bool:
+        return type == "vf" and self.lanes == 16
+
+    def _bits(self, name: str, kind: str) -> str:
+        """The value of kind `kind` that has the bits of `x`."""
+        result, parameter = SCALAR[kind], SCALAR[_SAME_BITS[kind]]
+        return (
+            f"{self.qualifier} {result} {name}({parameter} x)\n{{\n    {result} y;\n"
+            "    memcpy(&y, &x, sizeof y);\n    return y;\n}\n"
+        )
+
+
+_SAME_BITS = {"f32": "i32", "i32": "f32", "f64": "i64", "i64": "f64"}
+
+
+def _inline(head: str, body: str) -> str:
+    return f"INLINE {head}\n{{\n    {body}\n}}\n"
+
+
+def _parameters(helper: Lanewise, type: Callable[[str], str]) -> str:
+    return ", ".join(f"{type(k)} {p}" for k, p in zip(helper.parameters, "abc", strict=False))
+
+
+def _in_lane(expression: str, parameter: str) -> str:
+    """The expression with `parameter` replaced by its lane `i`."""
+    return re.sub(rf"\b{parameter}\b", f"{parameter}[i]", expression)

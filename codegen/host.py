@@ -1,0 +1,203 @@
+"""The host program as the C entry: arguments, views, launches, copies and fills."""
+
+from collections.abc import Callable, Sequence
+
+from xdsl.dialects import func
+from xdsl.dialects.builtin import FileLineColLoc, StringAttr
+from xdsl.ir import Operation, SSAValue
+
+from nnc.codegen.elements import kind, literal
+from nnc.codegen.errors import CodegenError
+from nnc.codegen.functions import Program, aligned
+from nnc.codegen.helpers import Helpers
+from nnc.codegen.interface import Host, root
+from nnc.codegen.linear import Linear
+from nnc.codegen.names import Names
+from nnc.codegen.printer import LoopPrinter
+from nnc.codegen.scope import Scope, memory_type, plus
+from nnc.codegen.writer import Writer
+from nnc.dialects import buffer, kernel
+from nnc.dialects.buffer import strides_of, type_of
+from nnc.dialects.syntax import integers
+
+Range = tuple[int, int]
+
+
+class HostPrinter(LoopPrinter):
+    """Prints the host function as `int entry(void *const *arguments, char *arena, …)`."""
+
+    def __init__(self, host: Host, program: Program, entry: str, out: Writer, helpers: Helpers):
+        names = Names([*program.names.values(), entry])
+        self.arguments = names.fresh("arguments")
+        self.arena, self.pool = names.fresh("arena"), names.fresh("pool")
+        super().__init__(Scope(out, names, helpers, program.target))
+        self.host, self.program, self.entry = host, program, entry
+
+    def print(self) -> None:
+        threads = self.program.target.threads
+        pool = f", const nnc_pool *{self.pool}" if threads else ""
+        signature = f"int {self.entry}(void *const *{self.arguments}, char *{self.arena}{pool})"
+        with self.out.function(signature):
+            self.declare_arguments()
+            self.block(self.host.function.body.block)
+            self.out.line("return 0;")
+
+    def declare_arguments(self) -> None:
+        scope, host = self.scope, self.host
+        if not any(value.uses for value in host.values):
+            self.out.line(f"(void){self.arguments};")
+        # A program may need neither, and a compiler would warn.
+        self.out.line(f"(void){self.arena};")
+        if self.program.target.threads:
+            self.out.line(f"(void){self.pool};")
+        if host.arena is not None:
+            scope.buffers[host.arena] = self.arena
+        for i, (value, argument) in enumerate(zip(host.values, host.arguments, strict=True)):
+            if value.uses:
+                name = scope.names.fresh(argument.name)
+                element = f"{self.qualifier(value)}{memory_type(value.type)}"
+                self.out.line(f"{element} *{name} = {self.arguments}[{i}];")
+                scope.buffers[value] = name
+
+    def qualifier(self, value: SSAValue) -> str:
+        for argument, facts in zip(self.host.values, self.host.arguments, strict=True):
+            if argument is root(value) and facts.access == "in":
+                return "const "
+        return ""
+
+    def op(self, op: Operation) -> None:
+        match op:
+            case func.ReturnOp():
+                self.out.line()
+            case kernel.LaunchOp():
+                self.launch(op)
+            case buffer.CopyOp():
+                self.copy(op)
+            case buffer.FillOp():
+                self.fill(op.target, literal(op.value.value.data, kind(op.target.type)))
+            case buffer.FillBorderOp():
+                self.fill_border(op)
+            case buffer.ViewOp() if not op.output.uses:
+                pass
+            case buffer.AllocOp():
+                raise CodegenError.at(op, "the arena is not planned; run plan-memory first")
+            case _:
+                super().op(op)
+
+    def launch(self, op: kernel.LaunchOp) -> None:
+        name = op.callee.string_value()
+        if name not in self.program.kernels:
+            raise CodegenError.at(op, f"there is no kernel.func @{name}")
+        callee = self.program.kernels[name]
+        facts = self.program.facts(callee)
+        arguments = [self.scope.buffers[value] for value in (*op.ins, *op.outs, *op.inouts)]
+        if facts.scratch:
+            arguments.append(plus(self.arena, Linear(aligned(self.host.arena_bytes))))
+        if facts.threaded:
+            arguments.append(self.pool)
+        self.out.line()
+        notes = [note for note in (_meaning(callee), source_line(op)) if note]
+        if notes:
+            self.out.line(comment(", ".join(notes)))
+        self.out.line(f"{self.program.names[name]}({', '.join(arguments)});")
+
+    # Copies and fills
+
+    def copy(self, op: buffer.CopyOp) -> None:
+        target, source = (self.scope.buffers[v] for v in (op.target, op.source))
+        strides = [strides_of(type_of(v)) for v in (op.target, op.source)]
+        ranges = [(0, n) for n in type_of(op.source).get_shape()]
+        self.out.line()
+        self.sweep(ranges, strides, lambda to, of: f"{target}[{to}] = {source}[{of}];")
+
+    def fill(self, target: SSAValue, value: str, ranges: Sequence[Range] | None = None) -> None:
+        name = self.scope.buffers[target]
+        if ranges is None:
+            ranges = [(0, n) for n in type_of(target).get_shape()]
+        strides = [strides_of(type_of(target))]
+        self.out.line()
+        self.sweep(ranges, strides, lambda to: f"{name}[{to}] = {value};")
+
+    def fill_border(self, op: buffer.FillBorderOp) -> None:
+        """For each dimension the slabs below and above, within the interior of those before."""
+        value = literal(op.value.value.data, kind(op.target.type))
+        for ranges in border(type_of(op.target).get_shape(), integers(op.low), integers(op.high)):
+            self.fill(op.target, value, ranges)
+
+    def sweep(
+        self,
+        ranges: Sequence[Range],
+        strides: Sequence[Sequence[int]],
+        statement: Callable[..., str],
+    ) -> None:
+        """Loops over ranges around a statement of the offsets by each of `strides`."""
+        ranges, strides = _collapsed(ranges, strides)
+        names = self.scope.names.scope()
+        variables = [names.fresh("ijklmnop"[d]) for d in range(len(ranges))]
+        offsets = [
+            sum((Linear.variable(v) * s for v, s in zip(variables, by, strict=True)), Linear())
+            for by in strides
+        ]
+        self._sweep(list(zip(variables, ranges, strict=True)), statement(*offsets))
+
+    def _sweep(self, loops: Sequence[tuple[str, Range]], statement: str) -> None:
+        if not loops:
+            self.out.line(statement)
+            return
+        name, (first, end) = loops[0]
+        with self.out.block(f"for (long {name} = {first}; {name} < {end}; {name}++)"):
+            self._sweep(loops[1:], statement)
+
+
+def border(
+    shape: Sequence[int], low: Sequence[int], high: Sequence[int]
+) -> list[list[Range]]:
+    """Boxes that together are what lies around `[low, shape - high)`, none twice."""
+    boxes: list[list[Range]] = []
+    for d, size in enumerate(shape):
+        inner = [(low[e], shape[e] - high[e]) for e in range(d)]
+        outer = [(0, shape[e]) for e in range(d + 1, len(shape))]
+        for ends in ((0, low[d]), (size - high[d], size)):
+            if ends[0] < ends[1]:
+                boxes.append([*inner, ends, *outer])
+    return boxes
+
+
+def _collapsed(
+    ranges: Sequence[Range], strides: Sequence[Sequence[int]]
+) -> tuple[list[Range], list[list[int]]]:
+    """Whole inner dimensions joined with the one outside of them where memory is contiguous."""
+    kept: list[Range] = []
+    steps: list[list[int]] = [[] for _ in strides]
+    for d in reversed(range(len(ranges))):
+        first, end = ranges[d]
+        if kept:
+            (inner_first, inner_end) = kept[0]
+            joined = all(by[d] == step[0] * inner_end for by, step in zip(strides, steps, strict=True))
+            if inner_first == 0 and joined:
+                kept[0] = (first * inner_end, end * inner_end)
+                continue
+        kept.insert(0, ranges[d])
+        for by, step in zip(strides, steps, strict=True):
+            step.insert(0, by[d])
+    return kept, steps
+
+
+def comment(text: str) -> str:
+    """A C comment of any text, on one line."""
+    safe = text.replace("*/", "* /").replace("/*", "/ *")
+    return f"/* {' '.join(safe.split())} */"
+
+
+def source_line(op: Operation) -> str:
+    """`train.py:41`, where the op's Python line is known."""
+    place = op.location
+    if not isinstance(place, FileLineColLoc):
+        return ""
+    return f"{place.filename.data.rsplit('/', 1)[-1]}:{place.line.data}"
+
+
+def _meaning(callee: kernel.FuncOp) -> str:
+    """The graph ops that a kernel stands for, where `nnc.ops` says."""
+    ops = callee.attributes.get("nnc.ops")
+    return ops.data if isinstance(ops, StringAttr) else ""

@@ -1,0 +1,164 @@
+"""From a module to translation units of C: which kernels, in which unit, with which prologue."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from xdsl.dialects.builtin import ModuleOp, VectorType
+
+from nnc.codegen.artifact import Unit
+from nnc.codegen.functions import KernelPrinter, Program, callees, kernels_of
+from nnc.codegen.helpers import Helpers
+from nnc.codegen.host import HostPrinter, comment
+from nnc.codegen.interface import Host, host_of
+from nnc.codegen.names import Names
+from nnc.codegen.places import distinct_arguments
+from nnc.codegen.report import header
+from nnc.codegen.tiles import grid
+from nnc.codegen.writer import Writer
+from nnc.dialects import kernel
+from nnc.dialects.target import Target
+
+POOL = """\
+typedef void (*nnc_task)(void *context, long begin, long end, long worker);
+typedef struct {
+    long workers;
+    void (*parallel)(long count, nnc_task task, void *context);
+} nnc_pool;
+"""
+HIDDEN = '__attribute__((visibility("hidden")))'
+UNITS = 2
+"""Translation units of a program with threads; they are compiled in parallel."""
+
+_MATH = re.compile(
+    r"\b(INFINITY|NAN|(a?(sin|cos|tan)h?|atan2|cbrt|ceil|copysign|erf|exp2?|expm1|fabs|floor|fma"
+    r"|log(1p|2|10)?|pow|rint|round|sqrt|trunc)f?\()"
+)
+
+
+@dataclass
+class CProgram:
+    """The C of a module for one target."""
+
+    module: ModuleOp
+    target: Target
+    entry: str
+    program: Program = field(init=False)
+    host: Host | None = field(init=False)
+
+    def __post_init__(self):
+        kernels = kernels_of(self.module)
+        self.host = host_of(self.module)
+        names = Names([self.entry])
+        self.program = Program(kernels, {k: names.fresh(k) for k in kernels}, self.target)
+        launches = self.host.launches() if self.host else []
+        self.program.distinct = distinct_arguments(self.program, launches)
+
+    @property
+    def launched(self) -> list[kernel.FuncOp]:
+        """The kernels that are not micro-kernels; all of them where there is no host program."""
+        return [f for f in self.program.kernels.values() if not f.private]
+
+    @property
+    def scratch_bytes(self) -> int:
+        return max((self.program.facts(f).scratch for f in self.launched), default=0)
+
+    def units(self) -> tuple[Unit, ...]:
+        """The entry is in the first unit."""
+        count = UNITS if self.target.threads and self.host and len(self.launched) > 1 else 1
+        parts = balanced(self.launched, count, self.weight)
+        return tuple(
+            Unit(f"{self.entry}_{i}", self.unit(part, parts, entry=i == 0))
+            for i, part in enumerate(parts)
+        )
+
+    def weight(self, function: kernel.FuncOp) -> int:
+        """An estimate of a kernel's C statements."""
+        bodies = [function, *callees(function, self.program.kernels)]
+        return sum(
+            len(list(grid(r.type, self.target.lanes).cells())) if r_is_vector(r.type) else 1
+            for body in bodies
+            for op in body.walk()
+            for r in op.results
+        )
+
+    def unit(
+        self, part: Sequence[kernel.FuncOp], parts: Sequence[Sequence[kernel.FuncOp]], entry: bool
+    ) -> str:
+        """One self-contained translation unit."""
+        out = Writer()
+        helpers = Helpers(self.target.lanes)
+        prefix = self.linkage(len(parts))
+        for function in self.with_callees(part):
+            self.print_kernel(function, out, helpers, prefix)
+        if entry and self.host is not None:
+            elsewhere = [f for other in parts if other is not part for f in other]
+            self.declare(elsewhere, out, helpers)
+            out.line(comment(f"{self.entry}: one call of the program"))
+            HostPrinter(self.host, self.program, self.entry, out, helpers).print()
+        return self.prologue(out.text, helpers) + out.text
+
+    def linkage(self, units: int) -> str:
+        """What stands before a kernel: static in the only unit, hidden where units share."""
+        if self.host is None:
+            return ""
+        return "static " if units == 1 else f"{HIDDEN}\n"
+
+    def with_callees(self, part: Sequence[kernel.FuncOp]) -> list[kernel.FuncOp]:
+        found: dict[str, kernel.FuncOp] = {}
+        for function in part:
+            for needed in [*callees(function, self.program.kernels), function]:
+                found.setdefault(needed.sym_name.data, needed)
+        return list(found.values())
+
+    def print_kernel(
+        self, function: kernel.FuncOp, out: Writer, helpers: Helpers, prefix: str
+    ) -> None:
+        name = self.program.names[function.sym_name.data]
+        out.line(comment(header(function, name)))
+        if function.private:
+            prefix = "static __attribute__((noinline)) " if self.target.lanes > 1 else "static "
+        KernelPrinter(self.program, function, out, helpers).print(prefix)
+        out.line()
+
+    def declare(self, functions: Sequence[kernel.FuncOp], out: Writer, helpers: Helpers) -> None:
+        for function in functions:
+            printer = KernelPrinter(self.program, function, Writer(), helpers)
+            out.line(f"{printer.signature()};")
+        if functions:
+            out.line()
+
+    def prologue(self, body: str, helpers: Helpers) -> str:
+        """Includes, types and helpers that the body uses."""
+        texts = "\n".join(helpers.used.values())
+        everything = texts + body
+        includes = [
+            f"#include <{name}>"
+            for name, used in (
+                ("math.h", _MATH.search(everything)),
+                ("string.h", re.search(r"\bmemcpy\(", everything)),
+            )
+            if used
+        ]
+        pieces = ["\n".join(includes) + "\n" if includes else ""]
+        pieces.append(POOL if "nnc_pool" in everything else "")
+        pieces.append(texts)
+        return "".join(f"{piece}\n" for piece in pieces if piece)
+
+
+def r_is_vector(type: object) -> bool:
+    return isinstance(type, VectorType)
+
+
+def balanced(
+    functions: Sequence[kernel.FuncOp], count: int, weight: Callable[[kernel.FuncOp], int]
+) -> list[list[kernel.FuncOp]]:
+    """The kernels in `count` parts of about one weight, each in the order of the module."""
+    parts: list[list[kernel.FuncOp]] = [[] for _ in range(count)]
+    loads = [0] * count
+    for function in sorted(functions, key=lambda f: -weight(f)):
+        lightest = loads.index(min(loads))
+        parts[lightest].append(function)
+        loads[lightest] += weight(function)
+    order = {id(f): i for i, f in enumerate(functions)}
+    return [sorted(part, key=lambda f: order[id(f)]) for part in parts]

@@ -1,0 +1,100 @@
+"""What a program says of itself: kernels, arena buffers, and the header comment of a kernel."""
+
+from collections import Counter
+
+from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, IntAttr, IntegerAttr
+from xdsl.ir import Attribute, SSAValue
+
+from nnc.codegen.artifact import BufferReport, KernelReport
+from nnc.codegen.functions import buffer_bytes
+from nnc.codegen.interface import Host
+from nnc.dialects import buffer, kernel
+from nnc.dialects.buffer import type_of
+from nnc.dialects.syntax import integers
+
+
+def _number(value: Attribute | None) -> int:
+    match value:
+        case IntegerAttr():
+            return value.value.data
+        case IntAttr():
+            return value.data
+        case _:
+            return 0
+
+
+def strategy(function: kernel.FuncOp) -> str:
+    """`contraction {tile = [6, 64]}`; empty where none was chosen."""
+    if function.strategy is None:
+        return ""
+    text = str(function.strategy)
+    return text[text.index("<") + 1 : text.rindex(">")].removesuffix(" {}")
+
+
+def flops(function: kernel.FuncOp) -> int:
+    """Floating-point operations of one launch, as `nnc.flops` says."""
+    return _number(function.attributes.get("nnc.flops"))
+
+
+def kernel_reports(kernels: dict[str, kernel.FuncOp], host: Host | None) -> list[KernelReport]:
+    """One line for each kernel that the host program launches."""
+    launches = Counter(op.callee.string_value() for op in host.launches()) if host else Counter()
+    return [
+        KernelReport(
+            name,
+            strategy(function),
+            launches[name],
+            flops(function),
+            _number(function.attributes.get("nnc.bytes")),
+        )
+        for name, function in kernels.items()
+        if not function.private
+    ]
+
+
+def buffer_reports(host: Host | None) -> list[BufferReport]:
+    """The views of the arena, in order of their offset."""
+    if host is None or host.arena is None:
+        return []
+    views = [use.operation for use in host.arena.uses]
+    reports = [_buffer_report(op) for op in views if isinstance(op, buffer.ViewOp)]
+    return sorted(reports, key=lambda report: (report.offset, report.first))
+
+
+def _buffer_report(op: buffer.ViewOp) -> BufferReport:
+    start = op.map.data.eval([0] * op.map.data.num_dims, [])[0]
+    first, last = _live(op.attributes.get("nnc.live"))
+    return BufferReport(op.output.name_hint or "buffer", start, buffer_bytes(op.output), first, last)
+
+
+def _live(value: Attribute | None) -> tuple[int, int]:
+    match value:
+        case DenseArrayBase():
+            first, last = integers(value)
+        case ArrayAttr():
+            first, last = (_number(item) for item in value)
+        case _:
+            first, last = 0, 0
+    return first, last
+
+
+def header(function: kernel.FuncOp, name: str) -> str:
+    """`dense(x[48,384], w[384,64]) -> z[48,64]: contraction {…}, 2.4 Mflop`."""
+    by_access: dict[str, list[str]] = {"in": [], "out": [], "inout": []}
+    for argument in function.block.args:
+        by_access[function.access(argument.index)].append(_shaped(argument))
+    text = f"{name}({', '.join(by_access['in'] + by_access['inout'])})"
+    results = by_access["out"] + by_access["inout"]
+    if results:
+        text += f" -> {', '.join(results)}"
+    facts = [fact for fact in (strategy(function), _megaflops(flops(function))) if fact]
+    return f"{text}: {', '.join(facts)}" if facts else text
+
+
+def _shaped(argument: SSAValue) -> str:
+    shape = ",".join(map(str, type_of(argument).get_shape()))
+    return f"{argument.name_hint or 'argument'}[{shape}]"
+
+
+def _megaflops(flops: int) -> str:
+    return f"{flops / 1e6:.3g} Mflop" if flops else ""

@@ -1,0 +1,160 @@
+"""The state of one C function while it is printed: what each SSA value is called."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from xdsl.dialects.builtin import IndexType, VectorType
+from xdsl.ir import Attribute, SSAValue
+from xdsl.ir.affine import AffineMap
+
+from nnc.codegen.elements import MEMORY_TYPES, VALUE_TYPES, kind, literal
+from nnc.codegen.errors import CodegenError
+from nnc.codegen.expressions import Atom, splat
+from nnc.codegen.helpers import VECTOR, Helpers
+from nnc.codegen.linear import Linear, address
+from nnc.codegen.names import Names
+from nnc.codegen.tiles import Grid, grid
+from nnc.codegen.writer import Writer
+from nnc.dialects.buffer import strides_of, type_of
+from nnc.dialects.target import Target
+
+Cells = list[list[Atom]]
+"""What stands for each cell of a value: `[row][part]`; a scalar has one."""
+
+
+@dataclass
+class Scope:
+    """Names and atoms of one C function."""
+
+    out: Writer
+    names: Names
+    helpers: Helpers
+    target: Target
+    columns: set[SSAValue] = field(default_factory=set[SSAValue])
+    cells: dict[SSAValue, Cells] = field(default_factory=dict[SSAValue, Cells])
+    indices: dict[SSAValue, Linear] = field(default_factory=dict[SSAValue, Linear])
+    buffers: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
+    """Pointer names."""
+    assigned: dict[SSAValue, Cells] = field(default_factory=dict[SSAValue, Cells])
+    """Values that are computed straight into variables of a loop."""
+    _bases: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
+
+    # What a value is
+
+    @property
+    def lanes(self) -> int:
+        return self.target.lanes
+
+    def grid(self, value: SSAValue) -> Grid:
+        # With one lane rows and columns are the same.
+        column = value in self.columns and self.lanes > 1
+        return grid(value.type, self.lanes, column)
+
+    def is_native(self, value: SSAValue) -> bool:
+        """Whether the cells of a value are native vectors rather than scalars."""
+        vector = isinstance(value.type, VectorType) and self.lanes > 1
+        return vector and not self.grid(value).column
+
+    def c_type(self, value: SSAValue) -> str:
+        element = kind(value.type)
+        if not self.is_native(value):
+            return VALUE_TYPES[element]
+        if element not in VECTOR:
+            raise CodegenError(f"{self.target.name} has no vectors of {element}: {value}")
+        return VECTOR[element]
+
+    # Names
+
+    def base(self, value: SSAValue, hint: str) -> str:
+        """The name of a value, on which the names of its cells are built."""
+        if value not in self._bases:
+            suffixes = self.grid(value).suffixes
+            self._bases[value] = self.names.fresh(value.name_hint or hint, suffixes)
+        return self._bases[value]
+
+    def variables(self, value: SSAValue, hint: str) -> Cells:
+        """The variables that hold a value's cells."""
+        shape, base = self.grid(value), self.base(value, hint)
+        return [
+            [Atom(base + shape.suffix(r, p)) for p in range(shape.parts)] for r in range(shape.rows)
+        ]
+
+    def define(self, value: SSAValue, row: int, part: int, expression: str, hint: str) -> None:
+        """`type name = expression;`, or an assignment to the loop variable it is for."""
+        shape = self.grid(value)
+        if value in self.assigned:
+            atom = self.assigned[value][row][part]
+            if atom.text != expression:
+                self.out.line(f"{atom.text} = {expression};")
+        else:
+            atom = Atom(self.base(value, hint) + shape.suffix(row, part))
+            self.out.line(f"{self.c_type(value)} {atom.text} = {expression};")
+        self.bind(value, row, part, atom)
+
+    def bind(self, value: SSAValue, row: int, part: int, atom: Atom) -> None:
+        """The cell of a value is `atom` from now on."""
+        shape = self.grid(value)
+        cells = self.cells.get(value)
+        if cells is None or len(cells) != shape.rows:
+            cells = [[Atom("?")] * shape.parts for _ in range(shape.rows)]
+            self.cells[value] = cells
+        cells[row][part] = atom
+
+    # Operands
+
+    def atom(self, value: SSAValue, row: int = 0, part: int = 0) -> Atom:
+        if isinstance(value.type, IndexType):
+            linear = self.indices[value]
+            return Atom(linear.atom, literal=not linear.terms)
+        return self.cells[value][row][part]
+
+    def cell(self, value: SSAValue, row: int = 0, part: int = 0) -> str:
+        """A cell as C text of the value's C type."""
+        atom = self.atom(value, row, part)
+        if atom.uniform and self.is_native(value):
+            return self.splat(atom, kind(value.type))
+        return atom.text
+
+    def splat(self, atom: Atom, kind: str) -> str:
+        return splat(self.helpers, atom.text, kind)
+
+    def element(self, value: SSAValue, position: int) -> str:
+        """One element of a 1-D vector, as a scalar."""
+        if self.grid(value).column:
+            return self.cells[value][position][0].text
+        part, lane = divmod(position, self.lanes)
+        atom = self.cells[value][0][part]
+        return atom.text if atom.uniform or self.lanes == 1 else f"{atom.text}[{lane}]"
+
+    def zero(self, value: SSAValue) -> str:
+        """Zero in the C type of a value's cells."""
+        return "{0}" if self.is_native(value) else literal(0, kind(value.type))
+
+    # Memory
+
+    def linear(self, indices: Sequence[SSAValue]) -> list[Linear]:
+        return [self.indices[i] for i in indices]
+
+    def offset(self, buffer: SSAValue, map: AffineMap, indices: Sequence[SSAValue]) -> Linear:
+        """The offset of a subscript in elements."""
+        return address(map, self.linear(indices), strides_of(type_of(buffer)))
+
+    def place(self, buffer: SSAValue, offset: Linear) -> str:
+        """`x + offset`, a pointer."""
+        return plus(self.buffers[buffer], offset)
+
+    def item(self, buffer: SSAValue, offset: Linear) -> str:
+        """`x[offset]`, an element."""
+        return f"{self.buffers[buffer]}[{offset}]"
+
+
+def plus(pointer: str, offset: Linear) -> str:
+    text = str(offset)
+    if text == "0":
+        return pointer
+    return f"{pointer} - {text[1:]}" if text.startswith("-") else f"{pointer} + {text}"
+
+
+def memory_type(type: Attribute) -> str:
+    """The C type of a buffer's elements."""
+    return MEMORY_TYPES[kind(type)]

@@ -1,0 +1,48 @@
+"""Lines of source text with indentation, wrapped at spaces."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+WIDTH = 116
+STEP = "    "
+
+
+class Writer:
+    """Collects lines; `block` opens a brace and closes it."""
+
+    def __init__(self):
+        self._lines: list[str] = []
+        self._depth = 0
+
+    def line(self, text: str = "") -> None:
+        indent = STEP * self._depth
+        text = f"{indent}{text}".rstrip()
+        while len(text) > WIDTH:
+            start = len(indent) + 2 * len(STEP)
+            # Between arguments if there are any, else between words.
+            cut = max(text.rfind(", ", start, WIDTH) + 1, 0) or text.rfind(" ", start, WIDTH)
+            if cut < 0:
+                break
+            self._lines.append(text[:cut])
+            text = f"{indent}{STEP * 2}{text[cut + 1 :]}"
+        self._lines.append(text)
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """`head {` … `}`; an empty head is a bare block."""
+        self.line(f"{head} {{" if head else "{")
+        self._depth += 1
+        yield
+        self._depth -= 1
+        self.line("}")
+
+    @contextmanager
+    def function(self, signature: str) -> Iterator[None]:
+        """A function: its braces stand on lines of their own."""
+        self.line(signature)
+        with self.block(""):
+            yield
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self._lines) + "\n"
