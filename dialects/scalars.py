@@ -4,11 +4,15 @@
 register tiles: constants take the type of the value they meet.
 """
 
+from collections.abc import Sequence
+from typing import TypeAlias
+
 from xdsl.builder import Builder
-from xdsl.dialects import arith, math
+from xdsl.dialects import math
 from xdsl.dialects.builtin import (
     AnyFloat,
     DenseIntOrFPElementsAttr,
+    FixedBitwidthType,
     FloatAttr,
     IntegerAttr,
     IntegerType,
@@ -17,15 +21,15 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, SSAValue
 
+from nnc.dialects import arith
+from nnc.dialects.arith import with_element
+
+_Conversion: TypeAlias = arith.Conversion | arith.TruncFOp | arith.ExtFOp
+
 
 def element_type(type: Attribute) -> Attribute:
     """The type of one lane."""
     return type.element_type if isinstance(type, VectorType) else type
-
-
-def with_element(type: Attribute, element: Attribute) -> Attribute:
-    """`type` with another element type, keeping the vector shape."""
-    return VectorType(element, type.get_shape()) if isinstance(type, VectorType) else element
 
 
 def is_float(type: Attribute) -> bool:
@@ -108,3 +112,42 @@ def select(b: Builder, mask: SSAValue, x: SSAValue, y: SSAValue) -> SSAValue:
 def mask_type(like: Attribute) -> Attribute:
     """The type of a comparison of values of type `like`."""
     return with_element(like, i1)
+
+
+def all_of(b: Builder, masks: Sequence[SSAValue]) -> SSAValue:
+    """Where all masks hold."""
+    result, *rest = masks
+    for mask in rest:
+        result = b.insert(arith.AndIOp(result, mask)).result
+    return result
+
+
+def convert(b: Builder, x: SSAValue, element: Attribute) -> SSAValue:
+    """`x` in another element type; i1 and i8 hold 0 to 1 and 0 to 255."""
+    source = element_type(x.type)
+    if source == element:
+        return x
+    if element == i1:
+        return compare(b, "ne", x, constant(b, 0, x))
+    op = _conversion(source, element)
+    return b.insert(op(x, with_element(x.type, element))).results[0]
+
+
+def _conversion(source: Attribute, target: Attribute) -> type[_Conversion]:
+    """The op that converts between two element types."""
+    match source, target:
+        case (IntegerType(width=width), IntegerType()):
+            if width.data > _width(target):
+                return arith.TruncIOp
+            return arith.ExtUIOp if width.data <= 8 else arith.ExtSIOp
+        case (IntegerType(width=width), _):
+            return arith.UIToFPOp if width.data <= 8 else arith.SIToFPOp
+        case (_, IntegerType(width=width)):
+            return arith.FPToUIOp if width.data <= 8 else arith.FPToSIOp
+        case _:
+            return arith.TruncFOp if _width(source) > _width(target) else arith.ExtFOp
+
+
+def _width(type: Attribute) -> int:
+    assert isinstance(type, FixedBitwidthType)
+    return type.bitwidth

@@ -25,7 +25,7 @@ from nnc.lowering.pipelines import PASSES, PIPELINES
 DIALECTS: dict[str, str] = {
     "builtin": "xdsl.dialects.builtin:Builtin",
     "func": "xdsl.dialects.func:Func",
-    "arith": "nnc.dialects.lanewise:Arith",
+    "arith": "nnc.dialects.arith:Arith",
     "math": "xdsl.dialects.math:Math",
     "scf": "xdsl.dialects.scf:Scf",
     "memref": "xdsl.dialects.memref:MemRef",

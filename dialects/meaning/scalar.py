@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import numpy as np
-from xdsl.dialects import arith, math
+from xdsl.dialects import math
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, FloatAttr, IndexType, IntegerAttr
 from xdsl.interpreter import (
     Interpreter,
@@ -22,6 +22,7 @@ from xdsl.interpreter import (
 )
 from xdsl.ir import Attribute, Operation, OperationInvT
 
+from nnc.dialects import arith
 from nnc.dialects.meaning.formulas import dtype_of
 from nnc.dialects.scalars import element_type
 
@@ -113,7 +114,7 @@ def select(condition: Any, x: Any, y: Any) -> Any:
 
 
 FLOAT_PREDICATES: tuple[Callable[[Any, Any], Any], ...] = (
-    lambda x, y: x != x & False,
+    lambda x, y: (x != x) & False,
     operator.eq,
     operator.gt,
     operator.ge,
@@ -128,7 +129,7 @@ FLOAT_PREDICATES: tuple[Callable[[Any, Any], Any], ...] = (
     lambda x, y: ~(x > y),
     operator.ne,
     lambda x, y: (x != x) | (y != y),
-    lambda x, y: ~(x != x) | True,
+    lambda x, y: (x != x) | True,
 )
 """In the order of `arith.cmpf`: false, oeq, ogt, oge, olt, ole, one, ord, ueq, ugt, …"""
 
@@ -241,7 +242,7 @@ class ScalarFunctions(InterpreterFunctions):
     remsi = lanewise(arith.RemSIOp, as_signed(remainder))
     remui = lanewise(arith.RemUIOp, as_unsigned(operator.mod))
     floordivsi = lanewise(arith.FloorDivSIOp, as_signed(operator.floordiv))
-    ceildivsi = lanewise(arith.CeilDivSIOp, as_signed(lambda x, y: -(-x // y)))
+    ceildivsi = lanewise(arith.CeilDivSIOp, as_signed(lambda x, y: x // y + (x % y != 0)))
     minsi = lanewise(arith.MinSIOp, as_signed(np.minimum))
     maxsi = lanewise(arith.MaxSIOp, as_signed(np.maximum))
     minui = lanewise(arith.MinUIOp, as_unsigned(np.minimum))

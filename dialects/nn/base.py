@@ -1,17 +1,32 @@
 """What all ops of the graph dialect share: construction, verification, small helpers."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import TensorType
+from xdsl.dialects.builtin import AnyFloat, TensorType
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
-from xdsl.irdl import IRDLOperation, traits_def
+from xdsl.irdl import (
+    IRDLOperation,
+    VarConstraint,
+    base,
+    operand_def,
+    result_def,
+    traits_def,
+)
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from nnc.dialects.interfaces import Access, Domain, Infers, Structured
+from nnc.dialects.interfaces import (
+    Access,
+    Cotangents,
+    Differentiable,
+    Domain,
+    Infers,
+    Structured,
+)
 
 Tensor = TensorType[Any]
 
@@ -69,8 +84,20 @@ def same_types(name: str, types: Sequence[Attribute]) -> None:
         )
 
 
+def float_type(name: str, type: Attribute) -> None:
+    """Raises unless the elements are floating-point numbers."""
+    if not isinstance(element_of(type), AnyFloat):
+        raise VerifyException(f"{name}: expected floating-point elements, given {type}")
+
+
+ScalarIndex = Callable[[int], SSAValue]
+
+
 class Elementwise(GraphOp, Structured):
     """Each element of the result is a function of the same element of the operands."""
+
+    FLOAT_ONLY: ClassVar[bool] = False
+    """Whether integers are refused."""
 
     def domain(self) -> Domain:
         return Domain(shape_of(self.results[0]))
@@ -80,4 +107,83 @@ class Elementwise(GraphOp, Structured):
         return [identity] * len(self.operands)
 
 
-ScalarIndex = Callable[[int], SSAValue]
+class Unary(Elementwise, Differentiable):
+    """`output = f(input)`, one type."""
+
+    TENSOR: ClassVar = VarConstraint("TENSOR", base(TensorType))
+    input = operand_def(TENSOR)
+    output = result_def(TENSOR)
+    assembly_format = "$input attr-dict `:` type($input)"
+
+    def __init__(self, input: SSAValue):
+        self.initialize([input])
+
+    @classmethod
+    def infer(
+        cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
+    ) -> Sequence[Attribute]:
+        if cls.FLOAT_ONLY:
+            float_type(cls.name, operands[0])
+        return [operands[0]]
+
+    @abstractmethod
+    def apply(self, b: Builder, x: SSAValue) -> SSAValue:
+        """`f(x)` for a scalar or vector."""
+
+    def scalar(
+        self, b: Builder, arguments: Sequence[SSAValue], index: ScalarIndex
+    ) -> Sequence[SSAValue]:
+        return [self.apply(b, arguments[0])]
+
+    @abstractmethod
+    def cotangent(self, b: Builder, g: SSAValue) -> SSAValue | None:
+        """`g * f'(input)`."""
+
+    def vjp(self, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
+        assert grads[0] is not None
+        return [self.cotangent(b, grads[0]) if needed[0] else None]
+
+
+class Binary(Elementwise, Differentiable):
+    """`output = f(lhs, rhs)`, one shape and type."""
+
+    TENSOR: ClassVar = VarConstraint("TENSOR", base(TensorType))
+    lhs = operand_def(TENSOR)
+    rhs = operand_def(TENSOR)
+    output = result_def(TENSOR)
+    assembly_format = "$lhs `,` $rhs attr-dict `:` type($output)"
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue):
+        self.initialize([lhs, rhs])
+
+    @classmethod
+    def infer(
+        cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
+    ) -> Sequence[Attribute]:
+        same_types(cls.name, operands)
+        if cls.FLOAT_ONLY:
+            float_type(cls.name, operands[0])
+        return [operands[0]]
+
+    @abstractmethod
+    def apply(self, b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
+        """`f(x, y)` for scalars or vectors."""
+
+    def scalar(
+        self, b: Builder, arguments: Sequence[SSAValue], index: ScalarIndex
+    ) -> Sequence[SSAValue]:
+        return [self.apply(b, *arguments)]
+
+    def left(self, b: Builder, g: SSAValue) -> SSAValue | None:
+        """`g * df/dlhs`."""
+
+    def right(self, b: Builder, g: SSAValue) -> SSAValue | None:
+        """`g * df/drhs`."""
+
+    def vjp(self, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
+        g = grads[0]
+        assert g is not None
+        return [
+            self.left(b, g) if needed[0] else None,
+            self.right(b, g) if needed[1] else None,
+        ]

@@ -2,9 +2,9 @@
 
 from xdsl.ir import Dialect, Operation
 
-from nnc.dialects.nn import elementwise
+from nnc.dialects.nn import constant, elementwise, functions
 
-FAMILIES = (elementwise,)
+FAMILIES = (constant, elementwise, functions)
 
 
 def _ops() -> list[type[Operation]]:

@@ -1,0 +1,71 @@
+"""Runs a module with numpy: the meaning of every level, one op after the other.
+
+Tensors are arrays. An f32 program given f64 arrays is computed in f64, so that the same module
+serves as its own precise oracle.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from xdsl.dialects import func
+from xdsl.dialects.builtin import MemRefType, ModuleOp, ShapedType
+from xdsl.interpreter import Interpreter, InterpreterFunctions
+from xdsl.interpreters.func import FuncFunctions
+from xdsl.traits import SymbolTable
+from xdsl.utils.exceptions import InterpretationError
+
+from nnc.dialects.meaning.buffer import BufferFunctions
+from nnc.dialects.meaning.elementwise import ElementwiseFunctions
+from nnc.dialects.meaning.formulas import Array
+from nnc.dialects.meaning.kernel import KernelFunctions
+from nnc.dialects.meaning.loop import LoopFunctions
+from nnc.dialects.meaning.memory import Memory
+from nnc.dialects.meaning.scalar import ScalarFunctions
+from nnc.dialects.meaning.tile import TileFunctions
+
+MEANINGS: tuple[type[InterpreterFunctions], ...] = (
+    FuncFunctions,
+    ElementwiseFunctions,
+    KernelFunctions,
+    BufferFunctions,
+    LoopFunctions,
+    TileFunctions,
+    ScalarFunctions,
+)
+
+
+def interpreter_of(module: ModuleOp) -> Interpreter:
+    """An interpreter that knows every op."""
+    interpreter = Interpreter(module)
+    for functions in MEANINGS:
+        interpreter.register_implementations(functions())
+    return interpreter
+
+
+def run(module: ModuleOp, arguments: Sequence[Array], function: str = "main") -> list[Array]:
+    """The results of calling `function`; arguments that are buffers are written in place."""
+    called = SymbolTable.lookup_symbol(module, function)
+    if not isinstance(called, func.FuncOp):
+        raise InterpretationError(f"the module has no func.func named @{function}")
+    check_arguments(called, arguments)
+    passed = tuple(
+        Memory.of(argument, type) if isinstance(type, MemRefType) else np.array(argument)
+        for type, argument in zip(called.function_type.inputs, arguments, strict=True)
+    )
+    with np.errstate(all="ignore"):
+        results = interpreter_of(module).call_op(called, passed)
+    return [np.asarray(result) for result in results]
+
+
+def check_arguments(called: func.FuncOp, arguments: Sequence[Array]) -> None:
+    """Raises unless there is one array of the right shape for each argument."""
+    name = called.sym_name.data
+    types = called.function_type.inputs.data
+    if len(types) != len(arguments):
+        raise InterpretationError(f"@{name} takes {len(types)} arguments, given {len(arguments)}")
+    for position, (type, argument) in enumerate(zip(types, arguments, strict=True)):
+        expected = type.get_shape() if isinstance(type, ShapedType) else ()
+        if np.shape(argument) != expected:
+            raise InterpretationError(
+                f"@{name}: argument {position} is {type}, given shape {np.shape(argument)}"
+            )

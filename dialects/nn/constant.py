@@ -1,0 +1,140 @@
+"""`nn.constant`: a tensor known when the program is compiled."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, TypeAlias, cast
+
+from xdsl.builder import Builder
+from xdsl.dialects.builtin import (
+    AnyFloat,
+    DenseIntOrFPElementsAttr,
+    FloatAttr,
+    IntegerAttr,
+    TensorType,
+    i32,
+)
+from xdsl.ir import Attribute, SSAValue
+from xdsl.irdl import base, irdl_op_definition, prop_def, result_def
+from xdsl.parser import Parser
+from xdsl.printer import Printer
+from xdsl.utils.exceptions import VerifyException
+
+from nnc.dialects import scalars
+from nnc.dialects.nn.base import (
+    Elementwise,
+    ScalarIndex,
+    Tensor,
+    element_of,
+    insert,
+    shape_of,
+    tensor_type,
+)
+from nnc.dialects.syntax import IntegerArray, array, integers
+
+Scalar: TypeAlias = FloatAttr[AnyFloat] | IntegerAttr[Any]
+Listed: TypeAlias = DenseIntOrFPElementsAttr[Any]
+
+LISTED_LIMIT = 64
+"""How many values a constant may list; more belong into an argument of the program."""
+
+
+def number(value: float, element: Attribute) -> Scalar:
+    """`value` as an attribute of an element type."""
+    if isinstance(element, AnyFloat):
+        return FloatAttr(float(value), element)
+    return IntegerAttr(int(value), cast(Any, element))
+
+
+@irdl_op_definition
+class ConstantOp(Elementwise):
+    """One value in every element, or a list of at most 64 values."""
+
+    name = "nn.constant"
+    value = prop_def(base(FloatAttr) | base(IntegerAttr) | base(DenseIntOrFPElementsAttr))
+    shape = prop_def(IntegerArray)
+    output = result_def(TensorType)
+
+    def __init__(self, value: float | Listed, type: Tensor):
+        attribute = (
+            value
+            if isinstance(value, DenseIntOrFPElementsAttr)
+            else number(value, type.element_type)
+        )
+        self.initialize([], {"value": attribute, "shape": array(type.get_shape())})
+
+    @property
+    def splat(self) -> float | int | None:
+        """The value that every element has; None of a list."""
+        return None if isinstance(self.value, DenseIntOrFPElementsAttr) else self.value.value.data
+
+    @classmethod
+    def infer(
+        cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
+    ) -> Sequence[Attribute]:
+        value = cast(Scalar | Listed, properties["value"])
+        if not isinstance(value, DenseIntOrFPElementsAttr):
+            return [TensorType(value.type, integers(cast(IntegerArray, properties["shape"])))]
+        if len(value) > LISTED_LIMIT:
+            raise VerifyException(
+                f"{cls.name}: lists {len(value)} values, expected at most {LISTED_LIMIT}; "
+                "make it an argument of the program"
+            )
+        return [TensorType(value.get_element_type(), value.get_shape())]
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        match self.value:
+            case FloatAttr(value=value, type=type):
+                printer.print_float(value.data, type)
+            case IntegerAttr(value=value, type=type):
+                printer.print_int(value.data, type)
+            case _:
+                printer.print_attribute(self.value)
+                return
+        printer.print_string(" : ")
+        printer.print_attribute(self.output.type)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> "ConstantOp":
+        literal = parser.parse_optional_number(allow_boolean=True)
+        if literal is None:
+            listed = parser.parse_attribute()
+            if not isinstance(listed, DenseIntOrFPElementsAttr):
+                parser.raise_error("expected a number or dense<...>")
+            return cls(listed, TensorType(listed.get_element_type(), listed.get_shape()))
+        parser.parse_punctuation(":")
+        type = parser.parse_type()
+        if not isinstance(type, TensorType):
+            parser.raise_error(f"expected a tensor type, given {type}")
+        return cls(literal, tensor_type(type))
+
+    def scalar(
+        self, b: Builder, arguments: Sequence[SSAValue], index: ScalarIndex
+    ) -> Sequence[SSAValue]:
+        element = element_of(self.output)
+        if not isinstance(self.value, DenseIntOrFPElementsAttr):
+            return [scalars.constant(b, self.value.value.data, element)]
+        position = self._position(b, index)
+        values = cast(tuple[float, ...], self.value.get_values())
+        chosen = scalars.constant(b, values[0], scalars.with_element(position.type, element))
+        for i, (before, value) in enumerate(pairwise(values), start=1):
+            if value != before:
+                reached = scalars.compare(b, "ge", position, scalars.constant(b, i, position))
+                chosen = scalars.select(b, reached, scalars.constant(b, value, chosen), chosen)
+        return [chosen]
+
+    def _position(self, b: Builder, index: ScalarIndex) -> SSAValue:
+        """Where an element stands in the list."""
+        sizes = shape_of(self.output)
+        if not sizes:
+            return scalars.constant(b, 0, i32)
+        position = index(0)
+        for d, size in enumerate(sizes[1:], start=1):
+            scaled = scalars.mul(b, position, scalars.constant(b, size, position))
+            position = scalars.add(b, scaled, index(d))
+        return position
+
+
+def constant(b: Builder, value: float, like: SSAValue) -> SSAValue:
+    """`value` in every element, in the type of `like`."""
+    return insert(b, ConstantOp(value, tensor_type(like)))
