@@ -128,8 +128,7 @@ class LoopPrinter:
     def loop_for(self, op: loop.ForOp) -> None:
         """A counted loop; `unroll = n` repeats the body n times, and then the rest."""
         self.declare_carried(op)
-        unroll = op.attributes.get("unroll")
-        factor = unroll.value.data if isinstance(unroll, IntegerAttr) else 1
+        factor = op.unroll.data if op.unroll else 1
         name = self.scope.names.fresh(op.induction_variable.name_hint or "i")
         variable = Linear.variable(name)
         count = op.count.data
