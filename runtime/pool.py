@@ -1,17 +1,12 @@
 """The process's one thread pool: how many workers, and which of them ran."""
 
-import ctypes
-import functools
 import os
-from pathlib import Path
 
-from nnc.codegen.artifact import Unit
-from nnc.runtime.compile import GNU_FLAGS, load
 from nnc.runtime.errors import BindError, TargetError
 from nnc.runtime.machine import cpu_count
+from nnc.runtime.native import library
 
 MAX_WORKERS = 64
-_SOURCE = Path(__file__).parent / "cpu"
 
 
 def _default_threads() -> int:
@@ -49,19 +44,3 @@ def workers_that_ran() -> int:
 
 def reset_workers_that_ran() -> None:
     library().nnc_pool_reset_ran()
-
-
-def source() -> str:
-    """The pool's C as one translation unit."""
-    header = (_SOURCE / "pool.h").read_text()
-    return (_SOURCE / "pool.c").read_text().replace('#include "pool.h"', header)
-
-
-@functools.cache
-def library() -> ctypes.CDLL:
-    """The pool, compiled and loaded at its first use."""
-    loaded = load("pool", [Unit("pool.c", source())], (*GNU_FLAGS, "-pthread"))
-    loaded.nnc_pool_ran.restype = ctypes.c_long
-    pointer = ctypes.c_void_p
-    loaded.nnc_pool_run.argtypes = (pointer, pointer, pointer, ctypes.c_long)
-    return loaded

@@ -5,14 +5,32 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
 
 from nnc.codegen.artifact import Argument, Artifact
 from nnc.runtime import arguments, pool
 from nnc.runtime.arguments import ALIGNMENT, Array, address_of, aligned_empty
 from nnc.runtime.base import BaseProgram
 from nnc.runtime.compile import load_artifact
-from nnc.runtime.errors import BindError, NanError, ProgramError
+from nnc.runtime.errors import BindError, CompileError, NanError, ProgramError
+from nnc.runtime.native import Input, library, python_library
+
+# Flags of the buffer protocol: C-contiguous with format; writable.
+_READ, _WRITE = 0x3C, 0x3D
+
+
+def described(index: int, argument: Argument) -> Input:
+    """What an input must look like to be used as it lies in memory."""
+    dtype = np.dtype(argument.dtype)
+    shape = (ctypes.c_ssize_t * len(argument.shape))(*argument.shape)
+    flags = _READ if argument.access == "in" else _WRITE
+    return Input(index, flags, len(shape), dtype.alignment, dtype.char.encode(), shape)
+
+
+def entry_of(library: ctypes.CDLL, artifact: Artifact) -> Any:
+    try:
+        return library[artifact.entry]
+    except AttributeError:
+        raise CompileError(f"program '{artifact.name}' has no entry '{artifact.entry}'") from None
 
 
 class _Frame:
@@ -49,16 +67,15 @@ class Program(BaseProgram[Array]):
         extra_flags: Sequence[str] = (),
     ):
         super().__init__(artifact, ir, check_nans)
-        library = load_artifact(artifact, extra_flags)
-        function = library[artifact.entry]
+        function = entry_of(load_artifact(artifact, extra_flags), artifact)
         self._entry = ctypes.cast(function, ctypes.c_void_p).value or 0
         function.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
-        self._run = pool.library().nnc_pool_run if artifact.target.threads else function
-        self._inputs = [
-            (i, np.dtype(a.dtype), a.shape, a.access == "in")
-            for i, a in enumerate(artifact.arguments)
-            if a.role == "input"
-        ]
+        self._run = library().nnc_pool_run if artifact.target.threads else function
+        self._take_inputs = python_library().nnc_take_inputs
+        self._inputs = [(i, artifact.arguments[i]) for i in self._indices("input")]
+        self._input_count = len(self._inputs)
+        self._kept = [described(i, argument) for i, argument in self._inputs]
+        self._described = (Input * self._input_count)(*self._kept)  # Points into what is kept.
         self._outputs = [
             (i, np.dtype(a.dtype), a.shape, np.dtype(a.dtype).itemsize * int(np.prod(a.shape)))
             for i, a in enumerate(artifact.arguments)
@@ -68,27 +85,18 @@ class Program(BaseProgram[Array]):
 
     def __call__(self, *inputs: Any, out: Any = None) -> Any:
         """Run on `inputs`; returns no, one or a tuple of outputs, in `out` if it is given."""
-        if len(inputs) != len(self._inputs):
+        count = self._input_count
+        if len(inputs) != count:
             self._check_count("inputs", len(inputs), self._indices("input"))
         frames = self._frames
         frame = self._frame(frames)
         try:
             pointers = frame.pointers
-            given: list[Array] = []
-            for (index, dtype, shape, only_read), array in zip(self._inputs, inputs, strict=False):
-                if (
-                    type(array) is not ndarray
-                    or array.dtype is not dtype
-                    or array.shape != shape
-                    or not array.flags.carray
-                    or not only_read
-                ):
-                    array = arguments.readable(self.name, self._argument(index), array)
-                given.append(array)
-                pointers[index] = address_of(array)
+            if not self._take_inputs(inputs, self._described, count, pointers):
+                inputs = self._readable(inputs, pointers)
             outputs = self._new_outputs(pointers) if out is None else self._given(out, pointers)
             if self.check_nans:
-                self._call_checked(frame, given, outputs)
+                self._call_checked(frame, inputs, outputs)
             else:
                 self._call(frame)
         finally:
@@ -113,7 +121,7 @@ class Program(BaseProgram[Array]):
         return self.artifact.arguments[index]
 
     def _hold(self, argument: Argument, value: object) -> Array:
-        if argument.role == "scalar" and not isinstance(value, ndarray):
+        if argument.role == "scalar" and not isinstance(value, np.ndarray):
             return arguments.scalar(self.name, argument, value)
         return arguments.in_place(self.name, argument, value)
 
@@ -149,6 +157,14 @@ class Program(BaseProgram[Array]):
         self._check_complete()
         return _Frame(self.artifact, self._entry, self._bound, workers)
 
+    def _readable(self, inputs: tuple[Any, ...], pointers: Any) -> tuple[Array, ...]:
+        """The inputs, or copies of those that C code cannot read as they are."""
+        arrays: list[Array] = []
+        for (index, argument), value in zip(self._inputs, inputs, strict=True):
+            arrays.append(arguments.readable(self.name, argument, value))
+            pointers[index] = address_of(arrays[-1])
+        return tuple(arrays)
+
     def _new_outputs(self, pointers: Any) -> list[Array]:
         outputs: list[Array] = []
         for index, dtype, shape, nbytes in self._outputs:
@@ -170,11 +186,10 @@ class Program(BaseProgram[Array]):
         if code := self._run(*frame.call):
             raise ProgramError(f"program '{self.name}' stopped with code {code}")
 
-    def _call_checked(self, frame: _Frame, inputs: list[Array], outputs: list[Array]) -> None:
+    def _call_checked(self, frame: _Frame, inputs: Any, outputs: list[Array]) -> None:
         """Run on copies of all that is updated in place, and commit them if no NaN came out."""
-        held = self._bound | {
-            slot[0]: array for slot, array in zip(self._inputs, inputs, strict=True)
-        }
+        arrays = map(np.asarray, inputs)
+        held = self._bound | dict(zip(self._indices("input"), arrays, strict=True))
         updated = {i: array for i, array in held.items() if self._argument(i).access != "in"}
         copies = {i: arguments.aligned_copy(array) for i, array in updated.items()}
         for i, copy in copies.items():

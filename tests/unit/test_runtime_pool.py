@@ -1,6 +1,5 @@
 """The pool runs every index once, whoever calls it and however many workers there are."""
 
-import ctypes
 import multiprocessing
 import os
 from collections.abc import Iterator
@@ -11,8 +10,8 @@ import pytest
 
 from nnc.codegen.artifact import Argument, Artifact, Unit
 from nnc.dialects.target import target_named
-from nnc.runtime import pool
-from nnc.runtime.compile import GNU_FLAGS, load
+from nnc.runtime import native, pool
+from nnc.runtime.compile import build
 from nnc.runtime.errors import NncError
 from nnc.runtime.program import Program
 
@@ -193,24 +192,23 @@ def test_the_caller_keeps_its_cpus() -> None:
 
 
 def test_the_portable_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    linked = pool.library()._name
-    pool.library.cache_clear()
-    monkeypatch.setattr(pool, "GNU_FLAGS", (*GNU_FLAGS, "-DNNC_PORTABLE"))
+    with_futex = native.library()
+    native.library.cache_clear()
+    monkeypatch.setattr(native, "FLAGS", (*native.FLAGS, "-DNNC_PORTABLE"))
     try:
-        assert pool.library()._name != linked
+        assert native.library() is not with_futex
         pool.set_threads(3)
         counter = Counter()
         counter.program.set("pause", 3000)
         counter.check(20)
         assert pool.workers_that_ran() == 3
     finally:
-        pool.library.cache_clear()
+        native.library.cache_clear()
 
 
-def test_pool_is_clean_under_the_strictest_warnings() -> None:
-    flags = (*GNU_FLAGS, "-pthread", "-Wall", "-Wextra", "-Werror")
-    source = pool.source()
-    assert isinstance(load("pool", [Unit("pool.c", source)], flags), ctypes.CDLL)
+@pytest.mark.parametrize("flags", [(), ("-DNNC_PORTABLE",)])
+def test_the_runtime_compiles_without_a_warning(flags: tuple[str, ...]) -> None:
+    build("runtime", native.units(), (*native.FLAGS, *flags, "-Wall", "-Wextra", "-Werror"))
 
 
 @pytest.mark.parametrize("count", [0, 65])
