@@ -1,0 +1,45 @@
+"""kernel-select: the algorithm of each kernel, with its tile sizes, from shape and target.
+
+Writes the attribute `strategy`, which `kernel-to-loops` obeys:
+
+* `contraction`  products through register tiles, with what follows as epilogue
+* `sweeps`       everything elementwise, reductions over rows or columns, windows
+* `indexed`      gather, scatter, arg-max, cumulative sums, max-pooling: loops of their own
+"""
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from nnc.dialects import kernel
+from nnc.dialects.target import Target, target_named
+from nnc.lowering.strategies import contraction, indexed
+
+
+def select(function: kernel.FuncOp, target: Target) -> kernel.StrategyAttr:
+    """The strategy for one kernel."""
+    ops = list(function.block.ops)
+    if any(indexed.has_loops(op) for op in ops):
+        return kernel.StrategyAttr.of("indexed")
+    for op in ops:
+        if contraction.is_contraction(op):
+            choice = contraction.choose(op, target)
+            if choice is not None:
+                return choice.strategy()
+    return kernel.StrategyAttr.of("sweeps")
+
+
+@dataclass(frozen=True)
+class KernelSelectPass(ModulePass):
+    """Gives every kernel a strategy."""
+
+    name = "kernel-select"
+    target: str = "avx512"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        target = target_named(self.target)
+        for function in op.body.block.ops:
+            if isinstance(function, kernel.FuncOp) and function.strategy is None:
+                function.properties["strategy"] = select(function, target)

@@ -1,0 +1,84 @@
+"""loop-map: which loops run on several threads.
+
+CPU: the outermost parallel loop of a kernel, where the kernel's work is worth a fork (0.5 us).
+CUDA: every outermost parallel loop; its points are the grid's threads.
+The decision depends on shapes only, never on how many threads there are.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+from xdsl.context import Context
+from xdsl.dialects import math
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp, StringAttr, VectorType
+from xdsl.ir import Block, Operation
+from xdsl.passes import ModulePass
+
+from nnc.dialects import kernel, loop, tile
+from nnc.dialects.target import Target, target_named
+
+FORK = 16_000
+"""Scalar operations that take as long as waking the other threads pays for."""
+
+
+def work(block: Block, functions: dict[str, kernel.FuncOp]) -> int:
+    """Scalar operations of a body, roughly: lanes count, loops multiply."""
+    return sum(_work_of(op, functions) for op in block.ops)
+
+
+def _work_of(op: Operation, functions: dict[str, kernel.FuncOp]) -> int:
+    match op:
+        case loop.ForOp():
+            return op.count.data * work(op.body.block, functions)
+        case loop.ParallelOp():
+            return prod(op.sizes) * work(op.body.block, functions)
+        case loop.WhenOp():
+            return work(op.body.block, functions)
+        case kernel.CallOp():
+            return work(functions[op.callee.string_value()].block, functions)
+        case tile.LoadOp() | tile.FillOp() | tile.BroadcastOp():
+            return 0
+        case math.ExpOp() | math.LogOp() | math.TanhOp():
+            return 16 * _lanes(op)
+        case _:
+            return _lanes(op)
+
+
+def _lanes(op: Operation) -> int:
+    values = (*op.results, *op.operands)
+    types = [v.type for v in values if isinstance(v.type, VectorType)]
+    return max((prod(t.get_shape()) for t in types), default=1)
+
+
+def _map(op: loop.ParallelOp, first: str) -> None:
+    names = [first, *(["sequential"] * (len(op.sizes) - 1))]
+    op.properties["mapping"] = ArrayAttr(map(StringAttr, names))
+
+
+@dataclass(frozen=True)
+class LoopMapPass(ModulePass):
+    """Maps the outermost parallel loops of kernels to threads."""
+
+    name = "loop-map"
+    target: str = "avx512"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        target = target_named(self.target)
+        functions = {f.sym_name.data: f for f in op.body.block.ops if isinstance(f, kernel.FuncOp)}
+        for function in functions.values():
+            if not function.private:
+                self._map_kernel(function, functions, target)
+
+    def _map_kernel(
+        self, function: kernel.FuncOp, functions: dict[str, kernel.FuncOp], target: Target
+    ) -> None:
+        for inner in function.block.ops:
+            if isinstance(inner, loop.ParallelOp) and self._worth(inner, functions, target):
+                _map(inner, "threads")
+
+    def _worth(
+        self, op: loop.ParallelOp, functions: dict[str, kernel.FuncOp], target: Target
+    ) -> bool:
+        if target.language == "cuda":
+            return True
+        return target.threads and op.sizes[0] > 1 and _work_of(op, functions) >= FORK
