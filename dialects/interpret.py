@@ -15,17 +15,25 @@ from xdsl.traits import SymbolTable
 from xdsl.utils.exceptions import InterpretationError
 
 from nnc.dialects.meaning.buffer import BufferFunctions
+from nnc.dialects.meaning.contract import ContractFunctions
 from nnc.dialects.meaning.elementwise import ElementwiseFunctions
 from nnc.dialects.meaning.formulas import Array
 from nnc.dialects.meaning.kernel import KernelFunctions
 from nnc.dialects.meaning.loop import LoopFunctions
 from nnc.dialects.meaning.memory import Memory
+from nnc.dialects.meaning.optim import OptimFunctions
+from nnc.dialects.meaning.random import RandomFunctions
 from nnc.dialects.meaning.scalar import ScalarFunctions
+from nnc.dialects.meaning.structure import StructureFunctions
 from nnc.dialects.meaning.tile import TileFunctions
 
 MEANINGS: tuple[type[InterpreterFunctions], ...] = (
     FuncFunctions,
     ElementwiseFunctions,
+    ContractFunctions,
+    RandomFunctions,
+    StructureFunctions,
+    OptimFunctions,
     KernelFunctions,
     BufferFunctions,
     LoopFunctions,

@@ -2,9 +2,9 @@
 
 from xdsl.ir import Dialect, Operation
 
-from nnc.dialects.nn import constant, elementwise, functions
+from nnc.dialects.nn import constant, contract, elementwise, functions, random, structure
 
-FAMILIES = (constant, elementwise, functions)
+FAMILIES = (constant, elementwise, functions, contract, random, structure)
 
 
 def _ops() -> list[type[Operation]]:

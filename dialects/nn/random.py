@@ -80,20 +80,16 @@ def _split(b: Builder, value: SSAValue) -> Words:
     """A scalar's low and high 32 bits."""
     if scalars.element_type(value.type) == i32:
         return value, scalars.constant(b, 0, value)
-    narrow = scalars.with_element(value.type, i32)
     shifted = b.insert(arith.ShRUIOp(value, scalars.constant(b, 32, value))).result
-    return (
-        b.insert(arith.TruncIOp(value, narrow)).result,
-        b.insert(arith.TruncIOp(shifted, narrow)).result,
-    )
+    return scalars.convert(b, value, i32), scalars.convert(b, shifted, i32)
 
 
-def _fraction(b: Builder, word: SSAValue, offset: int, type: Attribute) -> SSAValue:
-    """`(the word's top 24 bits + offset) * 2**-24` in the element type of `type`."""
+def _fraction(b: Builder, word: SSAValue, offset: int, element: Attribute) -> SSAValue:
+    """`(the word's top 24 bits + offset) * 2**-24` as a float."""
     bits = _draw(b, word)
     if offset:
         bits = scalars.add(b, bits, scalars.constant(b, offset, bits))
-    value = b.insert(arith.SIToFPOp(bits, scalars.with_element(bits.type, type))).result
+    value = scalars.convert(b, bits, element)
     return scalars.mul(b, value, scalars.constant(b, 2.0**-DRAW_BITS, value))
 
 
