@@ -30,8 +30,8 @@ def _in_place(op: Operation, argument: SSAValue, value: SSAValue) -> bool:
     """Whether `op` reads a cell of the argument only to compute the same cell of the value."""
     match op:
         case loop.ForOp():
-            position = list(op.outputs).index(value)
-            return op.inits[position] is argument and list(op.inits).count(argument) == 1
+            places = [i for i, init in enumerate(op.inits) if init is argument]
+            return len(places) == 1 and op.outputs[places[0]] is value
         case tile.OuterOp():
             return True
         case _:

@@ -14,10 +14,11 @@ from xdsl.ir.affine import AffineMap
 from nnc.codegen.elements import kind, literal
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.expressions import EXPRESSIONS, Atom, Form, extended_product
+from nnc.codegen.interface import root
 from nnc.codegen.linear import Linear
 from nnc.codegen.scope import Scope
 from nnc.codegen.tiles import Grid, is_column_use
-from nnc.dialects import buffer, tile
+from nnc.dialects import tile
 from nnc.dialects.buffer import strides_of, type_of
 from nnc.dialects.syntax import integers
 
@@ -63,6 +64,7 @@ class Run:
     def __init__(self, scope: Scope):
         self.scope = scope
         self.ops: list[Operation] = []
+        self._needed: set[tuple[SSAValue, int, int]] | None = None
 
     def add(self, op: Operation) -> None:
         """Append; first print the run where its order of memory accesses would be lost."""
@@ -73,6 +75,7 @@ class Run:
     def flush(self) -> None:
         ops, self.ops = self.ops, []
         shapes = {id(op): self._shape(op) for op in ops}
+        self._needed = self._needed_cells(ops)
         lines = [op for op in ops if shapes[id(op)].rank == 1 and not shapes[id(op)].column]
         for part in range(max((shapes[id(op)].parts for op in lines), default=0)):
             for op in lines:
@@ -100,8 +103,49 @@ class Run:
                 for op in ops:
                     self.cell(op, row, part)
 
+    def _needed_cells(self, ops: Sequence[Operation]) -> set[tuple[SSAValue, int, int]] | None:
+        """The cells whose values are used; None means all, where no store leaves any out."""
+        stores = [op for op in ops if isinstance(op, tile.StoreOp) and op.extent is not None]
+        if not stores:
+            return None
+        needed: set[tuple[SSAValue, int, int]] = set()
+        inside = set(ops)
+        for op in reversed(ops):
+            for row, part in self._shape(op).cells():
+                if isinstance(op, tile.StoreOp):
+                    used = self._stores(op, row, part)
+                else:
+                    used = any(
+                        use.operation not in inside or (result, row, part) in needed
+                        for result in op.results
+                        for use in result.uses
+                    )
+                if used:
+                    needed.update((result, row, part) for result in op.results)
+                    needed.update(
+                        cell for v in op.operands for cell in self._read(op, v, row, part)
+                    )
+        return needed
+
+    def _read(
+        self, op: Operation, value: SSAValue, row: int, part: int
+    ) -> list[tuple[SSAValue, int, int]]:
+        """The cells of an operand that one cell of the result reads, or more."""
+        shape = self.scope.grid(value)
+        if isinstance(op, tile.BroadcastOp | tile.OuterOp) and shape.rank < 2:
+            return [(value, r, p) for r, p in shape.cells()]
+        return [(value, row, part)]
+
+    def _stores(self, op: tile.StoreOp, row: int, part: int) -> bool:
+        if self.scope.is_native(op.value):
+            return self._width(op, row, part) > 0
+        return _within(op, *self._position(op.value, row, part))
+
     def cell(self, op: Operation, row: int, part: int) -> None:
-        """Print one cell of an op."""
+        """Print one cell of an op, unless nothing uses it."""
+        if self._needed is not None and op.results:
+            if all((result, row, part) not in self._needed for result in op.results):
+                return
         match op:
             case tile.LoadOp():
                 self._load(op, row, part)
@@ -184,7 +228,7 @@ class Run:
         scope, value = self.scope, op.value
         if not isinstance(value, DenseIntOrFPElementsAttr):
             raise CodegenError.at(op, "expected a dense vector constant")
-        numbers = list(value.get_values())
+        numbers = [n for n in value.get_values() if isinstance(n, float | int)]
         native = scope.is_native(op.result)
         if all(_same(number, numbers[0]) for number in numbers):
             text = _number(numbers[0], kind(op.result.type), native)
@@ -302,22 +346,18 @@ def _stride(op: Access) -> int:
     return strides_of(type_of(op.buffer))[integers(op.along)[-1]]
 
 
-def _root(value: SSAValue) -> SSAValue:
-    while isinstance(value.owner, buffer.ViewOp):
-        value = value.owner.source
-    return value
-
-
 def _conflict(op: Access, other: Operation) -> bool:
     """Whether a store may touch what another op of the run reads or writes elsewhere in a tile."""
     if not isinstance(other, Access):
         return False
     if isinstance(op, tile.LoadOp) and isinstance(other, tile.LoadOp):
         return False
-    return _root(op.buffer) is _root(other.buffer) and _access(op) != _access(other)
+    return root(op.buffer) is root(other.buffer) and _access(op) != _access(other)
 
 
-def _access(op: Access) -> tuple[SSAValue, AffineMap, tuple[SSAValue, ...], tuple[int, ...], Attribute]:
+def _access(
+    op: Access,
+) -> tuple[SSAValue, AffineMap, tuple[SSAValue, ...], tuple[int, ...], Attribute]:
     return op.buffer, op.map.data, tuple(op.indices), integers(op.along), _tile(op).type
 
 
@@ -329,4 +369,3 @@ def _number(value: float, kind: str, native: bool) -> str:
     if kind == "i1" and native:
         return "-1" if value else "0"
     return literal(value, kind)
-

@@ -3,6 +3,7 @@
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from nnc.codegen.artifact import Artifact
+from nnc.codegen.functions import aligned
 from nnc.codegen.names import Names
 from nnc.codegen.program import CProgram
 from nnc.codegen.report import buffer_reports, kernel_reports
@@ -25,7 +26,7 @@ def emit(module: ModuleOp, target: Target | str, name: str | None = None) -> Art
         units=program.units(),
         entry=entry,
         arguments=host.arguments if host else (),
-        arena_bytes=host.arena_bytes if host else 0,
+        arena_bytes=aligned(host.arena_bytes) if host else 0,
         scratch_bytes=program.scratch_bytes,
         kernels=tuple(kernel_reports(program.program.kernels, host)),
         buffers=tuple(buffer_reports(host)),

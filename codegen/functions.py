@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import BlockArgument, Operation, SSAValue
 
+from nnc.codegen.cells import is_cellwise
 from nnc.codegen.errors import CodegenError
+from nnc.codegen.expressions import EXPRESSIONS
 from nnc.codegen.helpers import Helpers
+from nnc.codegen.interface import root
 from nnc.codegen.linear import Linear
 from nnc.codegen.names import Names
 from nnc.codegen.printer import LoopPrinter
@@ -97,16 +100,16 @@ class Program:
         for op in function.walk():
             match op:
                 case buffer.StoreOp() | tile.StoreOp():
-                    written.add(_root(op.buffer))
+                    written.add(root(op.buffer))
                 case buffer.AllocOp():
                     offsets[op] = own
                     own += aligned(buffer_bytes(op.output))
                 case kernel.CallOp():
                     facts = self.facts(called(op, self.kernels))
-                    written.update(_root(op.buffers[i]) for i in facts.written)
+                    written.update(root(op.buffers[i]) for i in facts.written)
                     inner = max(inner, facts.scratch)
                 case loop.ParallelOp():
-                    threaded |= self.target.threads and op.mapped_to[:1] == ("threads",)
+                    threaded |= self.target.threads and is_threaded(op)
                 case _:
                     pass
         arguments = function.block.args
@@ -116,12 +119,6 @@ class Program:
     def own_scratch(self, function: kernel.FuncOp) -> int:
         """Bytes of the kernel's own allocations; callees' scratch follows them."""
         return sum(aligned(buffer_bytes(op.results[0])) for op in self.facts(function).offsets)
-
-
-def _root(value: SSAValue) -> SSAValue:
-    while isinstance(value.owner, buffer.ViewOp):
-        value = value.owner.source
-    return value
 
 
 class KernelPrinter(LoopPrinter):
@@ -152,7 +149,8 @@ class KernelPrinter(LoopPrinter):
 
     def pointer(self, argument: SSAValue, restrict: bool = False) -> str:
         """`const float *restrict x`."""
-        index = list(self.function.block.args).index(argument)
+        assert isinstance(argument, BlockArgument)
+        index = argument.index
         const = "" if index in self.facts.written else "const "
         alone = index in self.program.distinct.get(self.function.sym_name.data, frozenset())
         star = "*restrict " if restrict and alone else "*"
@@ -170,14 +168,18 @@ class KernelPrinter(LoopPrinter):
             for argument in self.function.block.args:
                 if not argument.uses:
                     self.out.line(f"(void){self.scope.buffers[argument]};")
-            self.block(self.function.block)
+            self.sequence(op for op in self.function.block.ops if not self._only_in_tasks(op))
 
     # Threads
 
     def tasks(self) -> list[loop.ParallelOp]:
         if not self.facts.threaded:
             return []
-        return [op for op in self.function.block.ops if _is_threaded(op)]
+        return [
+            op
+            for op in self.function.block.ops
+            if isinstance(op, loop.ParallelOp) and is_threaded(op)
+        ]
 
     def print_task(self, op: loop.ParallelOp, number: int) -> None:
         """The context struct of a threaded loop, and the function that runs a part of it."""
@@ -202,14 +204,13 @@ class KernelPrinter(LoopPrinter):
                 self.out.line(f"char *{self.scratch} = c->{self.scratch} + worker * {size};")
             else:
                 self.out.line("(void)worker;")
-            for inner_op in shared:
-                self.op(inner_op)
+            self.sequence(shared)
             self.thread_range(op)
         self.out.line()
         self.scope, self.in_task = outer, False
 
     def used_in(self, op: Operation) -> Sequence[SSAValue]:
-        used = {_root(operand) for inner in op.walk() for operand in inner.operands}
+        used = {root(operand) for inner in op.walk() for operand in inner.operands}
         return [a for a in self.function.block.args if a in used]
 
     def thread_range(self, op: loop.ParallelOp) -> None:
@@ -221,18 +222,25 @@ class KernelPrinter(LoopPrinter):
             self.nest(op, inner, op.sizes[1:])
 
     def shared(self, op: loop.ParallelOp) -> list[Operation]:
-        """Constants, allocations and views before the loop that its body uses, in order."""
+        """What the loop's body uses of the ops before it, in order; its task repeats them."""
         needed = {operand.owner for inner in op.walk() for operand in inner.operands}
         found: list[Operation] = []
         before = op.prev_op
         while before is not None:
             if before in needed:
-                if not isinstance(before, arith.ConstantOp | buffer.AllocOp | buffer.ViewOp):
-                    raise CodegenError.at(before, "a threaded loop cannot use this value")
+                self._check_repeatable(before)
                 found.append(before)
                 needed.update(operand.owner for operand in before.operands)
             before = before.prev_op
         return found[::-1]
+
+    def _check_repeatable(self, op: Operation) -> None:
+        written = isinstance(op, buffer.LoadOp | tile.LoadOp) and (
+            not isinstance(place := root(op.buffer), BlockArgument)
+            or place.index in self.facts.written
+        )
+        if written or not _is_repeatable(op):
+            raise CodegenError.at(op, "a loop over threads cannot use what is computed before it")
 
     def worker_scratch(self, op: loop.ParallelOp) -> bool:
         """Whether the loop's body uses scratch."""
@@ -240,22 +248,22 @@ class KernelPrinter(LoopPrinter):
         before = any(isinstance(shared, buffer.AllocOp) for shared in self.shared(op))
         return bool(self.facts.scratch) and (inside or before)
 
-    def op(self, op: Operation) -> None:
-        """What only the tasks use is declared there."""
-        if self.in_task or not (_is_memory(op) and self._only_in_tasks(op)):
-            super().op(op)
-
     def _only_in_tasks(self, op: Operation) -> bool:
+        """Whether only tasks use an op's results, directly or through other such ops."""
+        uses = [use.operation for result in op.results for use in result.uses]
         tasks = self.tasks()
-        return bool(tasks) and all(
-            any(task.is_ancestor(use.operation) for task in tasks) or (
-                _is_memory(use.operation) and self._only_in_tasks(use.operation)
+        return (
+            bool(tasks)
+            and bool(uses)
+            and all(
+                any(task.is_ancestor(user) for task in tasks)
+                or (_is_repeatable(user) and self._only_in_tasks(user))
+                for user in uses
             )
-            for use in op.results[0].uses
         )
 
     def parallel(self, op: loop.ParallelOp) -> None:
-        if not (self.facts.threaded and _is_threaded(op)):
+        if not (self.facts.threaded and is_threaded(op)):
             super().parallel(op)
             return
         if op.parent is not self.function.block:
@@ -291,16 +299,16 @@ class KernelPrinter(LoopPrinter):
         return [f"{self.scratch} + {own}" if own else self.scratch]
 
     def qualifier(self, value: SSAValue) -> str:
-        root = _root(value)
-        arguments = list(self.function.block.args)
-        if root in arguments and arguments.index(root) not in self.facts.written:
-            return "const "
-        return ""
+        place = root(value)
+        constant = isinstance(place, BlockArgument) and place.index not in self.facts.written
+        return "const " if constant else ""
 
 
-def _is_threaded(op: Operation) -> bool:
-    return isinstance(op, loop.ParallelOp) and op.mapped_to[:1] == ("threads",)
+def is_threaded(op: loop.ParallelOp) -> bool:
+    return op.mapped_to[:1] == ("threads",)
 
 
-def _is_memory(op: Operation) -> bool:
-    return isinstance(op, buffer.AllocOp | buffer.ViewOp)
+def _is_repeatable(op: Operation) -> bool:
+    """Whether each worker may compute the op for itself."""
+    scalar = op.name in EXPRESSIONS or isinstance(op, arith.ConstantOp | buffer.LoadOp)
+    return scalar or is_cellwise(op) or isinstance(op, buffer.AllocOp | buffer.ViewOp)

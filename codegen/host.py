@@ -108,7 +108,7 @@ class HostPrinter(LoopPrinter):
         strides = [strides_of(type_of(v)) for v in (op.target, op.source)]
         ranges = [(0, n) for n in type_of(op.source).get_shape()]
         self.out.line()
-        self.sweep(ranges, strides, lambda to, of: f"{target}[{to}] = {source}[{of}];")
+        self.sweep(ranges, strides, lambda at: f"{target}[{at[0]}] = {source}[{at[1]}];")
 
     def fill(self, target: SSAValue, value: str, ranges: Sequence[Range] | None = None) -> None:
         name = self.scope.buffers[target]
@@ -116,7 +116,7 @@ class HostPrinter(LoopPrinter):
             ranges = [(0, n) for n in type_of(target).get_shape()]
         strides = [strides_of(type_of(target))]
         self.out.line()
-        self.sweep(ranges, strides, lambda to: f"{name}[{to}] = {value};")
+        self.sweep(ranges, strides, lambda at: f"{name}[{at[0]}] = {value};")
 
     def fill_border(self, op: buffer.FillBorderOp) -> None:
         """For each dimension the slabs below and above, within the interior of those before."""
@@ -128,7 +128,7 @@ class HostPrinter(LoopPrinter):
         self,
         ranges: Sequence[Range],
         strides: Sequence[Sequence[int]],
-        statement: Callable[..., str],
+        statement: Callable[[Sequence[Linear]], str],
     ) -> None:
         """Loops over ranges around a statement of the offsets by each of `strides`."""
         ranges, strides = _collapsed(ranges, strides)
@@ -138,7 +138,7 @@ class HostPrinter(LoopPrinter):
             sum((Linear.variable(v) * s for v, s in zip(variables, by, strict=True)), Linear())
             for by in strides
         ]
-        self._sweep(list(zip(variables, ranges, strict=True)), statement(*offsets))
+        self._sweep(list(zip(variables, ranges, strict=True)), statement(offsets))
 
     def _sweep(self, loops: Sequence[tuple[str, Range]], statement: str) -> None:
         if not loops:
@@ -149,9 +149,7 @@ class HostPrinter(LoopPrinter):
             self._sweep(loops[1:], statement)
 
 
-def border(
-    shape: Sequence[int], low: Sequence[int], high: Sequence[int]
-) -> list[list[Range]]:
+def border(shape: Sequence[int], low: Sequence[int], high: Sequence[int]) -> list[list[Range]]:
     """Boxes that together are what lies around `[low, shape - high)`, none twice."""
     boxes: list[list[Range]] = []
     for d, size in enumerate(shape):
@@ -173,7 +171,9 @@ def _collapsed(
         first, end = ranges[d]
         if kept:
             (inner_first, inner_end) = kept[0]
-            joined = all(by[d] == step[0] * inner_end for by, step in zip(strides, steps, strict=True))
+            joined = all(
+                by[d] == step[0] * inner_end for by, step in zip(strides, steps, strict=True)
+            )
             if inner_first == 0 and joined:
                 kept[0] = (first * inner_end, end * inner_end)
                 continue

@@ -5,15 +5,22 @@ from dataclasses import dataclass
 from typing import get_args
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, IntegerAttr, ModuleOp, StringAttr
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    IntegerAttr,
+    IntegerType,
+    ModuleOp,
+    StringAttr,
+)
 from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.utils.hints import isa
 
 from nnc.codegen.artifact import Access, Argument, Role
 from nnc.codegen.elements import DTYPES, kind
 from nnc.codegen.errors import CodegenError
 from nnc.dialects import buffer, kernel
 from nnc.dialects.buffer import type_of
-from nnc.dialects.syntax import integers
 
 
 @dataclass(frozen=True)
@@ -82,13 +89,16 @@ def _role(value: SSAValue, given: Attribute | None) -> Role:
 
 
 def _layout(value: Attribute | None) -> tuple[int, ...] | None:
-    match value:
-        case ArrayAttr():
-            return tuple(item.value.data for item in value if isinstance(item, IntegerAttr))
-        case DenseArrayBase():
-            return integers(value)
-        case _:
-            return None
+    return None if value is None else numbers(value)
+
+
+def numbers(value: Attribute) -> tuple[int, ...]:
+    """The integers of an `[1, 0]` or `array<i64: 1, 0>` attribute."""
+    if isa(value, DenseArrayBase[IntegerType]):
+        return tuple(value.get_values())
+    if isinstance(value, ArrayAttr):
+        return tuple(item.value.data for item in value if isinstance(item, IntegerAttr))
+    raise CodegenError(f"expected a list of integers, given {value}")
 
 
 def _written(op: Operation) -> Sequence[SSAValue]:

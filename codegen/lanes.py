@@ -81,7 +81,7 @@ def combine(scope: Scope, reduction: str, element: str, native: bool, a: str, b:
 
 
 def transpose(scope: Scope, op: tile.TransposeOp) -> None:
-    """Blocks of lanes × lanes are transposed by log2(lanes) rounds of exchanges between rows."""
+    """Blocks of lanes by lanes are transposed by log2(lanes) rounds of exchanges between rows."""
     if scope.lanes == 1:
         for row, part in scope.grid(op.output).cells():
             scope.bind(op.output, row, part, scope.atom(op.input, part, row))

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xdsl.ir import SSAValue
+from xdsl.ir import BlockArgument, SSAValue
 
 from nnc.codegen.functions import Program, called
+from nnc.codegen.interface import root
 from nnc.codegen.linear import Linear, address
 from nnc.dialects import buffer, kernel, loop
 from nnc.dialects.buffer import element_bytes, strides_of, type_of
@@ -49,9 +50,7 @@ def distinct_arguments(
     return {name: frozenset(arguments) for name, arguments in distinct.items()}
 
 
-def _narrow(
-    program: Program, caller: kernel.FuncOp, distinct: dict[str, set[int]]
-) -> bool:
+def _narrow(program: Program, caller: kernel.FuncOp, distinct: dict[str, set[int]]) -> bool:
     """What the calls inside a kernel say of its micro-kernels; whether it is news."""
     news = False
     for op in caller.walk():
@@ -61,7 +60,7 @@ def _narrow(
         known = distinct[callee.sym_name.data]
         alone = [_alone(b, caller, distinct) for b in op.buffers]
         for i, j in _pairs(len(op.buffers), program.facts(callee).written):
-            same = _root(op.buffers[i]) is _root(op.buffers[j])
+            same = root(op.buffers[i]) is root(op.buffers[j])
             if (same or not (alone[i] or alone[j])) and known & {i, j}:
                 known -= {i, j}
                 news = True
@@ -69,12 +68,8 @@ def _narrow(
 
 
 def _alone(value: SSAValue, caller: kernel.FuncOp, distinct: dict[str, set[int]]) -> bool:
-    root, arguments = _root(value), list(caller.block.args)
-    return root not in arguments or arguments.index(root) in distinct[caller.sym_name.data]
-
-
-def _root(value: SSAValue) -> SSAValue:
-    return place_of(value, _Unknown()).root
+    place = root(value)
+    return not isinstance(place, BlockArgument) or place.index in distinct[caller.sym_name.data]
 
 
 def _pairs(count: int, written: Iterable[int]) -> list[tuple[int, int]]:

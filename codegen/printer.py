@@ -6,7 +6,7 @@ business of the view that made it). Index values are folded sums, not variables.
 native vectors in named locals, laid out as `tiles.py` says.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from xdsl.dialects import arith, scf
 from xdsl.dialects.builtin import FloatAttr, IndexType, IntegerAttr
@@ -31,9 +31,12 @@ class LoopPrinter:
         self.out = scope.out
 
     def block(self, block: Block) -> None:
-        """All ops of a block but its terminator."""
+        """All ops of a block."""
+        self.sequence(block.ops)
+
+    def sequence(self, ops: Iterable[Operation]) -> None:
         run = Run(self.scope)
-        for op in block.ops:
+        for op in ops:
             if is_cellwise(op):
                 run.add(op)
             elif _is_scalar(op):
@@ -230,7 +233,7 @@ class LoopPrinter:
     def scf_if(self, op: scf.IfOp) -> None:
         for output in op.results:
             variables = self.scope.variables(output, "chosen")
-            for (row, part) in self.scope.grid(output).cells():
+            for row, part in self.scope.grid(output).cells():
                 self.out.line(f"{self.scope.c_type(output)} {variables[row][part].text};")
             self.scope.cells[output] = variables
         self.branch(f"if ({self.scope.cell(op.cond)})", op.true_region.block, op.results)
@@ -296,4 +299,3 @@ def _is_scalar(op: Operation) -> bool:
     return op.name in EXPRESSIONS or isinstance(
         op, arith.ConstantOp | arith.MulUIExtendedOp | arith.MulSIExtendedOp
     )
-

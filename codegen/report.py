@@ -2,15 +2,14 @@
 
 from collections import Counter
 
-from xdsl.dialects.builtin import ArrayAttr, DenseArrayBase, IntAttr, IntegerAttr
+from xdsl.dialects.builtin import IntAttr, IntegerAttr
 from xdsl.ir import Attribute, SSAValue
 
 from nnc.codegen.artifact import BufferReport, KernelReport
 from nnc.codegen.functions import buffer_bytes
-from nnc.codegen.interface import Host
+from nnc.codegen.interface import Host, numbers
 from nnc.dialects import buffer, kernel
 from nnc.dialects.buffer import type_of
-from nnc.dialects.syntax import integers
 
 
 def _number(value: Attribute | None) -> int:
@@ -63,19 +62,11 @@ def buffer_reports(host: Host | None) -> list[BufferReport]:
 
 def _buffer_report(op: buffer.ViewOp) -> BufferReport:
     start = op.map.data.eval([0] * op.map.data.num_dims, [])[0]
-    first, last = _live(op.attributes.get("nnc.live"))
-    return BufferReport(op.output.name_hint or "buffer", start, buffer_bytes(op.output), first, last)
-
-
-def _live(value: Attribute | None) -> tuple[int, int]:
-    match value:
-        case DenseArrayBase():
-            first, last = integers(value)
-        case ArrayAttr():
-            first, last = (_number(item) for item in value)
-        case _:
-            first, last = 0, 0
-    return first, last
+    live = op.attributes.get("nnc.live")
+    first, last = numbers(live) if live is not None else (0, 0)
+    return BufferReport(
+        op.output.name_hint or "buffer", start, buffer_bytes(op.output), first, last
+    )
 
 
 def header(function: kernel.FuncOp, name: str) -> str:

@@ -18,7 +18,7 @@ from nnc.dialects.syntax import integers
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows × native vectors in each; `column` values are rows × one scalar."""
+    """Rows by native vectors in each; `column` values are rows by one scalar."""
 
     rows: int
     parts: int
@@ -60,7 +60,9 @@ def is_column_use(use: Use) -> bool:
         case tile.OuterOp():
             return use.index == 0
         case tile.BroadcastOp() as op:
-            return integers(op.dimension) == (0,) and len(tile.tile_type(op.output).get_shape()) == 2
+            return (
+                integers(op.dimension) == (0,) and len(tile.tile_type(op.output).get_shape()) == 2
+            )
         case _:
             return False
 
@@ -86,9 +88,7 @@ def columns(body: Region) -> set[SSAValue]:
     for op in body.walk():
         for values in _related(op):
             groups.join([v for v in values if _is_line(v)])
-    return {
-        value for members in groups.sets() if _is_column(members) for value in members
-    }
+    return {value for members in groups.sets() if _is_column(members) for value in members}
 
 
 def _is_line(value: SSAValue) -> bool:
@@ -112,9 +112,7 @@ def _related(op: Operation) -> Iterator[Sequence[SSAValue]]:
     match op:
         case loop.ForOp():
             arguments = op.body.block.args[1:]
-            yield from zip(
-                op.inits, arguments, _yielded(op.body), op.outputs, strict=True
-            )
+            yield from zip(op.inits, arguments, _yielded(op.body), op.outputs, strict=True)
         case loop.WhenOp():
             yield from zip(op.otherwise, _yielded(op.body), op.outputs, strict=True)
         case scf.IfOp() if op.results:

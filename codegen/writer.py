@@ -1,6 +1,6 @@
 """Lines of source text with indentation, wrapped at spaces."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 WIDTH = 116
@@ -28,7 +28,7 @@ class Writer:
         self._lines.append(text)
 
     @contextmanager
-    def block(self, head: str) -> Iterator[None]:
+    def block(self, head: str) -> Generator[None]:
         """`head {` … `}`; an empty head is a bare block."""
         self.line(f"{head} {{" if head else "{")
         self._depth += 1
@@ -37,7 +37,7 @@ class Writer:
         self.line("}")
 
     @contextmanager
-    def function(self, signature: str) -> Iterator[None]:
+    def function(self, signature: str) -> Generator[None]:
         """A function: its braces stand on lines of their own."""
         self.line(signature)
         with self.block(""):

@@ -1,0 +1,30 @@
+// RUN: nnc-opt -t c %s | filecheck %s
+
+// h[t + 1] = h[t] * 0.5 + x[t] for t < 5; the carry is double-buffered in the arena.
+builtin.module @scan {
+  func.func @main(%x: memref<5x8xf32>, %last: memref<8xf32> {nnc.role = "output"}, %arena: memref<64xi8> {nnc.arena}) {
+    %h = buffer.view %arena[0] : memref<64xi8> to memref<2x8xf32>
+    buffer.fill %h with 0.0 : f32 : memref<2x8xf32>
+    loop.for %t to 5 {
+      %xt = buffer.view %x[%t, 0] : memref<5x8xf32> to memref<8xf32>
+      %old = buffer.view %h[%t mod 2, 0] : memref<2x8xf32> to memref<8xf32>
+      %new = buffer.view %h[(%t + 1) mod 2, 0] : memref<2x8xf32> to memref<8xf32>
+      kernel.launch @cell ins(%xt, %old : memref<8xf32>, memref<8xf32>) outs(%new : memref<8xf32>)
+      loop.yield
+    }
+    %end = buffer.view %h[1, 0] : memref<2x8xf32> to memref<8xf32>
+    buffer.copy %end to %last : memref<8xf32> to memref<8xf32>
+    func.return
+  }
+  kernel.func @cell(%x: memref<8xf32>, %h: memref<8xf32>, %out: memref<8xf32>) outs 1 {
+    %half = arith.constant 0.5 : f32
+    loop.parallel (%i) to (8) {
+      %a = buffer.load %x[%i] : memref<8xf32> -> f32
+      %b = buffer.load %h[%i] : memref<8xf32> -> f32
+      %c = math.fma %b, %half, %a : f32
+      buffer.store %c, %out[%i] : f32 to memref<8xf32>
+      loop.yield
+    }
+    kernel.return
+  }
+}
