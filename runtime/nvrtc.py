@@ -48,7 +48,7 @@ def compile_cuda(name: str, text: str, flags: Sequence[str]) -> Cubin:
     """Compile one unit, or find what it became before; `flags` name the architecture."""
     flags = (*FLAGS, *flags)
     major, minor = ctypes.c_int(), ctypes.c_int()
-    _library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+    library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
     version = f"nvrtc {major.value}.{minor.value}"
     entry = digest(without_comments(text), version, *flags) + ".cubin"
     cache = shared_cache()
@@ -61,7 +61,7 @@ def compile_cuda(name: str, text: str, flags: Sequence[str]) -> Cubin:
 
 
 def _compile(name: str, text: str, flags: Sequence[str]) -> Cubin:
-    nvrtc = _library()
+    nvrtc = library()
     program = ctypes.c_void_p()
     options = (ctypes.c_char_p * len(flags))(*(flag.encode() for flag in flags))
     created = nvrtc.nvrtcCreateProgram(
@@ -82,18 +82,18 @@ def _compile(name: str, text: str, flags: Sequence[str]) -> Cubin:
 
 def _read(program: ctypes.c_void_p, what: str) -> bytes:
     size = ctypes.c_size_t()
-    getattr(_library(), f"nvrtcGet{what}Size")(program, ctypes.byref(size))
+    getattr(library(), f"nvrtcGet{what}Size")(program, ctypes.byref(size))
     content = ctypes.create_string_buffer(size.value)
-    getattr(_library(), f"nvrtcGet{what}")(program, content)
+    getattr(library(), f"nvrtcGet{what}")(program, content)
     return content.raw
 
 
 def _meaning(code: int) -> str:
-    return _library().nvrtcGetErrorString(code).decode()
+    return library().nvrtcGetErrorString(code).decode()
 
 
 @functools.cache
-def _library() -> ctypes.CDLL:
+def library() -> ctypes.CDLL:
     """NVRTC from the nvidia-cuda-nvrtc package, or from the system."""
     spec = importlib.util.find_spec("nvidia")
     folders = [Path(f) for f in (spec and spec.submodule_search_locations) or ()]
