@@ -6,8 +6,8 @@ import numpy as np
 from xdsl.interpreter import InterpreterFunctions, register_impls
 
 from nnc.dialects.meaning.formulas import Array, meaning
-from nnc.dialects.nn import contract
-from nnc.dialects.nn.contract import Geometry
+from nnc.dialects.nn import contract, convolution
+from nnc.dialects.nn.convolution import Geometry
 
 
 def matmul(op: contract.MatmulOp, x: Array, y: Array) -> Array:
@@ -50,7 +50,7 @@ def grouped_outputs(g: Geometry, y: Array) -> Array:
     return y.reshape(y.shape[0], g.groups, g.outputs_per_group, *y.shape[2:])
 
 
-def conv2d(op: contract.Conv2DOp, x: Array, kernel: Array) -> Array:
+def conv2d(op: convolution.Conv2DOp, x: Array, kernel: Array) -> Array:
     g = op.geometry
     weights = by_group(g, kernel)
     products = (
@@ -60,7 +60,7 @@ def conv2d(op: contract.Conv2DOp, x: Array, kernel: Array) -> Array:
     return sum(products, np.zeros((), x.dtype)).reshape(g.output)
 
 
-def conv2d_input_grad(op: contract.Conv2DInputGradOp, dy: Array, kernel: Array) -> Array:
+def conv2d_input_grad(op: convolution.Conv2DInputGradOp, dy: Array, kernel: Array) -> Array:
     g = op.geometry
     outputs, weights = grouped_outputs(g, dy), by_group(g, kernel)
     images = padded(g, np.zeros(g.image, dy.dtype))
@@ -70,7 +70,7 @@ def conv2d_input_grad(op: contract.Conv2DInputGradOp, dy: Array, kernel: Array) 
     return images[:, :, rows.low :, columns.low :][:, :, : rows.size, : columns.size]
 
 
-def conv2d_weight_grad(op: contract.Conv2DWeightGradOp, x: Array, dy: Array) -> Array:
+def conv2d_weight_grad(op: convolution.Conv2DWeightGradOp, x: Array, dy: Array) -> Array:
     g = op.geometry
     outputs = grouped_outputs(g, dy)
     weights = by_group(g, np.zeros(g.kernel, x.dtype))
@@ -84,6 +84,6 @@ class ContractFunctions(InterpreterFunctions):
     """One numpy formula per op."""
 
     matmul = meaning(contract.MatmulOp, matmul)
-    conv2d = meaning(contract.Conv2DOp, conv2d)
-    conv2d_input_grad = meaning(contract.Conv2DInputGradOp, conv2d_input_grad)
-    conv2d_weight_grad = meaning(contract.Conv2DWeightGradOp, conv2d_weight_grad)
+    conv2d = meaning(convolution.Conv2DOp, conv2d)
+    conv2d_input_grad = meaning(convolution.Conv2DInputGradOp, conv2d_input_grad)
+    conv2d_weight_grad = meaning(convolution.Conv2DWeightGradOp, conv2d_weight_grad)

@@ -2,9 +2,17 @@
 
 from xdsl.ir import Dialect, Operation
 
-from nnc.dialects.nn import constant, contract, elementwise, functions, random, structure
+from nnc.dialects.nn import (
+    constant,
+    contract,
+    convolution,
+    elementwise,
+    functions,
+    random,
+    structure,
+)
 
-FAMILIES = (constant, elementwise, functions, contract, random, structure)
+FAMILIES = (constant, elementwise, functions, contract, convolution, random, structure)
 
 
 def _ops() -> list[type[Operation]]:

@@ -221,6 +221,7 @@ def stack_states(scan: ScanOp) -> Sequence[SSAValue]:
     the steps run once.
     """
     body = Block(arg_types=scan.body.block.arg_types)
+    _name(body.args, scan.body.block.args)
     end = copy_body(scan, body.args, Builder(InsertPoint.at_end(body)))
     end.operands = [*end.operands, *body.args[: len(scan.inits)]]
     inits, sequences, captured = scan.groups
@@ -228,8 +229,15 @@ def stack_states(scan: ScanOp) -> Sequence[SSAValue]:
     stacking = ScanOp(scan.count.data, inits, sequences, captured, body, reverse=reverse)
     at(Builder(InsertPoint.before(scan)), scan).insert(stacking)
     for old, new in zip(scan.results, stacking.results, strict=False):
+        new.name_hint = old.name_hint
         old.replace_all_uses_with(new)
     return stacking.results[len(scan.results) :]
+
+
+def _name(values: Sequence[SSAValue], like: Sequence[SSAValue], prefix: str = "") -> None:
+    """Gives values the names of others."""
+    for value, other in zip(values, like, strict=True):
+        value.name_hint = other.name_hint and prefix + other.name_hint
 
 
 def transpose(scan: ScanOp, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
@@ -253,6 +261,8 @@ def transpose(scan: ScanOp, b: Builder, grads: Cotangents, needed: Sequence[bool
     inner = at(Builder(InsertPoint.at_end(body)), scan)
     sums, rest = body.args[: len(inits)], body.args[len(inits) :]
     forward = [*rest[:first_captured], *rest[first_captured + len(given) :]]
+    _name(forward, scan.body.block.args)
+    _name(sums, [scan.body.block.args[i] for i in (*states, *captured)], "d_")
     end = copy_body(scan, forward, inner)
     wrt = [forward[i] for i in (*states, *captured, *slices)]
     tape = differentiable_ops([op for op in body.ops if op is not end], wrt)
@@ -261,7 +271,7 @@ def transpose(scan: ScanOp, b: Builder, grads: Cotangents, needed: Sequence[bool
     for k, grad in zip((*states, *given), step_grads, strict=True):
         value = end.operands[k]
         seeds[value] = insert(inner, AddOp(seeds[value], grad)) if value in seeds else grad
-    end.erase()
+    body.erase_op(end)
     found = pull_back(inner, tape, seeds, wrt)
     steps = [g or constant(inner, 0.0, w) for g, w in zip(found, wrt, strict=True)]
     for i in range(len(states), len(inits)):
