@@ -23,13 +23,17 @@ from nnc.dialects.meaning.loop import LoopFunctions
 from nnc.dialects.meaning.memory import Memory
 from nnc.dialects.meaning.optim import OptimFunctions
 from nnc.dialects.meaning.random import RandomFunctions
+from nnc.dialects.meaning.reduce import ReduceFunctions
 from nnc.dialects.meaning.scalar import ScalarFunctions
+from nnc.dialects.meaning.shape import ShapeFunctions
 from nnc.dialects.meaning.structure import StructureFunctions
 from nnc.dialects.meaning.tile import TileFunctions
 
 MEANINGS: tuple[type[InterpreterFunctions], ...] = (
     FuncFunctions,
     ElementwiseFunctions,
+    ShapeFunctions,
+    ReduceFunctions,
     ContractFunctions,
     RandomFunctions,
     StructureFunctions,

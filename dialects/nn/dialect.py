@@ -8,11 +8,25 @@ from nnc.dialects.nn import (
     convolution,
     elementwise,
     functions,
+    indexing,
     random,
+    reduce,
+    shape,
     structure,
 )
 
-FAMILIES = (constant, elementwise, functions, contract, convolution, random, structure)
+FAMILIES = (
+    constant,
+    elementwise,
+    functions,
+    shape,
+    indexing,
+    reduce,
+    contract,
+    convolution,
+    random,
+    structure,
+)
 
 
 def _ops() -> list[type[Operation]]:
