@@ -96,23 +96,24 @@ class PycudaDriver:
         try:
             cuda.init()
             _check_ordinal(ordinal, cuda.Device.count())
+            device = cuda.Device(ordinal)
+            self.architecture = "sm_{}{}".format(*device.compute_capability())
+            self._context = device.retain_primary_context()
         except cuda.Error as error:
             raise DeviceError(f"the CUDA driver finds no device: {error}") from None
-        device = cuda.Device(ordinal)
-        self.architecture = "sm_{}{}".format(*device.compute_capability())
-        self._context = device.retain_primary_context()
         with self.active():
             self._stream = cuda.Stream()
 
     @contextmanager
     def active(self) -> Generator[None]:
-        self._context.push()
         try:
-            yield
+            self._context.push()
+            try:
+                yield
+            finally:
+                self._context.pop()
         except self._cuda.Error as error:
             raise DeviceError(f"the GPU failed: {error}") from error
-        finally:
-            self._context.pop()
 
     def load(self, cubin: bytes) -> Any:
         return self._cuda.module_from_buffer(cubin)
@@ -191,33 +192,33 @@ class BindingsDriver:
         try:
             _checked(cuda.cuInit(0))
             _check_ordinal(ordinal, _checked(cuda.cuDeviceGetCount()))
+            device = _checked(cuda.cuDeviceGet(ordinal))
+            self.architecture = self._architecture(device)
+            self._context = _checked(cuda.cuDevicePrimaryCtxRetain(device))
         except _CallError as error:
             raise DeviceError(f"the CUDA driver finds no device: {error}") from None
         except RuntimeError as error:  # The package loads the driver at its first call.
             raise _driver_missing(error) from None
-        device = _checked(cuda.cuDeviceGet(ordinal))
-        attribute = cuda.CUdevice_attribute
-        major, minor = (
-            _checked(cuda.cuDeviceGetAttribute(part, device))
-            for part in (
-                attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
-                attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
-            )
-        )
-        self.architecture = f"sm_{major}{minor}"
-        self._context = _checked(cuda.cuDevicePrimaryCtxRetain(device))
         with self.active():
             self._stream = _checked(cuda.cuStreamCreate(0))
 
+    def _architecture(self, device: Any) -> str:
+        attribute = self._cuda.CUdevice_attribute
+        major = attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+        minor = attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
+        parts = [_checked(self._cuda.cuDeviceGetAttribute(p, device)) for p in (major, minor)]
+        return "sm_{}{}".format(*parts)
+
     @contextmanager
     def active(self) -> Generator[None]:
-        _checked(self._cuda.cuCtxPushCurrent(self._context))
         try:
-            yield
+            _checked(self._cuda.cuCtxPushCurrent(self._context))
+            try:
+                yield
+            finally:
+                self._cuda.cuCtxPopCurrent()
         except _CallError as error:
             raise DeviceError(f"the GPU failed: {error}") from error
-        finally:
-            self._cuda.cuCtxPopCurrent()
 
     def load(self, cubin: bytes) -> Any:
         return _checked(self._cuda.cuModuleLoadData(cubin))

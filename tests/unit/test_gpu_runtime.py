@@ -3,13 +3,11 @@
 import ctypes.util
 import importlib.util
 import re
-import sys
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,7 @@ import pytest
 from nnc.codegen.artifact import Argument, Artifact, Launch, Operand, Unit
 from nnc.dialects.target import target_named
 from nnc.runtime import gpu, nvrtc
-from nnc.runtime.driver import Extent, open_driver
+from nnc.runtime.driver import Extent
 from nnc.runtime.errors import (
     BindError,
     CompileError,
@@ -290,71 +288,3 @@ def test_no_nvrtc(monkeypatch: pytest.MonkeyPatch) -> None:
     nvrtc.library.cache_clear()
     with pytest.raises(DeviceError, match="install nvidia-cuda-nvrtc"):
         compile_cuda("empty.cu", "", ())
-
-
-def no_module(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    for name in names:
-        monkeypatch.setitem(sys.modules, name, None)
-
-
-def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    no_module(monkeypatch, "pycuda", "pycuda.driver", "cuda.bindings", "cuda.bindings.driver")
-    with pytest.raises(DeviceError, match=r"install nnc\[cuda\] \(pycuda\), or cuda-bindings"):
-        open_driver()
-
-
-class CudaError(Exception):
-    """What the double of pycuda raises."""
-
-
-class PycudaDouble(ModuleType):
-    """As much of pycuda.driver as opening a device needs."""
-
-    Error = LogicError = CudaError
-    problem = ""
-
-    def __init__(self, name: str):
-        super().__init__(name)
-        self.Device = type("Device", (), {"count": lambda: 0})
-
-    def init(self) -> None:
-        if self.problem:
-            raise CudaError(self.problem)
-
-
-@pytest.mark.parametrize(
-    ("problem", "message"),
-    [
-        (
-            "cuInit failed: no CUDA-capable device",
-            "finds no device: cuInit failed: no CUDA-capable",
-        ),
-        ("", r"no GPU 0: the driver reports 0 device\(s\)"),
-    ],
-)
-def test_no_device(monkeypatch: pytest.MonkeyPatch, problem: str, message: str) -> None:
-    double = PycudaDouble("pycuda.driver")
-    double.problem = problem
-    monkeypatch.setitem(sys.modules, "pycuda", ModuleType("pycuda"))
-    monkeypatch.setitem(sys.modules, "pycuda.driver", double)
-    with pytest.raises(DeviceError, match=message):
-        open_driver()
-
-
-class WithoutLibcuda(ModuleType):
-    """cuda.bindings.driver on a machine without NVIDIA's driver."""
-
-    def __getattr__(self, name: str) -> Any:
-        def call(*arguments: object) -> None:
-            raise RuntimeError("libcuda.so.1 not found")
-
-        return call
-
-
-def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
-    no_module(monkeypatch, "pycuda", "pycuda.driver")
-    for name in ("cuda", "cuda.bindings"):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    monkeypatch.setitem(sys.modules, "cuda.bindings.driver", WithoutLibcuda("driver"))
-    with pytest.raises(DeviceError, match=r"driver \(libcuda\.so\.1\) cannot be loaded"):
-        open_driver()
