@@ -15,7 +15,8 @@ from xdsl.passes import ModulePass
 
 from nnc.dialects import kernel
 from nnc.dialects.target import Target, target_named
-from nnc.lowering.strategies import contraction, indexed
+from nnc.lowering.strategies import indexed
+from nnc.lowering.strategies.contraction_choice import choose, contraction_of
 
 
 def select(function: kernel.FuncOp, target: Target) -> kernel.StrategyAttr:
@@ -23,12 +24,9 @@ def select(function: kernel.FuncOp, target: Target) -> kernel.StrategyAttr:
     ops = list(function.block.ops)
     if any(indexed.has_loops(op) for op in ops):
         return kernel.StrategyAttr.of("indexed")
-    for op in ops:
-        if contraction.is_contraction(op):
-            choice = contraction.choose(op, target)
-            if choice is not None:
-                return choice.strategy()
-    return kernel.StrategyAttr.of("sweeps")
+    op = contraction_of(ops)
+    choice = choose(op, target) if op is not None else None
+    return kernel.StrategyAttr.of("sweeps") if choice is None else choice.strategy()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import AnyFloat, IndexType, IntegerType, i32
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.ir.affine import (
     AffineBinaryOpExpr,
     AffineConstantExpr,
@@ -24,6 +24,16 @@ from nnc.dialects import buffer, kernel, scalars
 from nnc.dialects.interfaces import Access, Reduction, Structured
 from nnc.dialects.nn.base import element_of
 from nnc.lowering.strategies.nest import Index, Nest, apply
+
+
+def new_block(function: kernel.FuncOp) -> tuple[Block, dict[SSAValue, SSAValue]]:
+    """An empty body with the kernel's arguments, and the new argument for each old one."""
+    block = Block(arg_types=function.block.arg_types)
+    buffers: dict[SSAValue, SSAValue] = {}
+    for old, new in zip(function.block.args, block.args, strict=True):
+        new.name_hint = old.name_hint
+        buffers[old] = new
+    return block, buffers
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Subscripts are affine expressions whose dimension i is `nest.indices[i]`, the i-
 counted from the outermost loop. Loops of one iteration are not built; their index is 0.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 from xdsl.builder import Builder
@@ -67,7 +67,7 @@ class Nest:
         self.builder.insert(buffer.StoreOp(value, target, self.indices, self.map(index)))
 
     @contextmanager
-    def _inside(self, body: Block, indices: int) -> Iterator[None]:
+    def _inside(self, body: Block, indices: int) -> Generator[None]:
         outer = self.builder
         self.builder = Builder(InsertPoint.at_end(body))
         for depth, value in enumerate(body.args[:indices], len(self.indices)):
@@ -80,7 +80,7 @@ class Nest:
         self.builder = outer
 
     @contextmanager
-    def parallel(self, counts: Sequence[int]) -> Iterator[Index]:
+    def parallel(self, counts: Sequence[int]) -> Generator[Index]:
         """The body for each point of a space; yields the point's index."""
         looped = [c for c in counts if c != 1]
         body = Block(arg_types=[index_type] * len(looped))

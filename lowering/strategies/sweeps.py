@@ -21,10 +21,15 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from nnc.dialects import buffer, kernel, scalars
 from nnc.dialects.nn import elementwise
 from nnc.dialects.nn.base import element_of, shape_of
-from nnc.dialects.nn.reduce import ReduceOp
-from nnc.dialects.nn.shape import BroadcastOp
+from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
 from nnc.dialects.optim import Update
-from nnc.lowering.strategies.body import Evaluator, KernelBody, identity_of, is_identity
+from nnc.lowering.strategies.body import (
+    Evaluator,
+    KernelBody,
+    identity_of,
+    is_identity,
+    new_block,
+)
 from nnc.lowering.strategies.nest import ZERO, Index, Nest
 
 CHEAP = (
@@ -120,10 +125,7 @@ class Rows:
 def build(function: kernel.FuncOp) -> Block:
     """The kernel's loops."""
     body = KernelBody.of(function)
-    block = Block(arg_types=function.block.arg_types)
-    for old, new in zip(function.block.args, block.args, strict=True):
-        new.name_hint = old.name_hint
-    buffers = dict(zip(function.block.args, block.args, strict=True))
+    block, buffers = new_block(function)
     rows = Rows.of(body.ops, [tensor for tensor, _ in body.results])
     nest = Nest(block)
     if is_flat(body, rows):

@@ -1,0 +1,146 @@
+"""Which register tile a contraction gets: the cheapest by a small model of the machine.
+
+The lanes of the tile lie along a result dimension that only one operand (the row operand) has, its
+rows along one that only the other has. A tile costs its multiplications, those wasted on unfilled
+lanes included, and what packing the row operand and storing lanes apart in memory take.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from xdsl.dialects.builtin import f32
+from xdsl.ir import Operation
+
+from nnc.dialects import buffer, kernel
+from nnc.dialects.interfaces import Structured
+from nnc.dialects.nn.base import element_of, shape_of
+from nnc.dialects.target import Target
+from nnc.lowering.strategies.affine import memory_coefficients
+
+PANEL_BYTES = 256 << 10
+"""A panel spread over more memory than this misses in the TLB, and is better copied together."""
+COPY_CYCLES = 0.15
+"""Cycles to pack one element whose lanes are neighbours."""
+PACK_CYCLES = 0.4
+"""Cycles to pack one element through a register transpose."""
+SCATTER_CYCLES = 2.0
+"""Cycles to store one lane that has no neighbour in memory."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A contraction as loops: sizes, and each operand's step in memory along each dimension."""
+
+    parallel: tuple[int, ...]
+    reduced: tuple[int, ...]
+    steps: tuple[tuple[int, ...], tuple[int, ...]]
+
+    @staticmethod
+    def of(op: Structured) -> "Shape | None":
+        """The shape of a product whose operands are read without guards, else None."""
+        steps: list[tuple[int, ...]] = []
+        for operand, access in zip(op.operands, op.accesses(), strict=True):
+            strides = buffer.contiguous_strides(shape_of(operand))
+            step = memory_coefficients(access.map, strides)
+            if step is None or access.guard is not None:
+                return None
+            steps.append(step)
+        domain = op.domain()
+        return Shape(domain.parallel, domain.reduced, (steps[0], steps[1]))
+
+    @property
+    def multiplications(self) -> int:
+        return math.prod(self.parallel) * math.prod(self.reduced)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which operand gives the lanes, along which dimensions the tile lies, and its size."""
+
+    row_operand: int
+    lanes_dim: int
+    rows_dim: int
+    """-1 where no dimension belongs to the other operand alone."""
+    tile: tuple[int, int]
+    packed: bool
+    cost: float
+
+    def strategy(self) -> kernel.StrategyAttr:
+        return kernel.StrategyAttr.of(
+            "contraction",
+            tile=self.tile,
+            rows_dim=self.rows_dim,
+            lanes_dim=self.lanes_dim,
+            row_operand=self.row_operand,
+            packed=int(self.packed),
+            k_block=0,
+        )
+
+
+def choose(op: Structured, target: Target) -> Choice | None:
+    """The cheapest way to compute a contraction on a target, or None where there is none."""
+    shape = Shape.of(op)
+    if shape is None or element_of(op.results[0]) != f32 or 0 in shape.parallel + shape.reduced:
+        return None
+    choices = [
+        _choice(shape, target, operand, lanes)
+        for operand in (0, 1)
+        for lanes in range(len(shape.parallel))
+        if shape.steps[operand][lanes] != 0 and shape.steps[1 - operand][lanes] == 0
+    ]
+    return min(choices, key=lambda c: c.cost, default=None)
+
+
+def _choice(shape: Shape, target: Target, row_operand: int, lanes_dim: int) -> Choice:
+    column = shape.steps[1 - row_operand]
+    row = shape.steps[row_operand]
+    candidates = [d for d, c in enumerate(column[: len(shape.parallel)]) if c and not row[d]]
+    rows_dim = max(candidates, key=lambda d: shape.parallel[d], default=-1)
+    rows = shape.parallel[rows_dim] if rows_dim >= 0 else 1
+    lanes = shape.parallel[lanes_dim]
+    size = tile_size(rows, lanes, target)
+    apart = row[lanes_dim] != 1
+    packed = apart or (rows >= 4 * size[0] and _footprint(shape, row) > PANEL_BYTES)
+    padded = math.ceil(lanes / target.lanes) * target.lanes
+    slow_rows = max(1.0, 8 / (size[0] * max(1, size[1] // target.lanes)))
+    cost = shape.multiplications * (padded / lanes) * slow_rows
+    per_cycle = 2 * target.lanes
+    if packed:
+        panels = math.prod(shape.reduced) * padded * _batches(shape, row, lanes_dim)
+        cost += (PACK_CYCLES if apart else COPY_CYCLES) * per_cycle * panels
+    if lanes_dim != len(shape.parallel) - 1:
+        cost += SCATTER_CYCLES * per_cycle * math.prod(shape.parallel)
+    return Choice(row_operand, lanes_dim, rows_dim, size, packed, cost)
+
+
+def _footprint(shape: Shape, row: Sequence[int]) -> int:
+    """Bytes between the first and the last row that one panel reads."""
+    reduced = row[len(shape.parallel) :]
+    return 4 * sum((s - 1) * step for s, step in zip(shape.reduced, reduced, strict=True))
+
+
+def _batches(shape: Shape, row: Sequence[int], lanes_dim: int) -> int:
+    """How many panels of the row operand there are for one range of lanes."""
+    return math.prod(s for d, s in enumerate(shape.parallel) if d != lanes_dim and row[d] != 0)
+
+
+def tile_size(rows: int, lanes: int, target: Target) -> tuple[int, int]:
+    """Rows and lanes of the register tile: as many accumulators as the registers hold.
+
+    One register is left for the broadcast scalar, and one for each vector of the row.
+    """
+    widest = 4 if target.registers > 16 else 2
+    if rows == 1:
+        widest *= 2
+    vectors = min(widest, math.ceil(lanes / target.lanes))
+    held = (target.registers - 1 - vectors) // vectors
+    return min(rows, held, 24), vectors * target.lanes
+
+
+def contraction_of(ops: Iterable[Operation]) -> Structured | None:
+    """The op among `ops` that sums a product of two operands, if there is one."""
+    for op in ops:
+        if isinstance(op, Structured) and len(op.operands) == 2 and op.domain().reduced:
+            return op
+    return None
