@@ -1,0 +1,301 @@
+"""`bufferize`: tensors become memory.
+
+Comes in: `main` on tensors, made of launches, views, constants and scans. Goes out: `main` on
+buffers: its arguments, then one per output, then the arena; each launch is passed a buffer for
+every result. `nnc.lowering.storage` decides which; what it cannot place is a `buffer.alloc` until
+`plan-memory`. Results that replace arguments are written over them, or copied at the end.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from xdsl.builder import Builder
+from xdsl.context import Context
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    FloatAttr,
+    IntegerAttr,
+    MemRefType,
+    ModuleOp,
+    StridedLayoutAttr,
+    StringAttr,
+    UnitAttr,
+    i8,
+)
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir.affine import AffineExpr, AffineMap
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint
+from xdsl.utils.exceptions import PassFailedException
+
+from nnc.dialects import buffer, kernel, loop
+from nnc.dialects.buffer import contiguous_strides, type_of
+from nnc.dialects.nn.base import element_of, shape_of
+from nnc.dialects.nn.constant import ConstantOp, number
+from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp
+from nnc.dialects.nn.structure import ScanOp
+from nnc.dialects.syntax import integers
+from nnc.lowering.kernel_variants import Passing, Variants
+from nnc.lowering.program import Program, identifier, place
+from nnc.lowering.storage import Storage, Target
+from nnc.lowering.views import is_view
+
+
+@dataclass(frozen=True)
+class BufferizePass(ModulePass):
+    """Gives every tensor its memory."""
+
+    name = "bufferize"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        functions = [f for f in op.body.block.ops if isinstance(f, kernel.FuncOp)]
+        variants = Variants(op)
+        bufferize_program(Program.of(op), variants)
+        variants.erase_originals(functions)
+
+
+def bufferize_program(program: Program, variants: Variants) -> None:
+    """Rewrites `main` on memory."""
+    results = program.results()
+    arguments = list(program.block.args)
+    outputs = [result for result in results if result.tied is None]
+    block = Block(arg_types=[memory_type(a) for a in arguments])
+    for old, new in zip(arguments, block.args, strict=True):
+        new.name_hint = old.name_hint
+    attributes = [program.attributes(i) for i in range(len(arguments))]
+    for result in outputs:
+        added = block.insert_arg(memory_type(result.value), len(block.args))
+        added.name_hint = identifier(result.name)
+        attributes.append({"nnc.name": StringAttr(result.name), "nnc.role": StringAttr("output")})
+    arena = block.insert_arg(MemRefType(i8, [0]), len(block.args))
+    arena.name_hint = "arena"
+    attributes.append({"nnc.name": StringAttr("arena"), "nnc.arena": UnitAttr()})
+
+    memory = dict(zip(arguments, block.args, strict=False))
+    free = iter(block.args[len(arguments) :])
+    targets = [
+        Target(next(free)) if r.tied is None else Target(block.args[r.tied], arguments[r.tied])
+        for r in results
+    ]
+    b = Builder(InsertPoint.at_end(block))
+    Writer(b, Storage(program.block, targets), variants, memory).write()
+    b.insert(func.ReturnOp())
+
+    function = program.function
+    function.body.detach_block(program.block).erase(safe_erase=False)
+    function.body.add_block(block)
+    program.set_attributes(attributes)
+    program.update_type()
+    for key in ("nnc.tied", "nnc.outputs"):
+        function.attributes.pop(key, None)
+
+
+def memory_type(value: SSAValue) -> MemRefType[Attribute]:
+    """The contiguous memory of a tensor."""
+    return MemRefType(element_of(value), shape_of(value))
+
+
+class Writer:
+    """Writes the ops of one block on memory."""
+
+    def __init__(
+        self,
+        b: Builder,
+        storage: Storage,
+        variants: Variants,
+        memory: Mapping[SSAValue, SSAValue],
+    ):
+        self.b = b
+        self.storage = storage
+        self.variants = variants
+        self.memory = dict(memory)
+
+    def write(self) -> None:
+        for op in self.storage.block.ops:
+            self.b.operation_insertion_handler = [partial(locate, op)]
+            match op:
+                case kernel.LaunchOp():
+                    self.launch(op)
+                case ConstantOp():
+                    self.fill(op)
+                case PadOp() | ConcatOp():
+                    self.join(op)
+                case ScanOp():
+                    self.scan(op)
+                case _ if op is self.storage.block.last_op:
+                    self.copy_returned()
+                case _ if is_view(op):
+                    pass
+                case _:
+                    raise PassFailedException(
+                        f"bufferize: {op.name}{place(op)} is in no kernel; run kernel-fuse and "
+                        "kernel-outline first"
+                    )
+
+    def buffer(self, value: SSAValue) -> SSAValue:
+        """The memory of a tensor; made when first needed."""
+        if value not in self.memory:
+            self.memory[value] = self.find(value)
+            self.memory[value].name_hint = self.memory[value].name_hint or value.name_hint
+        return self.memory[value]
+
+    def find(self, value: SSAValue) -> SSAValue:
+        storage, op = self.storage, value.owner
+        if (part := storage.part(value)) is not None:
+            whole = self.buffer(part.operation.results[0])
+            return self.part(whole, value, part.operation, part.index)
+        if isinstance(op, ReshapeOp):
+            return self.reshaped(self.buffer(op.input), memory_type(value))
+        if isinstance(op, SliceOp):
+            return self.view(self.buffer(op.input), integers(op.starts), memory_type(value))
+        if value in storage.reuse:
+            return self.reshaped(self.buffer(storage.reuse[value]), memory_type(value))
+        if value in storage.home:
+            target = storage.targets[storage.home[value]].memory
+            found = self.reshaped(target, memory_type(value))
+        else:
+            found = self.b.insert(buffer.AllocOp(memory_type(value))).output
+        if isinstance(op, PadOp):
+            self.border(op, found)
+        return found
+
+    def view(self, source: SSAValue, start: Sequence[int], type: MemRefType[Attribute]) -> SSAValue:
+        map = AffineMap(0, 0, constants(start))
+        return self.b.insert(buffer.ViewOp(source, [], map, type)).output
+
+    def reshaped(self, source: SSAValue, type: MemRefType[Attribute]) -> SSAValue:
+        if source.type == type:
+            return source
+        return self.view(source, [0] * type_of(source).get_num_dims(), type)
+
+    def part(self, whole: SSAValue, value: SSAValue, op: Operation, operand: int) -> SSAValue:
+        """Where an operand of a pad or concat lies in its result."""
+        match op:
+            case PadOp():
+                start = integers(op.low)
+            case ConcatOp():
+                axis = op.axis.value.data
+                before = sum(shape_of(o)[axis] for o in op.operands[:operand])
+                start = [before if d == axis else 0 for d in range(len(shape_of(value)))]
+            case _:
+                raise AssertionError(f"{op.name} has no parts")
+        strides = contiguous_strides(type_of(whole).get_shape())
+        type = MemRefType(element_of(value), shape_of(value), StridedLayoutAttr(list(strides)))
+        return self.view(whole, start, type)
+
+    def border(self, op: PadOp, whole: SSAValue) -> None:
+        """Sets the halo once; producers write the interior only."""
+        value = number(op.number, element_of(op.output))
+        self.b.insert(buffer.FillBorderOp(whole, integers(op.low), integers(op.high), value))
+
+    def launch(self, op: kernel.LaunchOp) -> None:
+        donated = dict(sorted(self.storage.donated.get(op, {}).items()))
+        passing = Passing(
+            [self.buffer(o) for i, o in enumerate(op.ins) if i not in donated.values()],
+            [self.buffer(r) for i, r in enumerate(op.outputs) if i not in donated],
+            [self.buffer(op.ins[operand]) for operand in donated.values()],
+        )
+        for result in donated:
+            self.buffer(op.outputs[result])
+        name = self.variants.of(op.kernel(), passing, donated)
+        self.b.insert(kernel.LaunchOp(name, passing.ins, passing.outs, passing.inouts))
+
+    def fill(self, op: ConstantOp) -> None:
+        if op.output.uses:
+            assert isinstance(op.value, FloatAttr | IntegerAttr)
+            self.b.insert(buffer.FillOp(self.buffer(op.output), op.value))
+
+    def join(self, op: PadOp | ConcatOp) -> None:
+        """Copies into the result those operands that are not written there by a kernel."""
+        whole = self.buffer(op.output)
+        for i, operand in enumerate(op.operands):
+            use = self.storage.part(operand)
+            if use is None or use.operation is not op or use.index != i:
+                target = self.part(whole, operand, op, i)
+                self.b.insert(buffer.CopyOp(self.buffer(operand), target))
+
+    def scan(self, op: ScanOp) -> None:
+        """A host loop; state t is in half `t mod 2` of a buffer that is the next state's too."""
+        count = op.count.data
+        states, slices, captured = op.arguments
+        doubled = [self.doubled(init) for init in op.inits]
+        stacked = [self.buffer(value) for value in op.stacked]
+        sequences = [self.buffer(value) for value in op.sequences]
+        memory = dict(zip(captured, map(self.buffer, op.captured), strict=True))
+        body = Block(arg_types=[loop.index])
+        t = AffineExpr.dimension(0)
+        step = t * -1 + (count - 1) if op.reverse else t
+
+        outer, self.b = self.b, Builder(InsertPoint.at_end(body))
+        self.b.operation_insertion_handler = outer.operation_insertion_handler
+
+        def at(source: SSAValue, first: AffineExpr, like: SSAValue) -> SSAValue:
+            rest = constants([0] * len(shape_of(like)))
+            map = AffineMap(1, 0, (first, *rest))
+            return self.b.insert(
+                buffer.ViewOp(source, [body.args[0]], map, memory_type(like))
+            ).output
+
+        for state, double in zip(states, doubled, strict=True):
+            memory[state] = at(double, t % 2, state)
+        for value, sequence in zip(slices, sequences, strict=True):
+            memory[value] = at(sequence, step, value)
+        homes = [(double, (t + 1) % 2) for double in doubled] + [(y, step) for y in stacked]
+        targets = [
+            Target(at(whole, first, value))
+            for (whole, first), value in zip(homes, op.end.values, strict=True)
+        ]
+        Writer(self.b, Storage(op.body.block, targets), self.variants, memory).write()
+        self.b.insert(loop.YieldOp())
+        self.b = outer
+        self.b.insert(loop.ForOp(count, [], Region(body)))
+        for final, double in zip(op.finals, doubled, strict=True):
+            start = [count % 2] + [0] * len(shape_of(final))
+            self.memory[final] = self.view(double, start, memory_type(final))
+
+    def doubled(self, init: SSAValue) -> SSAValue:
+        """Room for two states, the first one being `init`."""
+        type = memory_type(init)
+        double = self.b.insert(
+            buffer.AllocOp(MemRefType(type.element_type, [2, *type.get_shape()]))
+        ).output
+        double.name_hint = init.name_hint
+        first = self.view(double, [0] * (1 + type.get_num_dims()), type)
+        self.b.insert(buffer.CopyOp(self.buffer(init), first))
+        return double
+
+    def copy_returned(self) -> None:
+        """Copies what could not be written where the block's results belong.
+
+        Outputs come first, since an argument may still hold their value; a value that is in an
+        argument which is replaced too is kept aside.
+        """
+        storage = self.storage
+        pending = [
+            (value, target)
+            for number, (value, target) in enumerate(
+                zip(storage.returned, storage.targets, strict=True)
+            )
+            if storage.home.get(storage.root(value)) != number and target.replaces is not value
+        ]
+        pending.sort(key=lambda pair: pair[1].replaces is not None)
+        replaced = {target.replaces for _, target in pending}
+        sources = [self.buffer(value) for value, _ in pending]
+        for i, (value, target) in enumerate(pending):
+            if target.replaces is not None and storage.root(value) in replaced:
+                kept = self.b.insert(buffer.AllocOp(memory_type(value))).output
+                self.b.insert(buffer.CopyOp(sources[i], kept))
+                sources[i] = kept
+        for source, (_, target) in zip(sources, pending, strict=True):
+            self.b.insert(buffer.CopyOp(source, target.memory))
+
+
+def locate(op: Operation, new: Operation) -> None:
+    """Says that `new` stands for `op`."""
+    new.location = op.location
+
+
+def constants(values: Sequence[int]) -> tuple[AffineExpr, ...]:
+    """Constant subscripts."""
+    return tuple(map(AffineExpr.constant, values))

@@ -1,0 +1,127 @@
+"""`optim-apply`: replaces gradients by the parameters they lead to.
+
+Comes in: results `grad:<parameter>`. Goes out: the new value of the parameter and of its optimizer
+state, tied to their arguments. Adds an argument for each state (`momentum:dense0.weight`, of role
+"state"), and one for each scalar (`lr`, `wd`, `rescale`, …, of role "scalar"), shared by all.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+from nnc.dialects.nn.base import element_of
+from nnc.dialects.nn.reverse import at
+from nnc.dialects.optim import (
+    AdamOp,
+    MomentumOp,
+    NagOp,
+    RmspropCenteredOp,
+    RmspropOp,
+    SgdOp,
+    Update,
+)
+from nnc.lowering.program import Program, Result
+
+RULES: dict[str, type[Update]] = {
+    op.name.removeprefix("optim."): op
+    for op in (SgdOp, MomentumOp, NagOp, AdamOp, RmspropOp, RmspropCenteredOp)
+}
+PREFIX = "grad:"
+
+
+@dataclass(frozen=True)
+class OptimApplyPass(ModulePass):
+    """Updates every parameter by `rule`; constants left out keep the rule's defaults."""
+
+    name = "optim-apply"
+    rule: str = "sgd"
+    momentum: float | None = None
+    beta1: float | None = None
+    beta2: float | None = None
+    rho: float | None = None
+    epsilon: float | None = None
+    clip: bool = False
+    """Whether gradients are clipped; adds the scalar `clip`."""
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        program = Program.of(op)
+        rule, constants = self.update()
+        scalars = Scalars(program)
+        results: list[Result] = []
+        for result in program.results():
+            if result.name.startswith(PREFIX):
+                parameter = program.find(result.name.removeprefix(PREFIX))
+                results += self.replace(program, rule, constants, result.value, parameter, scalars)
+            else:
+                results.append(result)
+        program.set_results(results)
+
+    def update(self) -> tuple[type[Update], dict[str, float]]:
+        """The rule's op, and the constants that were given for it."""
+        if self.rule not in RULES:
+            raise PassFailedException(
+                f"optim-apply: unknown rule '{self.rule}', expected one of {', '.join(RULES)}"
+            )
+        rule = RULES[self.rule]
+        given = {
+            key: value
+            for key in ("momentum", "beta1", "beta2", "rho", "epsilon")
+            if (value := getattr(self, key)) is not None
+        }
+        for key in given:
+            if key not in rule.CONSTANTS:
+                known = ", ".join(rule.CONSTANTS) or "none"
+                raise PassFailedException(
+                    f"optim-apply: rule '{self.rule}' has no constant '{key}'; it has {known}"
+                )
+        return rule, given
+
+    def replace(
+        self,
+        program: Program,
+        rule: type[Update],
+        constants: dict[str, float],
+        grad: SSAValue,
+        parameter: int,
+        scalars: "Scalars",
+    ) -> Sequence[Result]:
+        """The results that take the place of one gradient."""
+        value = program.block.args[parameter]
+        name = program.name(parameter)
+        element = element_of(value)
+        first = len(program.block.args)
+        layout = program.attributes(parameter).get("nnc.layout")
+        more = {} if layout is None else {"nnc.layout": layout}
+        states = [
+            program.add_argument(value.type, f"{state}:{name}", "state", **more)
+            for state in rule.STATES
+        ]
+        tied = [parameter, *range(first, first + len(states))]
+        shared = [scalars.of(scalar, element) for scalar in rule.SCALARS]
+        clip = scalars.of("clip", element) if self.clip else None
+        b = program.builder()
+        b = at(b, grad.owner) if isinstance(grad.owner, Operation) else b
+        op = b.insert(rule(grad, value, states, shared, clip, **constants))
+        for result, argument in zip(op.results, tied, strict=True):
+            result.name_hint = program.block.args[argument].name_hint
+        return [Result(value, tied=i) for value, i in zip(op.results, tied, strict=True)]
+
+
+@dataclass(frozen=True)
+class Scalars:
+    """The scalar arguments, one for each name and element type."""
+
+    program: Program
+
+    def of(self, name: str, element: Attribute) -> SSAValue:
+        """The argument of that name, added when it is new."""
+        type = TensorType(element, [])
+        for i, argument in enumerate(self.program.block.args):
+            if self.program.name(i) == name and argument.type == type:
+                return argument
+        return self.program.add_argument(type, name, "scalar")
