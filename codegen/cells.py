@@ -6,7 +6,6 @@ of a 6x64 tile needs a few registers and not 24 for each of its ops.
 
 from collections.abc import Sequence
 
-from xdsl.dialects import arith
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, VectorType
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
@@ -18,7 +17,7 @@ from nnc.codegen.interface import root
 from nnc.codegen.linear import Linear
 from nnc.codegen.scope import Scope
 from nnc.codegen.tiles import Grid, is_column_use
-from nnc.dialects import tile
+from nnc.dialects import arith, tile
 from nnc.dialects.buffer import strides_of, type_of
 from nnc.dialects.syntax import integers
 
@@ -143,9 +142,9 @@ class Run:
 
     def cell(self, op: Operation, row: int, part: int) -> None:
         """Print one cell of an op, unless nothing uses it."""
-        if self._needed is not None and op.results:
-            if all((result, row, part) not in self._needed for result in op.results):
-                return
+        needed = self._needed
+        if needed is not None and op.results and (op.results[0], row, part) not in needed:
+            return
         match op:
             case tile.LoadOp():
                 self._load(op, row, part)

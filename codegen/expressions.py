@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xdsl.dialects import arith
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Operation
 
 from nnc.codegen.elements import SIGNED, UNSIGNED, VALUE_TYPES, kind
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.helpers import VECTOR, Helpers
+from nnc.dialects import arith
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _smaller(operator: str, types: dict[str, str]) -> Callable[[Form], str]:
         if f.vector:
             if types is UNSIGNED:
                 raise CodegenError.at(f.op, "there are no unsigned vectors")
-            return f.call("min" if operator == "<" else "max")
+            return f.call("at_most" if operator == "<" else "at_least")
         return f"{_converted(f, types, operator)} ? {f.a} : {f.b}"
 
     return expression

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from xdsl.dialects import arith
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
@@ -18,7 +17,7 @@ from nnc.codegen.printer import LoopPrinter
 from nnc.codegen.scope import Scope, memory_type
 from nnc.codegen.tiles import columns
 from nnc.codegen.writer import Writer
-from nnc.dialects import buffer, kernel, loop, tile
+from nnc.dialects import arith, buffer, kernel, loop, tile
 from nnc.dialects.buffer import element_bytes, type_of
 from nnc.dialects.target import Target
 
@@ -136,6 +135,7 @@ class KernelPrinter(LoopPrinter):
             scope.buffers[argument] = scope.names.fresh(hint)
         self.scratch = scope.names.fresh("scratch")
         self.pool = scope.names.fresh("pool")
+        self.packed = scope.names.fresh("parts")
         self.in_task = False
 
     def parameters(self) -> list[str]:
@@ -193,15 +193,17 @@ class KernelPrinter(LoopPrinter):
         signature = f"static void {task}(void *context, long begin, long end, long worker)"
         inner = Scope(self.out, outer.names, outer.helpers, outer.target, outer.columns)
         with self.out.function(signature):
-            self.out.line(f"const struct {context} *c = context;")
+            self.out.line(f"const struct {context} *{self.packed} = context;")
             for argument in self.used_in(op):
                 name = outer.buffers[argument]
-                self.out.line(f"{self.pointer(argument, restrict=True)} = c->{name};")
+                self.out.line(f"{self.pointer(argument, restrict=True)} = {self.packed}->{name};")
                 inner.buffers[argument] = name
             self.scope, self.in_task = inner, True
             if self.worker_scratch(op):
                 size = self.facts.scratch
-                self.out.line(f"char *{self.scratch} = c->{self.scratch} + worker * {size};")
+                self.out.line(
+                    f"char *{self.scratch} = {self.packed}->{self.scratch} + worker * {size};"
+                )
             else:
                 self.out.line("(void)worker;")
             self.sequence(shared)
@@ -272,9 +274,10 @@ class KernelPrinter(LoopPrinter):
         values = [self.scope.buffers[a] for a in self.function.block.args]
         values += [self.scratch] if self.facts.scratch else []
         context, task = f"{self.name}_context{number or ''}", f"{self.name}_task{number or ''}"
-        variable = self.scope.names.fresh("parts")
-        self.out.line(f"struct {context} {variable} = {{{', '.join(values)}}};")
-        self.out.line(f"{self.pool}->parallel({op.sizes[0]}, {task}, &{variable});")
+        self.out.line(f"struct {context} {self.packed}{number or ''} = {{{', '.join(values)}}};")
+        self.out.line(
+            f"{self.pool}->parallel({op.sizes[0]}, {task}, &{self.packed}{number or ''});"
+        )
 
     # Scratch and calls
 
@@ -282,7 +285,7 @@ class KernelPrinter(LoopPrinter):
         """A part of this worker's scratch; of the first one's where all workers share it."""
         name = self.scope.names.fresh(op.output.name_hint or "scratch_part")
         shared = self.in_task and op.parent is self.function.block and not self._only_in_tasks(op)
-        base = f"c->{self.scratch}" if shared else self.scratch
+        base = f"{self.packed}->{self.scratch}" if shared else self.scratch
         offset = self.facts.offsets[op]
         element = memory_type(op.output.type)
         place = f"({base} + {offset})" if offset else base

@@ -100,6 +100,11 @@ class Helpers:
             self.used[name] = self._text(name)
         return name
 
+    def extreme(self, reduction: str, kind: str, vector: bool) -> str:
+        """The helper for a maximum or minimum; only floats have NaN to take care of."""
+        name = {"max": "at_least", "min": "at_most"}[reduction]
+        return self.lanewise(reduction if kind in ("f32", "f64") else name, kind, vector)
+
     def across(self, reduction: str, kind: str) -> str:
         """The reduction of all lanes of a vector to one scalar, halves pairwise."""
         vector = VECTOR[kind]
@@ -122,7 +127,7 @@ class Helpers:
                 case "prod":
                     combined = f"v * {moved}"
                 case _:
-                    combined = f"{self.lanewise(reduction, kind, vector=True)}(v, {moved})"
+                    combined = f"{self.extreme(reduction, kind, vector=True)}(v, {moved})"
             lines.append(f"v = {combined};")
             width //= 2
         body = "\n    ".join([*lines, "return v[0];"])

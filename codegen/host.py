@@ -107,16 +107,27 @@ class HostPrinter(LoopPrinter):
         target, source = (self.scope.buffers[v] for v in (op.target, op.source))
         strides = [strides_of(type_of(v)) for v in (op.target, op.source)]
         ranges = [(0, n) for n in type_of(op.source).get_shape()]
-        self.out.line()
-        self.sweep(ranges, strides, lambda at: f"{target}[{at[0]}] = {source}[{at[1]}];")
+        size = f"sizeof({memory_type(op.source.type)})"
+        self.sweep(
+            ranges,
+            strides,
+            lambda at: f"{target}[{at[0]}] = {source}[{at[1]}];",
+            lambda at, n: f"memcpy({plus(target, at[0])}, {plus(source, at[1])}, {n} * {size});",
+        )
 
     def fill(self, target: SSAValue, value: str, ranges: Sequence[Range] | None = None) -> None:
         name = self.scope.buffers[target]
         if ranges is None:
             ranges = [(0, n) for n in type_of(target).get_shape()]
-        strides = [strides_of(type_of(target))]
-        self.out.line()
-        self.sweep(ranges, strides, lambda at: f"{name}[{at[0]}] = {value};")
+        size = f"sizeof({memory_type(target.type)})"
+        self.sweep(
+            ranges,
+            [strides_of(type_of(target))],
+            lambda at: f"{name}[{at[0]}] = {value};",
+            (lambda at, n: f"memset({plus(name, at[0])}, 0, {n} * {size});")
+            if value in ("0", "0.0", "0.0f", "0LL")
+            else None,
+        )
 
     def fill_border(self, op: buffer.FillBorderOp) -> None:
         """For each dimension the slabs below and above, within the interior of those before."""
@@ -128,17 +139,29 @@ class HostPrinter(LoopPrinter):
         self,
         ranges: Sequence[Range],
         strides: Sequence[Sequence[int]],
-        statement: Callable[[Sequence[Linear]], str],
+        element: Callable[[Sequence[Linear]], str],
+        stretch: Callable[[Sequence[Linear], int], str] | None,
     ) -> None:
-        """Loops over ranges around a statement of the offsets by each of `strides`."""
+        """Loops over ranges; `element` or, where memory is contiguous, `stretch` is a statement.
+
+        They are given the offset by each of `strides`.
+        """
         ranges, strides = _collapsed(ranges, strides)
+        first, end = ranges[-1] if ranges else (0, 1)
+        whole = stretch and ranges and end - first > 1 and all(by[-1] == 1 for by in strides)
+        outer = ranges[:-1] if whole else ranges
         names = self.scope.names.scope()
-        variables = [names.fresh("ijklmnop"[d]) for d in range(len(ranges))]
+        variables = [names.fresh("ijklmnop"[d]) for d in range(len(outer))]
         offsets = [
-            sum((Linear.variable(v) * s for v, s in zip(variables, by, strict=True)), Linear())
+            sum((Linear.variable(v) * s for v, s in zip(variables, by, strict=False)), Linear())
             for by in strides
         ]
-        self._sweep(list(zip(variables, ranges, strict=True)), statement(offsets))
+        self.out.line()
+        if stretch and whole:
+            statement = stretch([offset + Linear(first) for offset in offsets], end - first)
+        else:
+            statement = element(offsets)
+        self._sweep(list(zip(variables, outer, strict=True)), statement)
 
     def _sweep(self, loops: Sequence[tuple[str, Range]], statement: str) -> None:
         if not loops:

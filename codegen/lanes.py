@@ -76,8 +76,7 @@ def combine(scope: Scope, reduction: str, element: str, native: bool, a: str, b:
     """`a` and `b` combined as the reduction says."""
     if reduction in ("sum", "prod"):
         return f"{a} {'+' if reduction == 'sum' else '*'} {b}"
-    name = scope.helpers.lanewise(reduction, element, native)
-    return f"{name}({a}, {b})"
+    return f"{scope.helpers.extreme(reduction, element, native)}({a}, {b})"
 
 
 def transpose(scope: Scope, op: tile.TransposeOp) -> None:

@@ -3,192 +3,25 @@
 import re
 from collections.abc import Iterable, Sequence
 
-KEYWORDS = frozenset(
-    [
-        "alignas",
-        "alignof",
-        "asm",
-        "auto",
-        "bool",
-        "break",
-        "case",
-        "catch",
-        "char",
-        "class",
-        "const",
-        "constexpr",
-        "continue",
-        "decltype",
-        "default",
-        "delete",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "explicit",
-        "export",
-        "extern",
-        "false",
-        "float",
-        "for",
-        "friend",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "mutable",
-        "namespace",
-        "new",
-        "noexcept",
-        "nullptr",
-        "operator",
-        "private",
-        "protected",
-        "public",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "template",
-        "this",
-        "throw",
-        "true",
-        "try",
-        "typedef",
-        "typename",
-        "typeof",
-        "union",
-        "unsigned",
-        "using",
-        "virtual",
-        "void",
-        "volatile",
-        "wchar_t",
-        "while",
-    ]
-)
-"""Words of C, C++ and CUDA, so that one name serves every target."""
-
-LIBRARY = frozenset(
-    [
-        "abort",
-        "abs",
-        "acos",
-        "acosh",
-        "asin",
-        "asinh",
-        "atan",
-        "atan2",
-        "atanh",
-        "calloc",
-        "cbrt",
-        "ceil",
-        "clog",
-        "close",
-        "copysign",
-        "cos",
-        "cosh",
-        "cpow",
-        "creal",
-        "csqrt",
-        "div",
-        "drem",
-        "erf",
-        "erfc",
-        "exit",
-        "exp",
-        "exp10",
-        "exp2",
-        "expm1",
-        "fabs",
-        "fdim",
-        "floor",
-        "fma",
-        "fmax",
-        "fmin",
-        "fmod",
-        "free",
-        "frexp",
-        "gamma",
-        "hypot",
-        "ilogb",
-        "index",
-        "j0",
-        "j1",
-        "jn",
-        "labs",
-        "ldexp",
-        "lgamma",
-        "linux",
-        "log",
-        "log10",
-        "log1p",
-        "log2",
-        "logb",
-        "main",
-        "malloc",
-        "max",
-        "memcmp",
-        "memcpy",
-        "memmove",
-        "memset",
-        "min",
-        "modf",
-        "nan",
-        "nearbyint",
-        "nextafter",
-        "pow",
-        "pow10",
-        "printf",
-        "puts",
-        "rand",
-        "read",
-        "realloc",
-        "remainder",
-        "remove",
-        "rename",
-        "rindex",
-        "rint",
-        "round",
-        "rsqrt",
-        "scalb",
-        "select",
-        "signbit",
-        "signal",
-        "significand",
-        "sin",
-        "sincos",
-        "sinh",
-        "sqrt",
-        "stdin",
-        "stdout",
-        "strlen",
-        "sum",
-        "tan",
-        "tanh",
-        "tgamma",
-        "time",
-        "trunc",
-        "unix",
-        "wait",
-        "write",
-        "y0",
-        "y1",
-        "yn",
-        "threadIdx",
-        "blockIdx",
-        "blockDim",
-        "gridDim",
-        "warpSize",
-    ]
-)
-"""Functions that a compiler knows by name; a kernel called `exp` must not become one of them."""
+_KEYWORDS = """
+    alignas alignof asm auto bool break case catch char class const constexpr continue decltype
+    default delete do double else enum explicit export extern false float for friend goto if inline
+    int long mutable namespace new noexcept nullptr operator private protected public register
+    restrict return short signed sizeof static struct switch template this throw true try typedef
+    typename typeof union unsigned using virtual void volatile wchar_t while
+"""
+_LIBRARY = """
+    abort abs acos acosh asin asinh atan atan2 atanh calloc cbrt ceil clog close copysign cos cosh
+    cpow creal csqrt div drem erf erfc exit exp exp10 exp2 expm1 fabs fdim floor fma fmax fmin fmod
+    free frexp gamma hypot ilogb index j0 j1 jn labs ldexp lgamma linux log log10 log1p log2 logb
+    main malloc max memcmp memcpy memmove memset min modf nan nearbyint nextafter pow pow10 printf
+    puts rand read realloc remainder remove rename rindex rint round rsqrt scalb select signbit
+    signal significand sin sincos sinh sqrt stdin stdout strlen tan tanh tgamma time trunc unix
+    wait write y0 y1 yn threadIdx blockIdx blockDim gridDim warpSize
+"""
+RESERVED = frozenset([*_KEYWORDS.split(), *_LIBRARY.split()])
+"""Words of C, C++ and CUDA, so that one name serves every target, and the functions that a
+compiler knows by name: a kernel called `exp` must not become one of them."""
 
 
 def identifier(text: str) -> str:
@@ -203,7 +36,7 @@ class Names:
     """Hands out identifiers, each once; a taken one gets a number."""
 
     def __init__(self, taken: Iterable[str] = ()):
-        self._taken = {*KEYWORDS, *LIBRARY, *taken}
+        self._taken = {*RESERVED, *taken}
 
     def fresh(self, hint: str, suffixes: Sequence[str] = ("",)) -> str:
         """A free base; it and its suffixed forms are taken from now on."""

@@ -1,4 +1,4 @@
-"""Where the buffers of the host program lie: in which argument, at which byte, and what overlaps."""
+"""Where the buffers of the host program lie, and which of them overlap."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ native vectors in named locals, laid out as `tiles.py` says.
 
 from collections.abc import Iterable, Sequence
 
-from xdsl.dialects import arith, scf
+from xdsl.dialects import scf
 from xdsl.dialects.builtin import FloatAttr, IndexType, IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
@@ -20,7 +20,7 @@ from nnc.codegen.errors import CodegenError
 from nnc.codegen.expressions import EXPRESSIONS, Atom, extended_product
 from nnc.codegen.linear import Linear, condition
 from nnc.codegen.scope import Cells, Scope, memory_type
-from nnc.dialects import buffer, kernel, loop, tile
+from nnc.dialects import arith, buffer, kernel, loop, tile
 
 
 class LoopPrinter:
@@ -255,7 +255,7 @@ class LoopPrinter:
         place = scope.place(op.source, offset)
         element = memory_type(op.output.type)
         if memory_type(op.source.type) != element:
-            place = f"({element} *)({place})"
+            place = f"({element} *)({place})" if " " in place else f"({element} *){place}"
         self.out.line(f"{self.qualifier(op.output)}{element} *{name} = {place};")
         scope.buffers[op.output] = name
 

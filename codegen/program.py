@@ -136,7 +136,7 @@ class CProgram:
             f"#include <{name}>"
             for name, used in (
                 ("math.h", _MATH.search(everything)),
-                ("string.h", re.search(r"\bmemcpy\(", everything)),
+                ("string.h", re.search(r"\bmem(cpy|set)\(", everything)),
             )
             if used
         ]

@@ -81,6 +81,8 @@ class Scope:
 
     def define(self, value: SSAValue, row: int, part: int, expression: str, hint: str) -> None:
         """`type name = expression;`, or an assignment to the loop variable it is for."""
+        if not value.uses:
+            return
         shape = self.grid(value)
         if value in self.assigned:
             atom = self.assigned[value][row][part]

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from xdsl.context import Context
-from xdsl.dialects.arith import Arith
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.dialects.func import Func
 from xdsl.dialects.math import Math
@@ -19,6 +18,7 @@ from xdsl.parser import Parser
 
 from nnc.codegen.artifact import Artifact
 from nnc.codegen.emit import emit
+from nnc.dialects.arith import Arith
 from nnc.dialects.buffer import Buffer
 from nnc.dialects.kernel import Kernel
 from nnc.dialects.loop import Loop

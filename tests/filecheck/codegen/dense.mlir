@@ -29,3 +29,71 @@ builtin.module @dense_step {
     kernel.return
   }
 }
+
+// CHECK:      /* dense_tile(x[6,384], w[384,64], b[64], z[6,64]) */
+// CHECK-NEXT: static __attribute__((noinline)) void dense_tile(const float *restrict x, const float *restrict w,
+// CHECK-NEXT:         const float *restrict b, float *restrict z)
+// CHECK-NEXT: {
+// CHECK-NEXT:     vf acc_0_0 = {0};
+// CHECK:          vf acc_0_3 = {0};
+// CHECK:          vf acc_5_0 = {0};
+// CHECK:          vf acc_5_3 = {0};
+// CHECK-NEXT:     for (long k = 0; k < 384; k++) {
+// CHECK-NEXT:         vf row_0 = load_vf(w + 64 * k);
+// CHECK:              vf row_3 = load_vf(w + 64 * k + 48);
+// CHECK-NEXT:         vf column_0 = splat_vf(x[k]);
+// CHECK-NEXT:         acc_0_0 = fma_vf(column_0, row_0, acc_0_0);
+// CHECK:              acc_0_3 = fma_vf(column_0, row_3, acc_0_3);
+// CHECK:              vf column_3 = splat_vf(x[k + 1152]);
+// CHECK:              vf column_4 = splat_vf(x[k + 1536]);
+// CHECK:              vf column_5 = splat_vf(x[k + 1920]);
+// CHECK-NEXT:         acc_5_0 = fma_vf(column_5, row_0, acc_5_0);
+// CHECK:              acc_5_3 = fma_vf(column_5, row_3, acc_5_3);
+// CHECK-NEXT:     }
+// CHECK-NEXT:     vf bias_0 = load_vf(b);
+// CHECK:          vf bias_3 = load_vf(b + 48);
+// CHECK-NEXT:     vf sum_0_0 = acc_0_0 + bias_0;
+// CHECK-NEXT:     vf relu_0_0 = at_least_vf(splat_vf(0.0f), sum_0_0);
+// CHECK-NEXT:     store_vf(z, relu_0_0);
+// CHECK:          vf sum_0_3 = acc_0_3 + bias_3;
+// CHECK-NEXT:     vf relu_0_3 = at_least_vf(splat_vf(0.0f), sum_0_3);
+// CHECK-NEXT:     store_vf(z + 48, relu_0_3);
+// CHECK:          vf sum_5_0 = acc_5_0 + bias_0;
+// CHECK-NEXT:     vf relu_5_0 = at_least_vf(splat_vf(0.0f), sum_5_0);
+// CHECK-NEXT:     store_vf(z + 320, relu_5_0);
+// CHECK:          vf sum_5_3 = acc_5_3 + bias_3;
+// CHECK-NEXT:     vf relu_5_3 = at_least_vf(splat_vf(0.0f), sum_5_3);
+// CHECK-NEXT:     store_vf(z + 368, relu_5_3);
+// CHECK-NEXT: }
+// CHECK:      /* dense(x[48,384], w[384,64], b[64]) -> z[48,64]: contraction {tile = [6, 64]}, 2.36 Mflop */
+// CHECK-NEXT: struct dense_context { const float *x; const float *w; const float *b; float *z; };
+// CHECK:      static void dense_task(void *context, long begin, long end, long worker)
+// CHECK-NEXT: {
+// CHECK-NEXT:     const struct dense_context *parts = context;
+// CHECK-NEXT:     const float *restrict x = parts->x;
+// CHECK-NEXT:     const float *restrict w = parts->w;
+// CHECK-NEXT:     const float *restrict b = parts->b;
+// CHECK-NEXT:     float *restrict z = parts->z;
+// CHECK-NEXT:     (void)worker;
+// CHECK-NEXT:     for (long i = begin; i < end; i++) {
+// CHECK-NEXT:         dense_tile(x + 2304 * i, w, b, z + 384 * i);
+// CHECK-NEXT:     }
+// CHECK-NEXT: }
+// CHECK:      static void dense(const float *restrict x, const float *restrict w, const float *restrict b, float *restrict z,
+// CHECK-NEXT:         const nnc_pool *pool)
+// CHECK-NEXT: {
+// CHECK-NEXT:     struct dense_context parts = {x, w, b, z};
+// CHECK-NEXT:     pool->parallel(8, dense_task, &parts);
+// CHECK-NEXT: }
+// CHECK:      /* dense_step: one call of the program */
+// CHECK-NEXT: int dense_step(void *const *arguments, char *arena, const nnc_pool *pool)
+// CHECK-NEXT: {
+// CHECK-NEXT:     (void)arena;
+// CHECK-NEXT:     (void)pool;
+// CHECK-NEXT:     const float *x = arguments[0];
+// CHECK-NEXT:     const float *dense0_weight = arguments[1];
+// CHECK-NEXT:     const float *b = arguments[2];
+// CHECK-NEXT:     float *z = arguments[3];
+// CHECK:          dense(x, dense0_weight, b, z, pool);
+// CHECK:          return 0;
+// CHECK-NEXT: }

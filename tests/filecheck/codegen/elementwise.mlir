@@ -25,3 +25,30 @@ builtin.module @saxpy_relu {
     kernel.return
   }
 }
+
+// CHECK:      /* saxpy_relu2(x[100], y[100]) -> y[100] */
+// CHECK-NEXT: static void saxpy_relu2(const float *restrict x, float *restrict y)
+// CHECK-NEXT: {
+// CHECK-NEXT:     for (long i = 0; i < 6; i++) {
+// CHECK-NEXT:         vf a = load_vf(x + 16 * i);
+// CHECK-NEXT:         vf b = load_vf(y + 16 * i);
+// CHECK-NEXT:         vf c = fma_vf(a, splat_vf(2.0f), b);
+// CHECK-NEXT:         vf d = at_least_vf(splat_vf(0.0f), c);
+// CHECK-NEXT:         store_vf(y + 16 * i, d);
+// CHECK-NEXT:     }
+// CHECK-NEXT:     vf a2 = load_part_vf(x + 96, 4);
+// CHECK-NEXT:     vf b2 = load_part_vf(y + 96, 4);
+// CHECK-NEXT:     vf c2 = fma_vf(a2, splat_vf(2.0f), b2);
+// CHECK-NEXT:     vf d2 = at_least_vf(splat_vf(0.0f), c2);
+// CHECK-NEXT:     store_part_vf(y + 96, d2, 4);
+// CHECK-NEXT: }
+// CHECK:      /* saxpy_relu: one call of the program */
+// CHECK-NEXT: int saxpy_relu(void *const *arguments, char *arena, const nnc_pool *pool)
+// CHECK-NEXT: {
+// CHECK-NEXT:     (void)arena;
+// CHECK-NEXT:     (void)pool;
+// CHECK-NEXT:     const float *x = arguments[0];
+// CHECK-NEXT:     float *y = arguments[1];
+// CHECK:          saxpy_relu2(x, y);
+// CHECK:          return 0;
+// CHECK-NEXT: }

@@ -30,3 +30,46 @@ builtin.module @mean {
     kernel.return
   }
 }
+
+// CHECK:      /* mean2(x[8,16]) -> y[8,16] */
+// CHECK-NEXT: static void mean2(const float *restrict x, float *restrict y)
+// CHECK-NEXT: {
+// CHECK-NEXT:     for (long i = 0; i < 8; i++) {
+// CHECK-NEXT:         vf total = {0};
+// CHECK-NEXT:         for (long r = 0; r < 3; r++) {
+// CHECK-NEXT:             for (long c = 0; c < 3; c++) {
+// CHECK-NEXT:                 vf v = load_vf(x + 18 * i + 18 * r + c - 19);
+// CHECK-NEXT:                 total = total + v;
+// CHECK-NEXT:             }
+// CHECK-NEXT:         }
+// CHECK-NEXT:         vf mean = total * 0.11111111f;
+// CHECK-NEXT:         store_vf(y + 16 * i, mean);
+// CHECK-NEXT:     }
+// CHECK-NEXT: }
+// CHECK:      /* mean: one call of the program */
+// CHECK-NEXT: int mean(void *const *arguments, char *arena, const nnc_pool *pool)
+// CHECK-NEXT: {
+// CHECK-NEXT:     (void)arena;
+// CHECK-NEXT:     (void)pool;
+// CHECK-NEXT:     const float *x = arguments[0];
+// CHECK-NEXT:     float *y = arguments[1];
+// CHECK-NEXT:     float *padded = (float *)arena;
+// CHECK-NEXT:     float *interior = padded + 19;
+// CHECK:          memset(padded, 0, 18 * sizeof(float));
+// CHECK:          memset(padded + 162, 0, 18 * sizeof(float));
+// CHECK:          for (long i = 1; i < 9; i++) {
+// CHECK-NEXT:         for (long j = 0; j < 1; j++) {
+// CHECK-NEXT:             padded[18 * i + j] = 0.0f;
+// CHECK-NEXT:         }
+// CHECK-NEXT:     }
+// CHECK:          for (long i = 1; i < 9; i++) {
+// CHECK-NEXT:         for (long j = 17; j < 18; j++) {
+// CHECK-NEXT:             padded[18 * i + j] = 0.0f;
+// CHECK-NEXT:         }
+// CHECK-NEXT:     }
+// CHECK:          for (long i = 0; i < 8; i++) {
+// CHECK-NEXT:         memcpy(interior + 18 * i, x + 16 * i, 16 * sizeof(float));
+// CHECK-NEXT:     }
+// CHECK:          mean2(interior, y);
+// CHECK:          return 0;
+// CHECK-NEXT: }

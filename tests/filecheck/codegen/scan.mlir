@@ -28,3 +28,33 @@ builtin.module @scan {
     kernel.return
   }
 }
+
+// CHECK:      /* cell(x[8], h[8]) -> out[8] */
+// CHECK-NEXT: static void cell(const float *restrict x, const float *h, float *out)
+// CHECK-NEXT: {
+// CHECK-NEXT:     for (long i = 0; i < 8; i++) {
+// CHECK-NEXT:         float a = x[i];
+// CHECK-NEXT:         float b = h[i];
+// CHECK-NEXT:         float c = fmaf(b, 0.5f, a);
+// CHECK-NEXT:         out[i] = c;
+// CHECK-NEXT:     }
+// CHECK-NEXT: }
+// CHECK:      /* scan: one call of the program */
+// CHECK-NEXT: int scan(void *const *arguments, char *arena, const nnc_pool *pool)
+// CHECK-NEXT: {
+// CHECK-NEXT:     (void)arena;
+// CHECK-NEXT:     (void)pool;
+// CHECK-NEXT:     const float *x = arguments[0];
+// CHECK-NEXT:     float *last = arguments[1];
+// CHECK-NEXT:     float *h = (float *)arena;
+// CHECK:          memset(h, 0, 16 * sizeof(float));
+// CHECK-NEXT:     for (long t = 0; t < 5; t++) {
+// CHECK-NEXT:         const float *xt = x + 8 * t;
+// CHECK-NEXT:         float *old = h + 8 * (t % 2);
+// CHECK-NEXT:         float *new2 = h + 8 * ((t + 1) % 2);
+// CHECK:              cell(xt, old, new2);
+// CHECK-NEXT:     }
+// CHECK-NEXT:     float *end = h + 8;
+// CHECK:          memcpy(last, end, 8 * sizeof(float));
+// CHECK:          return 0;
+// CHECK-NEXT: }
