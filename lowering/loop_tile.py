@@ -241,10 +241,14 @@ class _Widener:
             properties=dict(op.properties),
         )
         self.b.insert(widened)
-        self.values.update(zip(op.results, widened.results, strict=True))
+        for old, new in zip(op.results, widened.results, strict=True):
+            new.name_hint = old.name_hint
+            self.values[old] = new
 
     def _inner(self, block: Block, arguments: Sequence[Attribute]) -> tuple[Block, "_Widener"]:
         new = Block(arg_types=arguments)
+        for old, argument in zip(block.args, new.args, strict=True):
+            argument.name_hint = old.name_hint
         inner = _Widener(Builder(InsertPoint.at_end(new)), self.turn)
         inner.values = dict(self.values)
         inner.values.update(zip(block.args, new.args, strict=True))
@@ -293,6 +297,14 @@ def _turns(count: int, lanes: int) -> list[tuple[int, int, int, int]]:
     return turns
 
 
+def _same_arguments(arguments: Sequence[SSAValue]) -> Block:
+    """An empty body with arguments of the same types and names."""
+    block = Block(arg_types=[a.type for a in arguments])
+    for old, new in zip(arguments, block.args, strict=True):
+        new.name_hint = old.name_hint
+    return block
+
+
 def widen_parallel(op: loop.ParallelOp, lanes: int) -> None:
     """Widens the last dimension of a parallel loop, in place."""
     sizes, block = op.sizes, op.body.block
@@ -302,7 +314,7 @@ def widen_parallel(op: loop.ParallelOp, lanes: int) -> None:
     if len(turns) == 1 and turns[0][0] > 1:
         _one_nest(b, op, turns[0])
     elif outer:
-        new = Block(arg_types=[a.type for a in outer])
+        new = _same_arguments(outer)
         inside = Builder(InsertPoint.at_end(new))
         for turn in turns:
             _turn(inside, block, variable, turn, dict(zip(outer, new.args, strict=True)))
@@ -319,7 +331,7 @@ def _one_nest(b: Builder, op: loop.ParallelOp, turn: tuple[int, int, int, int]) 
     """All dimensions in one loop, where vectors cover the last one exactly."""
     count, width, _, _ = turn
     block = op.body.block
-    new = Block(arg_types=[a.type for a in block.args])
+    new = _same_arguments(block.args)
     inside = Builder(InsertPoint.at_end(new))
     start = AffineExpr.dimension(0) * width
     widener = _Widener(inside, Widening(block.args[-1], start, (new.args[-1],), width, width))
@@ -344,7 +356,7 @@ def _turn(
         widener.values.update(values)
         widener.body(block)
         return
-    new = Block(arg_types=[IndexType()])
+    new = _same_arguments([variable])
     inside = Builder(InsertPoint.at_end(new))
     start = AffineExpr.dimension(0) * width + first
     widener = _Widener(inside, Widening(variable, start, (new.args[0],), width, extent))
@@ -374,16 +386,42 @@ def widen_reduction(op: loop.ForOp, lanes: int) -> None:
     kinds = reduction_kinds(op)
     assert kinds is not None
     b = Builder(InsertPoint.before(op))
-    results = list(op.inits)
+    results: list[SSAValue | None] = [
+        None if _is_identity(init, kind) else init
+        for init, kind in zip(op.inits, kinds, strict=True)
+    ]
     for turn in _turns(op.count.data, lanes):
         partial = _reduce_range(b, op, kinds, turn)
         for i, kind in enumerate(kinds):
             reduced = b.insert(tile.ReduceOp(kind, partial[i], 0)).output
-            results[i] = COMBINE[kind](b, results[i], reduced)
+            before = results[i]
+            results[i] = reduced if before is None else COMBINE[kind](b, before, reduced)
     for old, new in zip(op.outputs, results, strict=True):
+        assert new is not None
         old.replace_all_uses_with(new)
     op.detach()
     op.erase()
+
+
+def _is_identity(value: SSAValue, kind: Reduction) -> bool:
+    """Whether combining with the value changes nothing."""
+    constant = value.owner
+    return (
+        isinstance(constant, arith.ConstantOp)
+        and isinstance(constant.value, FloatAttr | IntegerAttr)
+        and constant.value.value.data == identity_of(kind, value.type)
+    )
+
+
+def _combined_value(op: loop.ForOp, number: int) -> SSAValue:
+    """What an iteration combines with carried value `number`."""
+    last = op.body.block.last_op
+    assert isinstance(last, loop.YieldOp)
+    combine = last.values[number].owner
+    assert isinstance(combine, Operation)
+    carried = op.body.block.args[1 + number]
+    lhs, rhs = combine.operands
+    return rhs if lhs is carried else lhs
 
 
 def _reduce_range(
@@ -396,24 +434,23 @@ def _reduce_range(
         scalars.constant(b, identity_of(kind, value.type), VectorType(value.type, [width]))
         for kind, value in zip(kinds, op.inits, strict=True)
     ]
-
-    def body(inside: Builder, widening: Widening, carried: Sequence[SSAValue]) -> list[SSAValue]:
-        widener = _Widener(inside, widening)
-        widener.values.update(zip(block.args[1:], carried, strict=True))
-        yielded = [widener.vector(v) for v in widener.body(block)]
-        if extent == width:
-            return yielded
-        return [_masked(inside, y, i, extent) for y, i in zip(yielded, carried, strict=True)]
-
-    variable = block.args[0]
     if count == 1:
-        widening = Widening(variable, AffineExpr.constant(first), (), width, extent)
-        return body(b, widening, inits)
+        start = AffineExpr.constant(first)
+        widener = _Widener(b, Widening(block.args[0], start, (), width, extent))
+        widener.values.update(zip(block.args[1:], inits, strict=True))
+        widener.body(block)
+        values = [widener.vector(_combined_value(op, i)) for i in range(len(kinds))]
+        if extent == width:
+            return values
+        return [_masked(b, v, i, extent) for v, i in zip(values, inits, strict=True)]
     new = Block(arg_types=[IndexType(), *(i.type for i in inits)])
+    new.args[0].name_hint = block.args[0].name_hint
     inside = Builder(InsertPoint.at_end(new))
     start = AffineExpr.dimension(0) * width + first
-    widening = Widening(variable, start, (new.args[0],), width, extent)
-    inside.insert(loop.YieldOp(body(inside, widening, new.args[1:])))
+    widener = _Widener(inside, Widening(block.args[0], start, (new.args[0],), width, extent))
+    widener.values.update(zip(block.args[1:], new.args[1:], strict=True))
+    yielded = [widener.vector(v) for v in widener.body(block)]
+    inside.insert(loop.YieldOp(yielded))
     return b.insert(loop.ForOp(count, inits, Region(new))).outputs
 
 
