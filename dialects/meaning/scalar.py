@@ -172,7 +172,7 @@ def value_of(attribute: Attribute, type: Attribute) -> Any:
     if isinstance(attribute, DenseIntOrFPElementsAttr):
         shape = cast(Any, type).get_shape()
         values = np.array(attribute.get_values(), dtype_of(element_type(type)))
-        return np.broadcast_to(values, shape) if attribute.is_splat() else values.reshape(shape)
+        return np.broadcast_to(values[:1], shape) if attribute.is_splat() else values.reshape(shape)
     assert isinstance(attribute, FloatAttr | IntegerAttr)
     data = attribute.value.data
     if isinstance(type, IndexType):
