@@ -16,7 +16,9 @@ from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import arith
 from xdsl.dialects.builtin import (
+    FloatAttr,
     IndexType,
+    IntegerAttr,
     ModuleOp,
     VectorType,
     f32,
