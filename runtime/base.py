@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 from nnc.codegen.artifact import Argument, Artifact
+from nnc.runtime.arguments import Array
 from nnc.runtime.errors import BindError, ProgramError
 from nnc.runtime.report import Report, report_of
 
@@ -52,7 +53,7 @@ class BaseProgram(ABC, Generic[Memory]):
         bound = dict(self._bound)
         for name, value in {**(arrays or {}), **named}.items():
             index = self._index_of_bound(name)
-            bound[index] = self._hold(self.artifact.arguments[index], value)
+            bound[index] = self._hold(self._argument(index), value)
         self._check_bound(bound)
         self._bound = bound
         self._on_bound()
@@ -60,6 +61,10 @@ class BaseProgram(ABC, Generic[Memory]):
     @abstractmethod
     def set(self, name: str, value: float) -> None:
         """Change a bound scalar, or bind it."""
+
+    @abstractmethod
+    def read(self, name: str) -> Array:
+        """A copy of a bound argument."""
 
     @abstractmethod
     def _hold(self, argument: Argument, value: object) -> Memory:
@@ -72,38 +77,46 @@ class BaseProgram(ABC, Generic[Memory]):
     def _on_bound(self) -> None:
         """Forget what was prepared for the arguments bound before."""
 
+    def _argument(self, index: int) -> Argument:
+        return self.artifact.arguments[index]
+
     def _indices(self, *roles: str) -> list[int]:
         return [i for i, a in enumerate(self.artifact.arguments) if a.role in roles]
 
     def _index_of_bound(self, name: str, roles: tuple[str, ...] = BOUND_ROLES) -> int:
         index = self._index.get(name)
-        arguments = self.artifact.arguments
-        if index is not None and arguments[index].role in roles:
-            return index
-        if index is not None:
+        if index is None:
+            known = self._names(self._indices(*roles)) or "nothing"
+            raise BindError(f"program '{self.name}' has no argument '{name}'; it can bind {known}")
+        if (role := self._argument(index).role) not in roles:
             raise BindError(
-                f"program '{self.name}': '{name}' is an argument of role "
-                f"'{arguments[index].role}', expected one of role {' or '.join(roles)}; inputs "
-                "are given by position in each call, outputs by out="
+                f"program '{self.name}': '{name}' is an argument of role '{role}', expected one "
+                f"of role {' or '.join(roles)}; inputs are given by position in each call, "
+                "outputs by out="
             )
-        known = ", ".join(f"'{arguments[i].name}'" for i in self._indices(*roles)) or "nothing"
-        raise BindError(f"program '{self.name}' has no argument '{name}'; it can bind {known}")
+        return index
 
     def _check_complete(self) -> None:
-        missing = [
-            f"'{self.artifact.arguments[i].name}'"
-            for i in self._indices(*BOUND_ROLES)
-            if i not in self._bound
-        ]
+        missing = [i for i in self._indices(*BOUND_ROLES) if i not in self._bound]
         if missing:
             raise BindError(
-                f"program '{self.name}' was called before {', '.join(missing)} had a value; "
+                f"program '{self.name}' was called before {self._names(missing)} had a value; "
                 "give arrays with bind(), scalars with set()"
             )
 
-    def _check_count(self, what: str, given: int, indices: list[int]) -> None:
+    def _check_count(self, role: str, given: int) -> None:
+        indices = self._indices(role)
         if given != len(indices):
-            names = ", ".join(f"'{self.artifact.arguments[i].name}'" for i in indices) or "none"
+            names = self._names(indices) or "none"
             raise BindError(
-                f"program '{self.name}': expected {len(indices)} {what} ({names}), given {given}"
+                f"program '{self.name}': expected {len(indices)} {role}s ({names}), given {given}"
             )
+
+    def _wanted(self, out: object) -> list[tuple[int, object]]:
+        """Each output's index and the array that `out` gives for it."""
+        arrays: list[object] = list(out) if isinstance(out, tuple | list) else [out]
+        self._check_count("output", len(arrays))
+        return list(zip(self._indices("output"), arrays, strict=True))
+
+    def _names(self, indices: list[int]) -> str:
+        return ", ".join(f"'{self._argument(i).name}'" for i in indices)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nnc.codegen.artifact import Artifact, Unit
 from nnc.dialects.target import Target
@@ -166,6 +167,11 @@ def load(name: str, units: Sequence[Unit], flags: Sequence[str]) -> ctypes.CDLL:
         ) from None
 
 
-def load_artifact(artifact: Artifact, extra_flags: Sequence[str] = ()) -> ctypes.CDLL:
-    """The library of a program for a C target, compiled with the target's flags."""
-    return load(artifact.name, artifact.units, (*flags_for(artifact.target), *extra_flags))
+def load_entry(artifact: Artifact, extra_flags: Sequence[str] = ()) -> Any:
+    """The C entry of a program, compiled with the flags of its target."""
+    flags = (*flags_for(artifact.target), *extra_flags)
+    library = load(artifact.name, artifact.units, flags)
+    try:
+        return library[artifact.entry]
+    except AttributeError:
+        raise CompileError(f"program '{artifact.name}' has no entry '{artifact.entry}'") from None

@@ -135,12 +135,13 @@ class GpuProgram(BaseProgram[DeviceArray]):
 
     def __call__(self, *inputs: Any, out: Any = None) -> Any:
         """Launch on `inputs`; returns no, one or a tuple of device arrays, or fills `out`."""
-        indices = self._indices("input")
-        self._check_count("inputs", len(inputs), indices)
+        self._check_count("input", len(inputs))
         given = {
-            i: self._readable(self.artifact.arguments[i], value)
-            for i, value in zip(indices, inputs, strict=True)
+            i: self._readable(self._argument(i), value)
+            for i, value in zip(self._indices("input"), inputs, strict=True)
         }
+        wanted = [] if out is None else self._wanted(out)
+        targets = [(self._buffers[i], self._readable(self._argument(i), a)) for i, a in wanted]
         with self._lock, self._driver.active():
             for i, value in given.items():
                 self._buffers[i].write(value)
@@ -148,16 +149,16 @@ class GpuProgram(BaseProgram[DeviceArray]):
                 self._run_checked(given)
             else:
                 self._run()
+            targets += [(self._buffers[i], a) for i, a in given.items() if self._writes(i)]
+            for buffer, array in targets:
+                self._write_back(array, buffer)
+            if out is not None:
+                return out
             outputs = [self._copy(self._buffers[i]) for i in self._indices("output")]
-            for i, value in given.items():
-                if self.artifact.arguments[i].access != "in":
-                    self._write_back(value, self._buffers[i])
-        if out is not None:
-            return self._fill(out, outputs)
         return outputs[0] if len(outputs) == 1 else tuple(outputs) or None
 
     def set(self, name: str, value: float) -> None:
-        argument = self.artifact.arguments[self._index_of_bound(name, ("scalar",))]
+        argument = self._argument(self._index_of_bound(name, ("scalar",)))
         number = arguments.scalar(self.name, argument, value)
         bound = self._bound.get(self._index[name])
         if bound is None:
@@ -167,7 +168,6 @@ class GpuProgram(BaseProgram[DeviceArray]):
                 bound.write(number)
 
     def read(self, name: str) -> Array:
-        """A copy of a bound argument."""
         index = self._index_of_bound(name)
         self._check_complete()
         return self._bound[index].numpy()
@@ -239,23 +239,12 @@ class GpuProgram(BaseProgram[DeviceArray]):
         else:
             self._driver.download(given, buffer.pointer)
 
-    def _fill(self, out: Any, outputs: list[DeviceArray]) -> Any:
-        given = list(out) if isinstance(out, tuple | list) else [out]
-        indices = self._indices("output")
-        self._check_count("outputs", len(given), indices)
-        for i, value, output in zip(indices, given, outputs, strict=True):
-            argument = self.artifact.arguments[i]
-            array = self._readable(argument, value)
-            with self._driver.active():
-                self._write_back(array, output)
-        return out
-
     def _run_checked(self, given: dict[int, Array | DeviceArray]) -> None:
         """Run, and put all that was updated in place back to what it was if a NaN came out."""
-        updated = {i: a for i, a in self._bound.items() if self._access(i) != "in"}
+        updated = {i: a for i, a in self._bound.items() if self._writes(i)}
         saved = {i: self._copy(array) for i, array in updated.items()}
         self._run()
-        results = updated | {i: a for i, a in self._buffers.items() if self._access(i) != "in"}
+        results = updated | {i: a for i, a in self._buffers.items() if self._writes(i)}
         before = self._bound | saved | given
         try:
             raise_if_nan(
@@ -268,5 +257,5 @@ class GpuProgram(BaseProgram[DeviceArray]):
                 array.write(saved[i])
             raise
 
-    def _access(self, index: int) -> str:
-        return self.artifact.arguments[index].access
+    def _writes(self, index: int) -> bool:
+        return self._argument(index).access != "in"

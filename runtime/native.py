@@ -4,7 +4,9 @@ import ctypes
 import functools
 from pathlib import Path
 
-from nnc.codegen.artifact import Unit
+import numpy as np
+
+from nnc.codegen.artifact import Argument, Unit
 from nnc.runtime.compile import GNU_FLAGS, load
 
 FLAGS = (*GNU_FLAGS, "-pthread")
@@ -22,6 +24,18 @@ class Input(ctypes.Structure):
         ("format", ctypes.c_char * 8),
         ("shape", ctypes.POINTER(ctypes.c_ssize_t)),
     )
+
+
+# Flags of the buffer protocol: C-contiguous with format; writable.
+_READ, _WRITE = 0x3C, 0x3D
+
+
+def described(index: int, argument: Argument) -> Input:
+    """What an input must look like to be used as it lies in memory."""
+    dtype = np.dtype(argument.dtype)
+    shape = (ctypes.c_ssize_t * len(argument.shape))(*argument.shape)
+    flags = _READ if argument.access == "in" else _WRITE
+    return Input(index, flags, len(shape), dtype.alignment, dtype.char.encode(), shape)
 
 
 def units() -> list[Unit]:

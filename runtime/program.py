@@ -10,36 +10,19 @@ from nnc.codegen.artifact import Argument, Artifact
 from nnc.runtime import arguments, pool
 from nnc.runtime.arguments import ALIGNMENT, Array, address_of, aligned_empty
 from nnc.runtime.base import BaseProgram
-from nnc.runtime.compile import load_artifact
-from nnc.runtime.errors import BindError, CompileError, NanError, ProgramError
-from nnc.runtime.native import Input, library, python_library
-
-# Flags of the buffer protocol: C-contiguous with format; writable.
-_READ, _WRITE = 0x3C, 0x3D
-
-
-def described(index: int, argument: Argument) -> Input:
-    """What an input must look like to be used as it lies in memory."""
-    dtype = np.dtype(argument.dtype)
-    shape = (ctypes.c_ssize_t * len(argument.shape))(*argument.shape)
-    flags = _READ if argument.access == "in" else _WRITE
-    return Input(index, flags, len(shape), dtype.alignment, dtype.char.encode(), shape)
-
-
-def entry_of(library: ctypes.CDLL, artifact: Artifact) -> Any:
-    try:
-        return library[artifact.entry]
-    except AttributeError:
-        raise CompileError(f"program '{artifact.name}' has no entry '{artifact.entry}'") from None
+from nnc.runtime.compile import load_entry
+from nnc.runtime.errors import BindError, NanError, ProgramError
+from nnc.runtime.native import Input, described, library, python_library
 
 
 class _Frame:
     """What one call needs for itself: argument pointers, the arena and scratch of its workers."""
 
-    __slots__ = ("arena", "call", "pointers", "workers")
+    __slots__ = ("arena", "bound", "call", "pointers", "workers")
 
     def __init__(self, artifact: Artifact, entry: int, bound: dict[int, Array], workers: int):
         self.workers = workers
+        self.bound = bound  # Binding others during a call must not free these.
         self.pointers = (ctypes.c_void_p * max(len(artifact.arguments), 1))()
         for index, array in bound.items():
             self.pointers[index] = address_of(array)
@@ -67,7 +50,7 @@ class Program(BaseProgram[Array]):
         extra_flags: Sequence[str] = (),
     ):
         super().__init__(artifact, ir, check_nans)
-        function = entry_of(load_artifact(artifact, extra_flags), artifact)
+        function = load_entry(artifact, extra_flags)
         self._entry = ctypes.cast(function, ctypes.c_void_p).value or 0
         function.argtypes = (ctypes.c_void_p, ctypes.c_void_p)
         self._run = library().nnc_pool_run if artifact.target.threads else function
@@ -87,7 +70,7 @@ class Program(BaseProgram[Array]):
         """Run on `inputs`; returns no, one or a tuple of outputs, in `out` if it is given."""
         count = self._input_count
         if len(inputs) != count:
-            self._check_count("inputs", len(inputs), self._indices("input"))
+            self._check_count("input", len(inputs))
         frames = self._frames
         frame = self._frame(frames)
         try:
@@ -112,13 +95,9 @@ class Program(BaseProgram[Array]):
             arguments.assign(self.name, self._argument(index), array, value)
 
     def read(self, name: str) -> Array:
-        """A copy of a bound argument."""
         index = self._index_of_bound(name)
         self._check_complete()
         return self._bound[index].copy()
-
-    def _argument(self, index: int) -> Argument:
-        return self.artifact.arguments[index]
 
     def _hold(self, argument: Argument, value: object) -> Array:
         if argument.role == "scalar" and not isinstance(value, np.ndarray):
@@ -173,11 +152,8 @@ class Program(BaseProgram[Array]):
         return outputs
 
     def _given(self, out: object, pointers: Any) -> list[Array]:
-        indices = self._indices("output")
-        given = list(out) if isinstance(out, tuple | list) else [out]
-        self._check_count("outputs", len(given), indices)
         outputs: list[Array] = []
-        for index, value in zip(indices, given, strict=True):
+        for index, value in self._wanted(out):
             outputs.append(arguments.in_place(self.name, self._argument(index), value))
             pointers[index] = address_of(outputs[-1])
         return outputs
@@ -210,10 +186,9 @@ def raise_if_nan(artifact: Artifact, before: dict[int, Array], after: dict[int, 
     for i, argument in enumerate(artifact.arguments):
         if i not in after or not (count := arguments.nan_count(after[i])):
             continue
-        given = [
-            f"'{artifact.arguments[j].name}'" for j in before if arguments.nan_count(before[j])
-        ]
-        cause = f"; NaN was given in {', '.join(given)}" if given else ""
+        names = [artifact.arguments[j].name for j in before if arguments.nan_count(before[j])]
+        given = ", ".join(f"'{name}'" for name in names)
+        cause = f"; NaN was given in {given}" if given else ""
         raise NanError(
             f"program '{artifact.name}': {argument.role} '{argument.name}' has {count} NaN in "
             f"{after[i].size} elements{cause}; parameters and state are as before the call"
