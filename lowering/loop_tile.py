@@ -26,15 +26,15 @@ from xdsl.dialects.builtin import (
     i32,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
-from xdsl.ir.affine import AffineExpr, AffineMap
+from xdsl.ir.affine import AffineExpr
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
 from nnc.dialects import buffer, kernel, loop, scalars, tile
 from nnc.dialects.interfaces import Reduction
 from nnc.dialects.target import Target, target_named
-from nnc.lowering.strategies.affine import linear, linear_map
 from nnc.lowering.strategies.body import COMBINE, identity_of
+from nnc.lowering.widening import Widener, Widening, unit_dimension
 
 LaneTypes = (f32, i32, i1)
 WIDE = 4
@@ -52,36 +52,7 @@ _KINDS: dict[type[Operation], Reduction] = {
 }
 
 
-@dataclass(frozen=True)
-class Widening:
-    """One turn of a widened loop: where its first lane stands, how many lanes, how many count."""
-
-    variable: SSAValue
-    """The scalar loop's index value."""
-    start: AffineExpr
-    """The first lane's index, in terms of `indices`."""
-    indices: tuple[SSAValue, ...]
-    width: int
-    extent: int
-
-
 # Analysis: what can be widened, and where it pays.
-
-
-def unit_dimension(map: AffineMap, indices: Sequence[SSAValue], variable: SSAValue) -> int | None:
-    """The only subscript that moves with `variable`, by one; -1 where none does, else None."""
-    if variable not in indices:
-        return -1
-    parts = linear_map(map)
-    position = list(indices).index(variable)
-    if parts is None:
-        return None
-    moving = [d for d, p in enumerate(parts) if p.coefficients[position]]
-    if not moving:
-        return -1
-    if len(moving) > 1 or parts[moving[0]].coefficients[position] != 1:
-        return None
-    return moving[0]
 
 
 def benefit(block: Block, variable: SSAValue) -> int | None:
@@ -120,166 +91,6 @@ def _access_benefit(op: buffer.LoadOp | buffer.StoreOp, variable: SSAValue) -> i
     if type.element_type not in (f32, i32):
         return None
     return 2 if buffer.strides_of(type)[dimension] == 1 else -2
-
-
-# Rewriting: one op of the scalar body at a time.
-
-
-class _Widener:
-    """Writes a scalar body for many lanes."""
-
-    def __init__(self, b: Builder, turn: Widening):
-        self.b = b
-        self.turn = turn
-        self.values: dict[SSAValue, SSAValue] = {}
-
-    def scalar_or_vector(self, value: SSAValue) -> SSAValue:
-        return self.values.get(value, value)
-
-    def vector(self, value: SSAValue) -> SSAValue:
-        """The value in every lane."""
-        new = self.scalar_or_vector(value)
-        if isinstance(new.type, VectorType):
-            return new
-        return self.b.insert(tile.FillOp(new, (self.turn.width,))).output
-
-    def body(self, block: Block) -> Sequence[SSAValue]:
-        """Writes all ops; returns what the block yields, as it is."""
-        for op in block.ops:
-            if isinstance(op, loop.YieldOp):
-                return [self.scalar_or_vector(v) for v in op.values]
-            self.op(op)
-        return []
-
-    def op(self, op: Operation) -> None:
-        match op:
-            case buffer.LoadOp():
-                self._load(op)
-            case buffer.StoreOp():
-                self._store(op)
-            case arith.IndexCastOp():
-                self._coordinate(op)
-            case loop.ForOp():
-                self._for(op)
-            case loop.ParallelOp():
-                self._parallel(op)
-            case loop.WhenOp():
-                self._when(op)
-            case _:
-                self._elementwise(op)
-
-    def _subscript(
-        self, map: AffineMap, indices: Sequence[SSAValue]
-    ) -> tuple[list[SSAValue], AffineMap]:
-        """The subscript of the first lane, in the new index values."""
-        turn = self.turn
-        new = [self.scalar_or_vector(v) for v in indices if v is not turn.variable]
-        values = [*new, *turn.indices]
-        offset = len(new)
-        start = AffineMap(len(turn.indices), 0, (turn.start,)).replace_dims_and_symbols(
-            [AffineExpr.dimension(offset + d) for d in range(len(turn.indices))], [],
-            len(values), 0,
-        ).results[0]  # fmt: skip
-        positions = iter(range(offset))
-        dimensions = [
-            start if v is turn.variable else AffineExpr.dimension(next(positions)) for v in indices
-        ]
-        return values, map.replace_dims_and_symbols(dimensions, [], len(values), 0)
-
-    def _limit(self) -> list[int] | None:
-        turn = self.turn
-        return None if turn.extent == turn.width else [turn.extent]
-
-    def _load(self, op: buffer.LoadOp) -> None:
-        dimension = unit_dimension(op.map.data, op.indices, self.turn.variable)
-        assert dimension is not None
-        values, map = self._subscript(op.map.data, op.indices)
-        source = self.scalar_or_vector(op.buffer)
-        if dimension < 0:
-            self.values[op.output] = self.b.insert(buffer.LoadOp(source, values, map)).output
-            return
-        load = tile.LoadOp(source, values, map, [dimension], [self.turn.width], self._limit())
-        self.values[op.output] = self.b.insert(load).output
-
-    def _store(self, op: buffer.StoreOp) -> None:
-        dimension = unit_dimension(op.map.data, op.indices, self.turn.variable)
-        assert dimension is not None
-        values, map = self._subscript(op.map.data, op.indices)
-        value = self.vector(op.value)
-        self.b.insert(tile.StoreOp(value, op.buffer, values, map, [dimension], self._limit()))
-
-    def _coordinate(self, op: arith.IndexCastOp) -> None:
-        turn = self.turn
-        if op.input is not turn.variable:
-            clone = op.clone({op.input: self.scalar_or_vector(op.input)})
-            self.values[op.result] = self.b.insert(clone).result
-            return
-        start = self._index_value(turn.start)
-        lanes = self.b.insert(tile.LanesOp(VectorType(i32, [turn.width]))).output
-        first = self.b.insert(tile.FillOp(start, (turn.width,))).output
-        self.values[op.result] = scalars.add(self.b, first, lanes)
-
-    def _index_value(self, expr: AffineExpr) -> SSAValue:
-        """The first lane's index as i32; it is linear in at most one index value."""
-        parts = linear(expr, len(self.turn.indices))
-        assert parts is not None
-        total = scalars.constant(self.b, parts.constant, i32)
-        for coefficient, value in zip(parts.coefficients, self.turn.indices, strict=True):
-            cast = self.b.insert(arith.IndexCastOp(value, i32)).result
-            scaled = scalars.mul(self.b, cast, scalars.constant(self.b, coefficient, i32))
-            total = scalars.add(self.b, scaled, total)
-        return total
-
-    def _elementwise(self, op: Operation) -> None:
-        operands = [self.scalar_or_vector(v) for v in op.operands]
-        if not any(isinstance(v.type, VectorType) for v in operands):
-            clone = op.clone(dict(zip(op.operands, operands, strict=True)))
-            self.b.insert(clone)
-            self.values.update(zip(op.results, clone.results, strict=True))
-            return
-        widened = type(op).create(
-            operands=[self.vector(v) for v in op.operands],
-            result_types=[VectorType(r.type, [self.turn.width]) for r in op.results],
-            properties=dict(op.properties),
-        )
-        self.b.insert(widened)
-        for old, new in zip(op.results, widened.results, strict=True):
-            new.name_hint = old.name_hint
-            self.values[old] = new
-
-    def _inner(self, block: Block, arguments: Sequence[Attribute]) -> tuple[Block, "_Widener"]:
-        new = Block(arg_types=arguments)
-        for old, argument in zip(block.args, new.args, strict=True):
-            argument.name_hint = old.name_hint
-        inner = _Widener(Builder(InsertPoint.at_end(new)), self.turn)
-        inner.values = dict(self.values)
-        inner.values.update(zip(block.args, new.args, strict=True))
-        return new, inner
-
-    def _for(self, op: loop.ForOp) -> None:
-        inits = [self.vector(v) for v in op.inits]
-        block = op.body.block
-        new, inner = self._inner(block, [block.args[0].type, *(v.type for v in inits)])
-        yielded = inner.body(block)
-        inner.b.insert(loop.YieldOp([inner.vector(v) for v in yielded]))
-        made = self.b.insert(loop.ForOp(op.count.data, inits, Region(new)))
-        self.values.update(zip(op.outputs, made.outputs, strict=True))
-
-    def _parallel(self, op: loop.ParallelOp) -> None:
-        block = op.body.block
-        new, inner = self._inner(block, [a.type for a in block.args])
-        inner.body(block)
-        inner.b.insert(loop.YieldOp())
-        self.b.insert(loop.ParallelOp(op.sizes, Region(new)))
-
-    def _when(self, op: loop.WhenOp) -> None:
-        otherwise = [self.vector(v) for v in op.otherwise]
-        new, inner = self._inner(op.body.block, [])
-        yielded = inner.body(op.body.block)
-        inner.b.insert(loop.YieldOp([inner.vector(v) for v in yielded]))
-        indices = [self.scalar_or_vector(v) for v in op.indices]
-        made = self.b.insert(loop.WhenOp(op.condition.data, indices, otherwise, Region(new)))
-        self.values.update(zip(op.outputs, made.outputs, strict=True))
 
 
 # The two kinds of loop.
@@ -336,7 +147,7 @@ def _one_nest(b: Builder, op: loop.ParallelOp, turn: tuple[int, int, int, int]) 
     new = _same_arguments(block.args)
     inside = Builder(InsertPoint.at_end(new))
     start = AffineExpr.dimension(0) * width
-    widener = _Widener(inside, Widening(block.args[-1], start, (new.args[-1],), width, width))
+    widener = Widener(inside, Widening(block.args[-1], start, (new.args[-1],), width, width))
     widener.values.update(zip(block.args[:-1], new.args[:-1], strict=True))
     widener.body(block)
     inside.insert(loop.YieldOp())
@@ -354,14 +165,14 @@ def _turn(
     count, width, first, extent = turn
     if count == 1:
         start = AffineExpr.constant(first)
-        widener = _Widener(b, Widening(variable, start, (), width, extent))
+        widener = Widener(b, Widening(variable, start, (), width, extent))
         widener.values.update(values)
         widener.body(block)
         return
     new = _same_arguments([variable])
     inside = Builder(InsertPoint.at_end(new))
     start = AffineExpr.dimension(0) * width + first
-    widener = _Widener(inside, Widening(variable, start, (new.args[0],), width, extent))
+    widener = Widener(inside, Widening(variable, start, (new.args[0],), width, extent))
     widener.values.update(values)
     widener.body(block)
     inside.insert(loop.YieldOp())
@@ -438,7 +249,7 @@ def _reduce_range(
     ]
     if count == 1:
         start = AffineExpr.constant(first)
-        widener = _Widener(b, Widening(block.args[0], start, (), width, extent))
+        widener = Widener(b, Widening(block.args[0], start, (), width, extent))
         widener.values.update(zip(block.args[1:], inits, strict=True))
         widener.body(block)
         values = [widener.vector(_combined_value(op, i)) for i in range(len(kinds))]
@@ -449,7 +260,7 @@ def _reduce_range(
     new.args[0].name_hint = block.args[0].name_hint
     inside = Builder(InsertPoint.at_end(new))
     start = AffineExpr.dimension(0) * width + first
-    widener = _Widener(inside, Widening(block.args[0], start, (new.args[0],), width, extent))
+    widener = Widener(inside, Widening(block.args[0], start, (new.args[0],), width, extent))
     widener.values.update(zip(block.args[1:], new.args[1:], strict=True))
     yielded = [widener.vector(v) for v in widener.body(block)]
     inside.insert(loop.YieldOp(yielded))
