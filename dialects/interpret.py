@@ -21,7 +21,9 @@ from nnc.dialects.meaning.formulas import Array
 from nnc.dialects.meaning.kernel import KernelFunctions
 from nnc.dialects.meaning.loop import LoopFunctions
 from nnc.dialects.meaning.memory import Memory
+from nnc.dialects.meaning.normalize import NormalizeFunctions
 from nnc.dialects.meaning.optim import OptimFunctions
+from nnc.dialects.meaning.pool import PoolFunctions
 from nnc.dialects.meaning.random import RandomFunctions
 from nnc.dialects.meaning.reduce import ReduceFunctions
 from nnc.dialects.meaning.scalar import ScalarFunctions
@@ -35,6 +37,8 @@ MEANINGS: tuple[type[InterpreterFunctions], ...] = (
     ShapeFunctions,
     ReduceFunctions,
     ContractFunctions,
+    PoolFunctions,
+    NormalizeFunctions,
     RandomFunctions,
     StructureFunctions,
     OptimFunctions,

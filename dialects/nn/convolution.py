@@ -84,10 +84,11 @@ def _quotient(expr: AffineExpr, divisor: int) -> AffineExpr:
     return expr if divisor == 1 else expr // divisor
 
 
-_GEOMETRY = (
-    "`strides` custom<Integers>($strides) `low` custom<Integers>($low) "
-    "`high` custom<Integers>($high) `dilations` custom<Integers>($dilations) "
-    "`groups` $groups attr-dict `:` functional-type(operands, results)"
+_SIZED = "$lhs `,` $rhs ` ` `{` `size` `=` custom<Integers>($size) `,`"
+_SETTINGS = (
+    "`strides` `=` custom<Integers>($strides) `,` `low` `=` custom<Integers>($low) `,` "
+    "`high` `=` custom<Integers>($high) `,` `dilations` `=` custom<Integers>($dilations) `,` "
+    "`groups` `=` $groups `}` attr-dict `:` functional-type(operands, results)"
 )
 
 
@@ -218,7 +219,7 @@ class Conv2DOp(Convolution):
     """`y[n, o, h, w] = sum x[n, group(o) + c, h * s + kh * d - low, …] * kernel[o, c, kh, kw]`."""
 
     name = "nn.conv2d"
-    assembly_format = f"$lhs `,` $rhs {_GEOMETRY}"
+    assembly_format = f"$lhs `,` $rhs ` ` `{{` {_SETTINGS}"
 
     @classmethod
     def shapes(cls, lhs: Shape, rhs: Shape, size: Shape, groups: int) -> tuple[Shape, Shape]:
@@ -251,7 +252,7 @@ class Conv2DInputGradOp(Convolution):
 
     name = "nn.conv2d_input_grad"
     size = prop_def(IntegerArray)
-    assembly_format = f"$lhs `,` $rhs `size` custom<Integers>($size) {_GEOMETRY}"
+    assembly_format = f"{_SIZED} {_SETTINGS}"
 
     @classmethod
     def shapes(cls, lhs: Shape, rhs: Shape, size: Shape, groups: int) -> tuple[Shape, Shape]:
@@ -287,7 +288,7 @@ class Conv2DWeightGradOp(Convolution):
 
     name = "nn.conv2d_weight_grad"
     size = prop_def(IntegerArray)
-    assembly_format = f"$lhs `,` $rhs `size` custom<Integers>($size) {_GEOMETRY}"
+    assembly_format = f"{_SIZED} {_SETTINGS}"
 
     @classmethod
     def shapes(cls, lhs: Shape, rhs: Shape, size: Shape, groups: int) -> tuple[Shape, Shape]:

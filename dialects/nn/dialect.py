@@ -3,12 +3,15 @@
 from xdsl.ir import Dialect, Operation
 
 from nnc.dialects.nn import (
+    batch_norm,
     constant,
     contract,
     convolution,
     elementwise,
     functions,
     indexing,
+    normalize,
+    pool,
     random,
     reduce,
     shape,
@@ -24,6 +27,9 @@ FAMILIES = (
     reduce,
     contract,
     convolution,
+    pool,
+    normalize,
+    batch_norm,
     random,
     structure,
 )

@@ -204,7 +204,7 @@ class DropoutOp(Random, Differentiable):
     output = result_def(TENSOR)
     rate = prop_def(FloatAttr[Float64Type])
     assembly_format = (
-        "$input `,` $key `,` $counter `rate` $rate attr-dict "
+        "$input `,` $key `,` $counter ` ` `{` `rate` `=` $rate `}` attr-dict "
         "`:` type($input) `,` type($key) `,` type($counter)"
     )
 

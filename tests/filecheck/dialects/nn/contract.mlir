@@ -1,0 +1,23 @@
+// RUN: %roundtrip
+
+// CHECK-LABEL: func.func @products
+func.func @products(%x: tensor<2x3x4xf32>, %w: tensor<2x5x4xf32>, %v: tensor<2x3x5xf32>) {
+  // CHECK: %y = nn.matmul %x, %w {transpose_rhs} : (tensor<2x3x4xf32>, tensor<2x5x4xf32>) -> tensor<2x3x5xf32>
+  %y = nn.matmul %x, %w {transpose_rhs} : (tensor<2x3x4xf32>, tensor<2x5x4xf32>) -> tensor<2x3x5xf32>
+  // CHECK-NEXT: %dx = nn.matmul %v, %w : (tensor<2x3x5xf32>, tensor<2x5x4xf32>) -> tensor<2x3x4xf32>
+  %dx = nn.matmul %v, %w : (tensor<2x3x5xf32>, tensor<2x5x4xf32>) -> tensor<2x3x4xf32>
+  // CHECK-NEXT: %dw = nn.matmul %v, %x {transpose_lhs} : (tensor<2x3x5xf32>, tensor<2x3x4xf32>) -> tensor<2x5x4xf32>
+  %dw = nn.matmul %v, %x {transpose_lhs} : (tensor<2x3x5xf32>, tensor<2x3x4xf32>) -> tensor<2x5x4xf32>
+  func.return
+}
+
+// CHECK-LABEL: func.func @convolutions
+func.func @convolutions(%x: tensor<2x4x9x8xf32>, %w: tensor<6x2x3x3xf32>, %dy: tensor<2x6x5x6xf32>) {
+  // CHECK: %y = nn.conv2d %x, %w {strides = [2, 1], low = [1, 0], high = [1, 0], dilations = [1, 1], groups = 2} : (tensor<2x4x9x8xf32>, tensor<6x2x3x3xf32>) -> tensor<2x6x5x6xf32>
+  %y = nn.conv2d %x, %w {strides = [2, 1], low = [1, 0], high = [1, 0], dilations = [1, 1], groups = 2} : (tensor<2x4x9x8xf32>, tensor<6x2x3x3xf32>) -> tensor<2x6x5x6xf32>
+  // CHECK-NEXT: %dx = nn.conv2d_input_grad %dy, %w {size = [9, 8], strides = [2, 1], low = [1, 0], high = [1, 0], dilations = [1, 1], groups = 2} : (tensor<2x6x5x6xf32>, tensor<6x2x3x3xf32>) -> tensor<2x4x9x8xf32>
+  %dx = nn.conv2d_input_grad %dy, %w {size = [9, 8], strides = [2, 1], low = [1, 0], high = [1, 0], dilations = [1, 1], groups = 2} : (tensor<2x6x5x6xf32>, tensor<6x2x3x3xf32>) -> tensor<2x4x9x8xf32>
+  // CHECK-NEXT: %dw = nn.conv2d_weight_grad %x, %dy {size = [3, 3], strides = [2, 1], low = [1, 0], high = [1, 0], dilations = [1, 1], groups = 2} : (tensor<2x4x9x8xf32>, tensor<2x6x5x6xf32>) -> tensor<6x2x3x3xf32>
+  %dw = nn.conv2d_weight_grad %x, %dy {size = [3, 3], strides = [2, 1], low = [1, 0], high = [1, 0], dilations = [1, 1], groups = 2} : (tensor<2x4x9x8xf32>, tensor<2x6x5x6xf32>) -> tensor<6x2x3x3xf32>
+  func.return
+}

@@ -1,0 +1,61 @@
+// RUN: nnc-opt %s --split-input-file --verify-diagnostics | filecheck %s
+
+// CHECK: nn.scan: a sequence is tensor<5x2xf32>, expected 4 slices
+func.func @count(%xs: tensor<5x2xf32>) {
+  %ys = nn.scan 4 slices (%x = %xs : tensor<5x2xf32>) {
+    nn.yield %x : tensor<2xf32>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: nn.scan: the count is 0, expected 1 or more
+func.func @empty(%h: tensor<2xf32>) {
+  %y = nn.scan 0 carry (%s = %h : tensor<2xf32>) {
+    nn.yield %s : tensor<2xf32>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: nn.scan: its body must end with nn.yield
+func.func @no_end(%h: tensor<2xf32>) {
+  %y:2 = nn.scan 3 carry (%s = %h : tensor<2xf32>) {
+    %t = nn.add %s, %s : tensor<2xf32>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: nn.scan: its body yields the states (tensor<2xf64>), expected (tensor<2xf32>)
+func.func @state(%h: tensor<2xf32>, %c: tensor<2xf64>) {
+  %y = nn.scan 3 carry (%s = %h : tensor<2xf32>) captures (%d = %c : tensor<2xf64>) {
+    nn.yield %d : tensor<2xf64>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: nn.scan: its body takes (tensor<5x2xf32>), expected (tensor<2xf32>)
+func.func @slices(%xs: tensor<5x2xf32>) {
+  %ys = "nn.scan"(%xs) <{count = #builtin.int<5>, operandSegmentSizes = array<i32: 0, 1, 0>}> ({
+  ^bb0(%x: tensor<5x2xf32>):
+    nn.yield %x : tensor<5x2xf32>
+  }) : (tensor<5x2xf32>) -> tensor<5x5x2xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.scan: its results are (tensor<4x2xf32>), expected (tensor<5x2xf32>)
+func.func @stacked(%xs: tensor<5x2xf32>) {
+  %ys = "nn.scan"(%xs) <{count = #builtin.int<5>, operandSegmentSizes = array<i32: 0, 1, 0>}> ({
+  ^bb0(%x: tensor<2xf32>):
+    nn.yield %x : tensor<2xf32>
+  }) : (tensor<5x2xf32>) -> tensor<4x2xf32>
+  func.return
+}
