@@ -72,7 +72,7 @@ def bufferize_program(program: Program, variants: Variants) -> None:
     arena.name_hint = "arena"
     attributes.append({"nnc.name": StringAttr("arena"), "nnc.arena": UnitAttr()})
 
-    memory = dict(zip(arguments, block.args, strict=False))
+    memory: dict[SSAValue, SSAValue] = dict(zip(arguments, block.args, strict=False))
     free = iter(block.args[len(arguments) :])
     targets = [
         Target(next(free)) if r.tied is None else Target(block.args[r.tied], arguments[r.tied])
@@ -222,7 +222,9 @@ class Writer:
         doubled = [self.doubled(init) for init in op.inits]
         stacked = [self.buffer(value) for value in op.stacked]
         sequences = [self.buffer(value) for value in op.sequences]
-        memory = dict(zip(captured, map(self.buffer, op.captured), strict=True))
+        memory: dict[SSAValue, SSAValue] = dict(
+            zip(captured, map(self.buffer, op.captured), strict=True)
+        )
         body = Block(arg_types=[loop.index])
         t = AffineExpr.dimension(0)
         step = t * -1 + (count - 1) if op.reverse else t

@@ -32,7 +32,7 @@ from nnc.lowering.fusion_rules import (
     stays_outside,
 )
 from nnc.lowering.grouping import write_groups
-from nnc.lowering.program import Program
+from nnc.lowering.program import Program, blocks
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,6 @@ class KernelFusePass(ModulePass):
             groups = Groups(block, self.max_ops)
             groups.merge_all()
             write_groups(block, groups.members())
-
-
-def blocks(block: Block) -> Iterator[Block]:
-    """The block and those of the structured ops in it, innermost first."""
-    for op in block.ops:
-        for region in op.regions:
-            for inner in region.blocks:
-                yield from blocks(inner)
-    yield block
 
 
 @dataclass

@@ -5,7 +5,7 @@ an argument, `nnc.tied` and `nnc.outputs` of the function. A hand-written progra
 out: arguments are then inputs, results are outputs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.builder import Builder
@@ -144,6 +144,15 @@ class Program:
         """Makes the function's type that of its block."""
         types = FunctionType.from_lists(self.block.arg_types, self.end.arguments.types)
         self.function.properties["function_type"] = types
+
+
+def blocks(block: Block) -> Iterator[Block]:
+    """The block and those of the ops in it, innermost first."""
+    for op in block.ops:
+        for region in op.regions:
+            for inner in region.blocks:
+                yield from blocks(inner)
+    yield block
 
 
 def identifier(name: str) -> str | None:
