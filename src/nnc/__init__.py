@@ -1,0 +1,56 @@
+"""nnc: a compiler for neural networks with the Gluon API.
+
+from nnc import autograd, gluon, nd
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnc import autograd, errors, gluon, init, nd, optimizer, random
+    from nnc.array import NDArray
+    from nnc.compiler import compile_module
+    from nnc.errors import NncError
+    from nnc.execution import programs
+    from nnc.functions import compile, compile_step
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "NDArray",
+    "NncError",
+    "autograd",
+    "compile",
+    "compile_module",
+    "compile_step",
+    "errors",
+    "gluon",
+    "init",
+    "nd",
+    "optimizer",
+    "programs",
+    "random",
+]
+
+_HOMES = {
+    "NDArray": "array",
+    "NncError": "errors",
+    "compile": "functions",
+    "compile_module": "compiler",
+    "compile_step": "functions",
+    "programs": "execution",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first used: the tools need none of them."""
+    if name not in __all__:
+        raise AttributeError(f"module 'nnc' has no attribute '{name}'")
+    module = importlib.import_module(f"nnc.{_HOMES.get(name, name)}")
+    value = getattr(module, name) if name in _HOMES else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

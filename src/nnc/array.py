@@ -1,0 +1,416 @@
+"""Arrays: handles on values that are computed when somebody looks.
+
+Operations record; `asnumpy`, `item`, `bool` and printing compute. A basic slice or a reshape is a
+view: it follows its base and writes through. Everything else is a value of its own.
+"""
+
+import operator
+import weakref
+from collections.abc import Callable, Iterator
+from types import EllipsisType
+from typing import Any, NamedTuple, SupportsIndex, cast
+
+import numpy as np
+
+from nnc import operators as ops
+from nnc.arithmetic import Arithmetic, Axis
+from nnc.dtypes import FLOATS, dtype_name
+from nnc.errors import DtypeError, InPlaceError, OptionError, ShapeError
+from nnc.graph import Attributes, Memory, Operation, Scalar, Value, type_of
+from nnc.recorder import flush, record, recorder
+from nnc.runtime.arguments import aligned_copy
+from nnc.slot import Slot
+
+Number = bool | int | float
+Operand = Any
+"""An array, a number, or what numpy makes an array of."""
+
+NumpyView = Callable[[Memory], Memory]
+GRAD_REQUESTS = ("write", "add", "null")
+PROMOTION = ("bool", "uint8", "int32", "int64", *FLOATS)
+"""Where two dtypes meet, the later one wins; two float dtypes never meet."""
+
+
+class View(NamedTuple):
+    """How a view is recorded, and how numpy takes it."""
+
+    operation: Operation
+    attributes: Attributes
+    of: NumpyView
+
+
+class NDArray(Arithmetic):
+    """An array of a fixed shape and dtype, like numpy's but computed lazily."""
+
+    __slots__ = ("__weakref__", "_base", "_seen", "_value", "_view")
+    __array_priority__ = 1000.0
+
+    def __init__(self, value: Value):
+        self._value = value
+        self._base: NDArray | None = None
+        self._view: View | None = None
+        self._seen: Value | None = None
+        if value.memory is None:
+            recorder.handles.append(weakref.ref(self))
+
+    @property
+    def current(self) -> Value:
+        """The value now; a view whose base has changed looks again."""
+        base = self._base
+        if base is not None and base.current is not self._seen and self._view is not None:
+            self._seen = base.current
+            self.show(record(self._view.operation, [self._seen], self._view.attributes)[0])
+        return self._value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._value.type.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self._value.type.dtype)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of an array of rank 0")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator["NDArray"]:
+        return (self[i] for i in range(len(self)))
+
+    # Looking computes.
+
+    def memory(self) -> Memory:
+        """The array's own memory, computed if need be; not to be written."""
+        value = self.current
+        if value.memory is None:
+            self.show(value)
+            flush()
+        assert value.memory is not None
+        return value.memory
+
+    def asnumpy(self) -> Memory:
+        """A copy as numpy array."""
+        return np.array(self.memory())
+
+    def item(self) -> Number:
+        """The only element as a number."""
+        if self.size != 1:
+            raise ShapeError(f"item: expected an array of one element, given shape {self.shape}")
+        return self.memory().item()
+
+    asscalar = item
+
+    def tolist(self) -> Any:
+        return self.memory().tolist()
+
+    def wait_to_read(self) -> None:
+        """Compute the array."""
+        self.memory()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Memory:
+        return np.array(self.memory(), dtype)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.memory().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.memory().__dlpack_device__()
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return operator.index(cast(SupportsIndex, self.item()))
+
+    def __repr__(self) -> str:
+        return f"{self.memory()}\n<NDArray {'x'.join(map(str, self.shape))} {self.dtype}>"
+
+    # Changing in place makes a new version; pending reads keep the one they recorded.
+
+    def show(self, value: Value) -> None:
+        """Make this the array's value."""
+        self._value = value
+        if value.memory is None:
+            recorder.handles.append(weakref.ref(self))
+
+    def check_in_place(self) -> None:
+        """While recording, what a gradient may need must not change."""
+        value = self.current
+        if recorder.recording and (value.slot or (value.node is not None and value.node.taped)):
+            what = "an array with a gradient" if value.slot else "a recorded value"
+            raise InPlaceError(
+                f"in-place change of {what} (shape {self.shape}) inside autograd.record(); "
+                "make a new array, or change it under autograd.pause()"
+            )
+
+    def assign(self, value: Value) -> None:
+        """Change the contents to a value nobody else holds."""
+        self.check_in_place()
+        if self._base is not None:
+            self.change(lambda memory: np.copyto(memory, NDArray(value).memory()))
+            return
+        value.slot = self._value.slot
+        self.show(value)
+
+    def change(self, write: Callable[[Memory], None]) -> None:
+        """Change the contents by writing into a numpy array."""
+        self.check_in_place()
+        if self._base is not None:
+            view = cast(View, self._view)
+            self._base.change(lambda memory: write(view.of(memory)))
+            return
+        memory = aligned_copy(self.memory())
+        write(memory)
+        self.assign(memory_value(memory))
+
+    def view(self, operation: Operation, attributes: Attributes, of: NumpyView) -> "NDArray":
+        """An array that follows this one."""
+        made = NDArray(record(operation, [self.current], attributes)[0])
+        made._base, made._view, made._seen = self, View(operation, attributes, of), self._value
+        return made
+
+    def __getitem__(self, key: Any) -> "NDArray":
+        if isinstance(key, NDArray | np.ndarray | list):
+            return self.take(key)
+        items = basic_items(key, self.shape)
+        return self.view(ops.index, (items,), lambda memory: memory[key])
+
+    def __setitem__(self, key: Any, value: Operand) -> None:
+        if key is Ellipsis or key == slice(None):
+            whole = cast_value(as_value(value, self._value.type.dtype), self._value.type.dtype)
+            self.assign(record(ops.broadcast_to, [whole], (self.shape,))[0])
+            return
+        basic_items(key, self.shape)
+        new = value.memory() if isinstance(value, NDArray) else value
+        self.change(lambda memory: memory.__setitem__(key, new))
+
+    def __iadd__(self, other: Operand) -> "NDArray":
+        return self._update(self + other)
+
+    def __isub__(self, other: Operand) -> "NDArray":
+        return self._update(self - other)
+
+    def __imul__(self, other: Operand) -> "NDArray":
+        return self._update(self * other)
+
+    def __itruediv__(self, other: Operand) -> "NDArray":
+        return self._update(self / other)
+
+    def _update(self, new: "NDArray") -> "NDArray":
+        if new.current.type is not self._value.type:
+            raise ShapeError(
+                f"in-place change: expected {self._value.type}, given {new.current.type}"
+            )
+        self.assign(new.current)
+        return self
+
+    # Gradients.
+
+    def attach_grad(self, grad_req: str = "write") -> None:
+        """Make the array a leaf that `backward` computes a gradient of."""
+        if self.dtype.name not in FLOATS:
+            raise DtypeError(f"only float arrays have gradients, given dtype {self.dtype}")
+        self._value = memory_value(self.memory())
+        self._value.slot = Slot(check_grad_req(grad_req)) if grad_req != "null" else None
+
+    @property
+    def grad(self) -> "NDArray | None":
+        """The gradient, or None without `attach_grad`."""
+        return None if self._value.slot is None else gradient_of(self._value)
+
+    def backward(
+        self,
+        out_grad: "NDArray | None" = None,
+        retain_graph: bool = False,
+        train_mode: bool = True,
+    ) -> None:
+        """Compute the gradients of all leaves that led to this array."""
+        from nnc import autograd
+
+        autograd.backward([self], None if out_grad is None else [out_grad], retain_graph)
+
+    def detach(self) -> "NDArray":
+        """The same values, cut off from the gradient."""
+        return NDArray(record(ops.copy, [self.current], taped=False)[0])
+
+    def copy(self) -> "NDArray":
+        """A snapshot."""
+        return self.apply(ops.copy)
+
+    def take(self, indices: Operand, axis: int = 0) -> "NDArray":
+        """The slices at `indices` along `axis`."""
+        positions = array(indices, "int32").current
+        return NDArray(record(ops.take, [self.current, positions], (axis,))[0])
+
+    # How operations are applied.
+
+    def apply(self, operation: Operation, *attributes: Any) -> "NDArray":
+        return NDArray(record(operation, [self.current], attributes)[0])
+
+    def combine(
+        self, operation: Operation, x: object, y: object, attributes: Attributes = ()
+    ) -> "NDArray":
+        return NDArray(record(operation, promoted(operation.name, x, y), attributes)[0])
+
+    def astype(self, dtype: Any, copy: bool = True) -> "NDArray":
+        name = dtype_name(dtype)
+        return self if name == self._value.type.dtype and not copy else self.apply(ops.cast, name)
+
+    def as_float(self) -> "NDArray":
+        return self if self._value.type.dtype in FLOATS else self.astype("float32")
+
+    def reshape(self, *shape: Any) -> "NDArray":
+        """A view with the same elements in order; one size may be -1."""
+        wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        sizes = resolve_shape(tuple(wanted), self)
+        return self.view(ops.reshape, (sizes,), lambda memory: memory.reshape(sizes))
+
+    def flatten(self) -> "NDArray":
+        """Two axes: the first, and all others."""
+        return self.reshape(self.shape[0], -1)
+
+    def expand_dims(self, axis: int) -> "NDArray":
+        axis += (self.ndim + 1) * (axis < 0)
+        return self.reshape(*self.shape[:axis], 1, *self.shape[axis:])
+
+    def squeeze(self, axis: Axis = None) -> "NDArray":
+        """Without the given axes of size 1, or without all of them."""
+        dropped = {a % self.ndim for a in ((axis,) if isinstance(axis, int) else axis or ())}
+        kept = [
+            s for i, s in enumerate(self.shape) if i not in dropped and (axis is not None or s != 1)
+        ]
+        return self.reshape(tuple(kept))
+
+    def as_in_context(self, context: object) -> "NDArray":
+        """The array itself: there is one device."""
+        return self
+
+    as_in_ctx = to_device = as_in_context
+
+
+def memory_value(memory: Memory) -> Value:
+    """A value that is `memory`."""
+    return Value(type_of(memory.shape, memory.dtype.name), memory)
+
+
+def array(source: Operand, dtype: object = None) -> NDArray:
+    """An array with a copy of `source`: floats as float32 unless `dtype` says otherwise.
+
+    Numbers and lists become float32, as in MXNet; integer and boolean numpy arrays keep their dtype.
+    """
+    if isinstance(source, NDArray):
+        return source.copy() if dtype is None else source.astype(dtype)
+    memory = np.asarray(source)
+    if dtype is None:
+        keeps = isinstance(source, np.ndarray | np.generic) and memory.dtype.kind != "f"
+        dtype = memory.dtype if keeps else "float32"
+    return NDArray(memory_value(aligned_copy(memory.astype(dtype_name(dtype), copy=False))))
+
+
+def as_value(operand: Operand, dtype: str) -> Value:
+    """The value of an operand; `dtype` is that of the array it meets, which numbers take."""
+    if isinstance(operand, NDArray):
+        return operand.current
+    if isinstance(operand, int | float):
+        integral = isinstance(operand, int) or dtype in FLOATS
+        return Scalar(operand, dtype if integral and dtype != "bool" else "float32")
+    return array(operand).current
+
+
+def promoted(name: str, x: Operand, y: Operand) -> tuple[Value, Value]:
+    """Two operands in one dtype."""
+    a = as_value(x, y.dtype.name if isinstance(y, NDArray) else "float32")
+    b = as_value(y, a.type.dtype)
+    if a.type.dtype == b.type.dtype:
+        return a, b
+    wider = max(a.type.dtype, b.type.dtype, key=PROMOTION.index)
+    if {a.type.dtype, b.type.dtype} == set(FLOATS):
+        raise DtypeError(
+            f"{name}: given {a.type} and {b.type}; convert one with .astype('{wider}')"
+        )
+    return cast_value(a, wider), cast_value(b, wider)
+
+
+def cast_value(value: Value, dtype: str) -> Value:
+    return value if value.type.dtype == dtype else record(ops.cast, [value], (dtype,))[0]
+
+
+def gradient_of(value: Value) -> NDArray:
+    """The array that shows the gradient of a leaf, now and after each `backward`."""
+    slot: Slot = value.slot
+    held = slot.handle() if slot.handle else None
+    if held is None:
+        held = NDArray(slot.get(value))
+        slot.handle = weakref.ref(held)
+    return held
+
+
+def check_grad_req(request: str) -> str:
+    if request not in GRAD_REQUESTS:
+        raise OptionError(f"grad_req is one of {', '.join(GRAD_REQUESTS)}; given {request!r}")
+    return request
+
+
+def resolve_shape(shape: tuple[int, ...], array: NDArray) -> tuple[int, ...]:
+    """The shape with -1 replaced by what is left."""
+    known = int(np.prod([s for s in shape if s != -1]))
+    rest = array.size // known if known else 0
+    sizes = tuple(rest if s == -1 else int(s) for s in shape)
+    if shape.count(-1) > 1 or int(np.prod(sizes)) != array.size:
+        raise ShapeError(f"reshape: {array.shape} has {array.size} elements, given shape {shape}")
+    return sizes
+
+
+Item = tuple[int, int, int] | int | None
+"""Of a basic index: start, stop and step, or one position, or a new axis."""
+
+
+def basic_items(key: Any, shape: tuple[int, ...]) -> tuple[Item, ...]:
+    """A basic index, one item for each axis, all positions counted from 0."""
+    keys = key if isinstance(key, tuple) else (key,)
+    given = sum(k is not None and k is not Ellipsis for k in keys)
+    if given > len(shape) or keys.count(Ellipsis) > 1:
+        raise IndexError(f"index {key!r} has {given} items for an array of shape {shape}")
+    items: list[Item] = []
+    axis = 0
+    for k in (*keys, *([] if Ellipsis in keys else [Ellipsis])):
+        if k is None:
+            items.append(None)
+        elif isinstance(k, EllipsisType):
+            rest = len(shape) - given
+            items += [(0, size, 1) for size in shape[axis : axis + rest]]
+            axis += rest
+        else:
+            items.append(basic_item(k, shape[axis], axis))
+            axis += 1
+    return tuple(items)
+
+
+def basic_item(key: Any, size: int, axis: int) -> Item:
+    if isinstance(key, slice):
+        start, stop, step = key.indices(size)
+        if step < 1:
+            raise IndexError(f"slices go forward; given step {step} along axis {axis}")
+        return start, max(start, stop), step
+    try:
+        position = operator.index(key)
+    except TypeError:
+        raise IndexError(f"an index is an integer or a slice; given {key!r}") from None
+    if not -size <= position < size:
+        raise IndexError(f"index {position} is outside of axis {axis}, which has size {size}")
+    return position % size

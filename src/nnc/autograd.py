@@ -1,0 +1,222 @@
+"""Recording for gradients: `record`, `backward`, `grad`.
+
+`backward` computes nothing. It notes that gradients are wanted; they are computed together with
+whatever needs them, in one program with the update where there is one.
+"""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import NoReturn
+
+from nnc import operators as ops
+from nnc.array import NDArray
+from nnc.errors import GradientError, ShapeError
+from nnc.graph import Node, Value
+from nnc.lowering.pass_specs import did_you_mean
+from nnc.random import generator
+from nnc.recorder import record as record_node
+from nnc.recorder import recorder
+from nnc.slot import Slot
+
+
+class Scope:
+    """Sets the recorder's flags; an exception takes back what was recorded inside."""
+
+    def __init__(self, recording: bool | None, training: bool | None):
+        self.recording = recording
+        self.training = training
+
+    def __enter__(self) -> None:
+        self.before = recorder.recording, recorder.training
+        self.writes = {v: (v.current, base) for v, base in recorder.writes.items()}
+        self.counter = generator.counter
+        if self.recording is not None:
+            recorder.recording = self.recording
+        if self.training is not None:
+            recorder.training = self.training
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        recorder.recording, recorder.training = self.before
+        if kind is not None and self.recording:
+            self.roll_back()
+
+    def roll_back(self) -> None:
+        """Variables written since the beginning have their old value again, and so has the seed."""
+        for variable, base in recorder.writes.items():
+            value, _ = self.writes.get(variable, (base, base))
+            variable.undo(value)
+        recorder.writes = {v: b for v, b in recorder.writes.items() if v in self.writes}
+        generator.counter = self.counter
+
+
+def record(train_mode: bool = True) -> Scope:
+    """Record operations for `backward`; layers behave as in training unless told otherwise."""
+    return Scope(True, train_mode)
+
+
+def pause(train_mode: bool = False) -> Scope:
+    """Do not record for gradients."""
+    return Scope(False, train_mode)
+
+
+def train_mode() -> Scope:
+    """Layers behave as in training, recorded or not."""
+    return Scope(None, True)
+
+
+def predict_mode() -> Scope:
+    """Layers behave as in inference, recorded or not."""
+    return Scope(None, False)
+
+
+def is_recording() -> bool:
+    return recorder.recording
+
+
+def is_training() -> bool:
+    return recorder.training
+
+
+def set_recording(is_recording: bool) -> bool:
+    """Switch recording; returns what it was."""
+    recorder.recording, before = is_recording, recorder.recording
+    return before
+
+
+def set_training(train_mode: bool) -> bool:
+    """Switch training mode; returns what it was."""
+    recorder.training, before = train_mode, recorder.training
+    return before
+
+
+def backward(
+    heads: NDArray | Sequence[NDArray],
+    head_grads: NDArray | Sequence[NDArray | None] | None = None,
+    retain_graph: bool = False,
+    train_mode: bool = True,
+) -> None:
+    """Gradients of the sum of all elements of `heads`, into the leaves that led to them.
+
+    `head_grads` weights the elements. What was recorded can be used once unless `retain_graph`.
+    """
+    sources, weights = head_values(heads, head_grads)
+    leaves = leaves_of(sources, free=not retain_graph)
+    if not leaves:
+        raise GradientError(
+            "backward: no array with a gradient leads to this one; call attach_grad(), or "
+            "initialize the network's parameters, before recording"
+        )
+    found = gradients(sources, weights, leaves, False)
+    sums: dict[Slot, Value] = {}
+    for leaf, value in zip(leaves, found, strict=True):
+        slot: Slot = leaf.slot
+        before = sums.get(slot)
+        if before is None and slot.request == "add":
+            before = slot.get(leaf)
+        sums[slot] = value if before is None else record_node(ops.add, [before, value])[0]
+    for slot, value in sums.items():
+        slot.set(value)
+        slot.fresh = True
+        recorder.slots.append(slot)
+
+
+def grad(
+    heads: NDArray | Sequence[NDArray],
+    variables: NDArray | Sequence[NDArray],
+    head_grads: NDArray | Sequence[NDArray | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    train_mode: bool = True,
+) -> list[NDArray] | NDArray:
+    """The gradients of `heads` by `variables`, as new arrays.
+
+    With `create_graph` they are recorded, and can be differentiated again.
+    """
+    sources, weights = head_values(heads, head_grads)
+    single = isinstance(variables, NDArray)
+    wrt = [v.current for v in ([variables] if single else variables)]
+    keep = create_graph if retain_graph is None else retain_graph
+    leaves_of(sources, free=not keep)
+    found = [NDArray(v) for v in gradients(sources, weights, wrt, create_graph)]
+    return found[0] if single else found
+
+
+def gradients(
+    heads: list[Value], weights: list[Value], wrt: list[Value], taped: bool
+) -> list[Value]:
+    """The recorded gradients of the heads by each of `wrt`."""
+    return record_node(
+        ops.gradient,
+        [*heads, *weights, *wrt],
+        (len(heads), bool(weights)),
+        types=tuple(v.type for v in wrt),
+        taped=taped,
+    )
+
+
+def head_values(
+    heads: NDArray | Sequence[NDArray], head_grads: NDArray | Sequence[NDArray | None] | None
+) -> tuple[list[Value], list[Value]]:
+    """The recorded values of the heads, and their cotangents if there are any."""
+    arrays = [heads] if isinstance(heads, NDArray) else list(heads)
+    given = [head_grads] if isinstance(head_grads, NDArray) else list(head_grads or ())
+    sources = [a.current for a in arrays]
+    for source in sources:
+        if source.slot is None and (source.node is None or not source.node.taped):
+            raise GradientError(
+                f"backward: the array of shape {source.type.shape} was not computed inside "
+                "autograd.record(), or its recording was already used by backward()"
+            )
+    if not given:
+        return sources, []
+    if len(given) != len(sources):
+        raise ShapeError(f"expected a head gradient for each of {len(sources)} heads")
+    ones = [
+        NDArray(record_node(ops.full, [], (v.type.shape, 1.0, v.type.dtype))[0]) for v in sources
+    ]
+    weights = [(one if g is None else g).current for g, one in zip(given, ones, strict=True)]
+    for source, weight in zip(sources, weights, strict=True):
+        if source.type is not weight.type:
+            raise ShapeError(f"head gradient: expected {source.type}, given {weight.type}")
+    return sources, weights
+
+
+def leaves_of(heads: Sequence[Value], free: bool) -> list[Value]:
+    """The leaves that lead to `heads`, in the order they are met; `free` ends their tape."""
+    leaves: dict[Value, None] = {}
+    seen: set[Node] = set()
+    pending = list(heads)
+    while pending:
+        value = pending.pop()
+        if value.slot is not None:
+            leaves[value] = None
+            continue
+        node = value.node
+        if node is None or not node.taped or node in seen:
+            continue
+        if node.freed:
+            raise GradientError(
+                "backward: this recording was already used; call the first backward() with "
+                "retain_graph=True to use it again"
+            )
+        seen.add(node)
+        pending.extend(node.inputs)
+    if free:
+        for node in seen:
+            node.freed = True
+            recorder.freed.extend(node.inputs)
+        recorder.freed.extend(heads)
+    return list(leaves)
+
+
+def __getattr__(name: str) -> NoReturn:
+    known = ("record", "pause", "train_mode", "predict_mode", "backward", "grad")
+    hint = (
+        "use `with autograd.record():`" if name == "block_gradients" else did_you_mean(name, known)
+    )
+    raise AttributeError(f"nnc.autograd has no '{name}'; {hint}")

@@ -1,0 +1,139 @@
+"""From a module of level 1 to a program that can be called. No text on this path.
+
+The pipeline's passes are made once for each target. `NNC_BACKEND=interpret` runs the module of
+level 1 with numpy instead: slow, and with no compiler between the program and its meaning.
+"""
+
+import functools
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from nnc.codegen.artifact import Artifact
+from nnc.dialects.target import Target, target_named
+from nnc.errors import OptionError
+from nnc.graph import Structure
+from nnc.interpreted import InterpretedProgram
+from nnc.lowering.pass_specs import build_pipeline, did_you_mean
+from nnc.lowering.pipelines import LEVELS
+from nnc.modules import Names, module_of
+from nnc.runtime.machine import detect_target
+from nnc.runtime.pool import set_threads
+from nnc.runtime.program import Program
+from nnc.runtime.report import Report
+
+LEVEL_NAMES = ("frontend", "graph", "groups", "storage", "loops")
+"""What `ir(level)` takes: the frontend's program, then one level for each of `LEVELS`."""
+
+
+class Runnable(Protocol):
+    """What the frontend needs of a program, compiled or interpreted."""
+
+    artifact: Artifact
+
+    def bind(self, arrays: Any) -> None: ...
+    def __call__(self, *inputs: Any) -> Any: ...
+    def ir(self, level: str) -> str: ...
+    def report(self) -> Report: ...
+    @property
+    def source(self) -> str: ...
+
+
+@functools.cache
+def passes_to(level: str, target: str) -> list[ModulePass]:
+    """The passes from the frontend's program to a level."""
+    if level not in LEVEL_NAMES:
+        raise OptionError(f"no level '{level}'; {did_you_mean(level, LEVEL_NAMES)}")
+    stages = LEVELS[: LEVEL_NAMES.index(level)]
+    texts = [name for stage in stages for name in stage.split(",")]
+    return [p for text in texts for p in build_pipeline(f"{text}{{target={target}}}")]
+
+
+def lower(module: ModuleOp, level: str, target: Target) -> ModuleOp:
+    """Applies the passes to `level` in place."""
+    ctx = Context()
+    for one in passes_to(level, target.name):
+        one.apply(ctx, module)
+    return module
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """The collector would walk the growing IR again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def compile_module(
+    module: ModuleOp, target: str | Target | None = None, threads: int | None = None
+) -> Program:
+    """The program of a module of level 1, which stays as it is.
+
+    `threads` sets the workers of all programs of this process.
+    """
+    if threads is not None:
+        set_threads(threads)
+    chosen = chosen_target(target)
+    artifact = artifact_of(module.clone(), chosen)
+
+    def ir(level: str) -> str:
+        return str(lower(module.clone(), level, chosen))
+
+    return Program(artifact, ir=ir)
+
+
+def chosen_target(target: str | Target | None) -> Target:
+    """The target asked for, or the machine's."""
+    if isinstance(target, str):
+        return target_named(target)
+    return target or detect_target()
+
+
+def artifact_of(module: ModuleOp, target: Target) -> Artifact:
+    """Lowers the module in place, and prints it."""
+    from nnc.codegen import emit
+
+    with no_garbage_collection():
+        return emit(lower(module, LEVEL_NAMES[-1], target), target)
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A structure with its generated text; each `program()` is a new binding of it."""
+
+    structure: Structure
+    names: Names
+    target: Target
+    artifact: Artifact | None
+    """None when it is interpreted."""
+
+    def program(self) -> Runnable:
+        if self.artifact is None:
+            return InterpretedProgram(module_of(self.structure, self.names))
+        return Program(self.artifact, ir=self.ir, check_nans=bool(os.environ.get("NNC_CHECK_NANS")))
+
+    def ir(self, level: str) -> str:
+        """The program's text at a level, made anew."""
+        return str(lower(module_of(self.structure, self.names), level, self.target))
+
+
+def compile_structure(structure: Structure, names: Names) -> Compiled:
+    """Generates the text of a structure."""
+    target = detect_target()
+    if os.environ.get("NNC_BACKEND") == "interpret":
+        return Compiled(structure, names, target, None)
+    module = module_of(structure, names)
+    module.verify()
+    return Compiled(structure, names, target, artifact_of(module, target))

@@ -1,0 +1,59 @@
+"""Errors that users of the frontend see, together with the runtime's."""
+
+from nnc.runtime.errors import (
+    BindError,
+    CacheError,
+    CompileError,
+    CompilerNotFoundError,
+    DeviceError,
+    DtypeError,
+    NanError,
+    NncError,
+    ProgramError,
+    ShapeError,
+    TargetError,
+)
+
+__all__ = [
+    "BindError",
+    "CacheError",
+    "CompileError",
+    "CompilerNotFoundError",
+    "DeferredInitializationError",
+    "DeviceError",
+    "DtypeError",
+    "GradientError",
+    "InPlaceError",
+    "NanError",
+    "NncError",
+    "OptionError",
+    "ProgramError",
+    "ShapeError",
+    "StaleGradientError",
+    "StaleValueError",
+    "TargetError",
+]
+
+
+class OptionError(NncError, ValueError):
+    """An option has a name or a value that does not exist."""
+
+
+class GradientError(NncError, RuntimeError):
+    """A gradient was asked for that was not recorded, or twice of one recording."""
+
+
+class StaleGradientError(GradientError):
+    """`step` found a parameter whose gradient no `backward` has computed since the last step."""
+
+
+class StaleValueError(GradientError):
+    """A recorded value was overwritten before it was used."""
+
+
+class InPlaceError(NncError, RuntimeError):
+    """An in-place change of a leaf, or of a recorded value, while recording."""
+
+
+class DeferredInitializationError(NncError, RuntimeError):
+    """A parameter has no data yet: its shape is unknown, or it was not initialized."""

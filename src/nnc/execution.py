@@ -1,0 +1,148 @@
+"""From a recorded graph to numbers: programs are made once for each structure, and kept.
+
+A structure is compiled once; each set of variables it is used with binds it anew.
+"""
+
+import threading
+import warnings
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from nnc.compiler import Compiled, Runnable, compile_structure
+from nnc.graph import Graph, Memory, Scalar, Structure, Value
+from nnc.modules import names_of
+
+STRUCTURES = 256
+"""Compiled structures kept; the one unused for longest goes first."""
+BINDINGS = 16
+"""Sets of variables kept for each structure."""
+RECOMPILED_OFTEN = 12
+"""Compilations of one computation for different shapes before a warning."""
+
+
+class Bound:
+    """A program with its variables in place."""
+
+    def __init__(self, program: Runnable, structure: Structure, variables: Sequence[Any]):
+        self.program = program
+        self.lock = threading.Lock()
+        arguments = program.artifact.arguments
+        self.scalars: list[Memory] = [
+            np.zeros((), a.dtype) for a in arguments if a.role == "scalar"
+        ]
+        scalars, places = iter(self.scalars), iter([v.place for v in variables])
+        program.bind(
+            {
+                a.name: next(scalars) if a.role == "scalar" else next(places)
+                for a in arguments
+                if a.role in ("scalar", "parameter", "state")
+            }
+        )
+        self.layouts = [
+            None if a.layout is None else tuple(np.argsort(a.layout))
+            for a in arguments
+            if a.role == "output"
+        ]
+
+    def __call__(self, leaves: Sequence[Value]) -> list[Memory]:
+        """The outputs, given the leaves of a graph of this structure."""
+        inputs = [v.memory for v in leaves if v.variable is None and type(v) is not Scalar]
+        with self.lock:
+            numbers = [v.number for v in leaves if type(v) is Scalar]
+            for scalar, number in zip(self.scalars, numbers, strict=True):
+                scalar[()] = number
+            results = self.program(*inputs)
+        if type(results) is not tuple:
+            results = () if results is None else (results,)
+        return [
+            r if layout is None else r.transpose(layout)
+            for r, layout in zip(results, self.layouts, strict=True)
+        ]
+
+
+class Run(NamedTuple):
+    """What one flush computed, and with which program."""
+
+    bound: Bound
+    graph: Graph
+    results: list[Memory | None]
+    """For each result of the structure; None where it replaced a variable."""
+
+
+class Entry(NamedTuple):
+    """A compiled structure and its bindings, by the identities of their variables."""
+
+    compiled: Compiled
+    bindings: "OrderedDict[tuple[int, ...], Bound]"
+
+
+_entries: "OrderedDict[Structure, Entry]" = OrderedDict()
+_compilations: dict[Any, int] = {}
+_lock = threading.RLock()
+
+
+def execute(graph: Graph) -> Run:
+    """Compute the results of a graph."""
+    bound = bind(graph)
+    outputs = iter(bound(graph.leaves))
+    results = [next(outputs) if tied < 0 else None for _, tied in graph.structure.results]
+    return Run(bound, graph, results)
+
+
+def bind(graph: Graph) -> Bound:
+    """The program of a graph, on the graph's variables."""
+    variables = [v.variable for v in graph.leaves if v.variable is not None]
+    key = tuple(map(id, variables))
+    with _lock:
+        entry = entry_of(graph)
+        bound = entry.bindings.get(key)
+        if bound is None:
+            bound = Bound(entry.compiled.program(), graph.structure, variables)
+            entry.bindings[key] = bound
+            for variable in variables:
+                weakref.finalize(variable, entry.bindings.pop, key, None)
+            if len(entry.bindings) > BINDINGS:
+                entry.bindings.popitem(last=False)
+        return bound
+
+
+def entry_of(graph: Graph) -> Entry:
+    """The compiled structure, kept or made."""
+    structure = graph.structure
+    entry = _entries.get(structure)
+    if entry is None:
+        warn_if_recompiled(structure)
+        entry = Entry(compile_structure(structure, names_of(graph)), OrderedDict())
+        _entries[structure] = entry
+        if len(_entries) > STRUCTURES:
+            _entries.popitem(last=False)
+    else:
+        _entries.move_to_end(structure)
+    return entry
+
+
+def warn_if_recompiled(structure: Structure) -> None:
+    """Say so when the same operations are compiled for ever new shapes."""
+    key = without_shapes(structure)
+    _compilations[key] = count = _compilations.get(key, 0) + 1
+    if count == RECOMPILED_OFTEN:
+        warnings.warn(
+            f"the same computation was compiled {count} times for different shapes or constants; "
+            "give batches one size (DataLoader's last_batch='discard' or 'rollover', or padding)",
+            stacklevel=4,
+        )
+
+
+def without_shapes(structure: Structure) -> Any:
+    """What two programs have in common that differ in shapes only."""
+    nodes = tuple((spec.operation, spec.inputs) for spec in structure.nodes)
+    return tuple(leaf.role for leaf in structure.leaves), nodes, structure.results
+
+
+def programs() -> list[Compiled]:
+    """The compiled programs, the one used last at the end."""
+    return [entry.compiled for entry in _entries.values()]

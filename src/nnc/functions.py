@@ -1,0 +1,205 @@
+"""Python functions as programs that skip Python: `compile` and `compile_step`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from nnc import autograd
+from nnc import layer_operators as layers
+from nnc.array import NDArray, array, memory_value
+from nnc.errors import GradientError, OptionError, ShapeError
+from nnc.execution import Bound, bind
+from nnc.gluon.trainer import Trainer
+from nnc.graph import Graph, Memory, Scalar, Value, graph_of
+from nnc.recorder import flush, recorder
+from nnc.runtime.report import Report
+
+
+class Entry:
+    """A program for inputs of certain shapes and dtypes, and where its arguments come from."""
+
+    def __init__(self, bound: Bound, graph: Graph, inputs: Sequence[Value]):
+        self.bound = bound
+        places = {value: place for place, value in enumerate(inputs)}
+        plain = [v for v in graph.leaves if v.variable is None and type(v) is not Scalar]
+        self.order = [places.get(v) for v in plain]
+        self.constants = [v.memory for v in plain]
+        self.is_direct = self.order == list(range(len(inputs)))
+        numbers = [v for v in graph.leaves if type(v) is Scalar]
+        self.numbers = list(zip(bound.scalars, numbers, strict=True))
+        self.labels = [
+            (places[value], classes) for value, classes in labels_in(graph) if value in places
+        ]
+
+    def __call__(self, memories: Sequence[Memory]) -> tuple[Memory, ...]:
+        for place, classes in self.labels:
+            check_labels(memories[place], classes)
+        if not self.is_direct:
+            memories = [
+                constant if place is None else memories[place]
+                for place, constant in zip(self.order, self.constants, strict=True)
+            ]
+        bound = self.bound
+        with bound.lock:
+            for scalar, leaf in self.numbers:
+                scalar[()] = leaf.number if leaf.source is None else leaf.source()
+            results = bound.program(*memories)
+        return results if type(results) is tuple else (results,)
+
+
+def labels_in(graph: Graph) -> list[tuple[Value, int]]:
+    """The leaves that are class labels, with the number of classes."""
+    found: list[tuple[Value, int]] = []
+    for node in graph.nodes:
+        if node.operation is layers.cross_entropy:
+            prediction, label = node.inputs
+            while label.node is not None:
+                label = label.node.inputs[0]
+            found.append((label, prediction.type.shape[node.attributes[0]]))
+    return found
+
+
+def check_labels(labels: Memory, classes: int) -> None:
+    """Labels must be classes that exist."""
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+        raise OptionError(
+            f"SoftmaxCrossEntropyLoss: labels go from 0 to {classes - 1}, "
+            f"given {labels.min()} to {labels.max()}"
+        )
+
+
+def memory_of(operand: Any) -> Memory:
+    """The memory of an array, numpy's or nnc's, without a copy."""
+    if isinstance(operand, NDArray):
+        value = operand.current
+        return operand.memory() if value.memory is None else value.memory
+    return operand if type(operand) is np.ndarray else array(operand).memory()
+
+
+class Compiled:
+    """What compiled functions have in common: a program for each signature of their inputs."""
+
+    def __init__(self) -> None:
+        self.entries: dict[Any, Any] = {}
+        self.last: Entry | None = None
+
+    @property
+    def program(self) -> Any:
+        """The program that ran last."""
+        if self.last is None:
+            raise OptionError("nothing is compiled yet; call the function once")
+        return self.last.bound.program
+
+    @property
+    def source(self) -> str:
+        return self.program.source
+
+    def ir(self, level: str) -> str:
+        """The IR at a level: frontend, graph, groups, storage or loops."""
+        return self.program.ir(level)
+
+    def report(self) -> Report:
+        return self.program.report()
+
+
+class CompiledFunction(Compiled):
+    """A pure function of arrays, compiled for each new signature."""
+
+    def __init__(self, function: Callable[..., Any]):
+        super().__init__()
+        self.function = function
+
+    def __call__(self, *arrays: Any) -> Any:
+        memories = [memory_of(x) for x in arrays]
+        if recorder.nodes:
+            flush()
+        entry, single = self.entry(memories)
+        results = [NDArray(memory_value(r)) for r in entry(memories)]
+        return results[0] if single else results
+
+    def entry(self, memories: Sequence[Memory]) -> tuple[Entry, bool]:
+        """The program for inputs like these; Python runs only where there is none yet."""
+        key = tuple([(m.shape, m.dtype) for m in memories])
+        found = self.entries.get(key)
+        if found is None:
+            inputs = [memory_value(m) for m in memories]
+            with autograd.pause():
+                returned = self.function(*map(NDArray, inputs))
+            single = isinstance(returned, NDArray)
+            results: list[NDArray] = [returned] if single else list(returned)
+            if recorder.writes:
+                raise OptionError("compile: the function must be pure, but it changes variables")
+            graph = graph_of([(r.current, None) for r in results])
+            recorder.handles = []
+            recorder.nodes = 0
+            found = self.entries[key] = (Entry(bind(graph), graph, inputs), single)
+        self.last = found[0]
+        return found
+
+
+def compile(function: Callable[..., Any], *example_arrays: Any) -> CompiledFunction:
+    """`function` as a program: Python runs once for each signature of the inputs.
+
+    The function takes and returns arrays and changes nothing else. With examples it is compiled
+    at once.
+    """
+    compiled = CompiledFunction(function)
+    if example_arrays:
+        flush()
+        compiled.entry([memory_of(x) for x in example_arrays])
+    return compiled
+
+
+class CompiledStep(Compiled):
+    """`step(x, …, label)` is one training step; it returns the loss of each sample."""
+
+    def __init__(self, net: Callable[..., Any], loss: Callable[..., Any], trainer: Trainer):
+        super().__init__()
+        self.net = net
+        self.loss = loss
+        self.trainer = trainer
+
+    def __call__(self, *arrays: Any) -> NDArray:
+        memories = [memory_of(x) for x in arrays]
+        found = self.entries.get(tuple([(m.shape, m.dtype) for m in memories]))
+        if found is None:
+            return self.first(memories)
+        if recorder.nodes:
+            flush()
+        entry, place, type = found
+        self.last = entry
+        with self.trainer.counted(memories[0].shape[0]):
+            return NDArray(Value(type, entry(memories)[place]))
+
+    def first(self, memories: Sequence[Memory]) -> NDArray:
+        """The first step with inputs like these goes through Python, and shows the program."""
+        if len(memories) < 2:
+            raise ShapeError("compile_step: a step takes the inputs and, last, the label")
+        flush()
+        inputs = [memory_value(m) for m in memories]
+        *given, label = map(NDArray, inputs)
+        with autograd.record():
+            loss = self.loss(self.net(*given), label)
+        loss.backward()
+        run = self.trainer.run(memories[0].shape[0])
+        if run is None:
+            raise GradientError("compile_step: the trainer has nothing to update")
+        outputs = [r for r in run.results if r is not None]
+        [place] = [i for i, r in enumerate(outputs) if r is loss.memory()]
+        entry = Entry(run.bound, run.graph, inputs)
+        key = tuple([(m.shape, m.dtype) for m in memories])
+        self.entries[key] = (entry, place, loss.current.type)
+        self.last = entry
+        return loss
+
+
+def compile_step(
+    net: Callable[..., Any], loss: Callable[..., Any], trainer: Trainer
+) -> CompiledStep:
+    """Record, backward and step as one callable that skips Python.
+
+    `forward` runs once for each signature of the inputs: what it decides in Python is decided
+    then. The step divides gradients by the size of the first input's first axis.
+    """
+    return CompiledStep(net, loss, trainer)

@@ -1,0 +1,211 @@
+"""Blocks: networks as trees of layers with parameters."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from nnc.array import NDArray
+from nnc.dtypes import dtype_name
+from nnc.errors import OptionError, ShapeError
+from nnc.gluon.parameter import Parameter
+from nnc.init import Initializer, Uniform
+
+
+class Block:
+    """A part of a network: attributes that are blocks or parameters are found by their names.
+
+    A subclass implements `forward`.
+    """
+
+    def __init__(self) -> None:
+        self._children: dict[str, Block] = {}
+        self._parameters: dict[str, Parameter] = {}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Block):
+            self.register_child(value, name)
+        elif isinstance(value, Parameter):
+            self._parameters[name] = value
+        super().__setattr__(name, value)
+
+    def register_child(self, block: "Block", name: str | None = None) -> None:
+        """Add a block whose parameters belong to this one."""
+        self._children[str(len(self._children)) if name is None else name] = block
+
+    def forward(self, *args: Any) -> Any:
+        """What the block computes."""
+        raise NotImplementedError(f"{type(self).__name__} must define forward()")
+
+    def infer_shape(self, *args: Any) -> None:
+        """Finish the block's own parameters whose shape depends on its inputs."""
+
+    def __call__(self, *args: Any) -> Any:
+        for parameter in self._parameters.values():
+            if not parameter.initialized:
+                self.infer_shape(*args)
+                break
+        return self.forward(*args)
+
+    def _named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+        for name, parameter in self._parameters.items():
+            yield prefix + name, parameter
+        for name, child in self._children.items():
+            yield from child._named_parameters(f"{prefix}{name}.")
+
+    def collect_params(self, select: str | None = None) -> dict[str, Parameter]:
+        """Parameters by their place in the tree, `0.weight`; `select` is a regular expression."""
+        found: dict[str, Parameter] = {}
+        for name, parameter in self._named_parameters():
+            if not parameter.initialized:
+                parameter.name = name
+            if select is None or re.search(select, name):
+                found[name] = parameter
+        return found
+
+    @property
+    def params(self) -> dict[str, Parameter]:
+        """The block's own parameters."""
+        return dict(self._parameters)
+
+    def initialize(
+        self,
+        init: Initializer | str | None = Uniform(),
+        device: object = None,
+        verbose: bool = False,
+        force_reinit: bool = False,
+        ctx: object = None,
+    ) -> None:
+        """Initialize all parameters; those that are initialized keep their values, and a warning."""
+        for parameter in self.collect_params().values():
+            parameter.initialize(None, default_init=init, force_reinit=force_reinit)
+
+    def cast(self, dtype: object) -> None:
+        """Change the dtype of all parameters."""
+        for parameter in self.collect_params().values():
+            parameter.cast(dtype_name(dtype))
+
+    def zero_grad(self) -> None:
+        """Set all gradients to zeros."""
+        for parameter in self.collect_params().values():
+            if parameter.grad_req != "null":
+                parameter.zero_grad()
+
+    def setattr(self, name: str, value: Any) -> None:
+        """Set an attribute of all parameters, such as `grad_req` or `lr_mult`."""
+        for parameter in self.collect_params().values():
+            if not hasattr(parameter, name):
+                raise OptionError(f"parameters have no attribute '{name}'")
+            setattr(parameter, name, value)
+
+    def apply(self, fn: "Callable[[Block], Any]") -> "Block":
+        """Call `fn` on all blocks of the tree, children first."""
+        for child in self._children.values():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def hybridize(self, active: bool = True, **options: Any) -> None:
+        """Accepted for Gluon's sake: every block is compiled, and none skips `forward`."""
+
+    def name_scope(self) -> "Block":
+        """Accepted for Gluon 1.x; names come from the tree."""
+        return self
+
+    def __enter__(self) -> "Block":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def __repr__(self) -> str:
+        children = "".join(
+            f"\n  ({name}): " + repr(child).replace("\n", "\n  ")
+            for name, child in self._children.items()
+        )
+        return f"{type(self).__name__}({self.describe()}{children}{chr(10) if children else ''})"
+
+    def describe(self) -> str:
+        """What `repr` says of the block itself."""
+        return ""
+
+    def save_parameters(self, filename: str) -> None:
+        """Write all parameters, in logical shapes, as safetensors."""
+        from nnc.gluon.files import save
+
+        save(filename, {n: p.data().asnumpy() for n, p in self.collect_params().items()})
+
+    def load_parameters(
+        self, filename: str, allow_missing: bool = False, ignore_extra: bool = False
+    ) -> None:
+        """Read parameters by name. All are checked before the first is changed."""
+        from nnc.gluon.files import load
+
+        arrays, parameters = load(filename), self.collect_params()
+        missing, extra = parameters.keys() - arrays.keys(), arrays.keys() - parameters.keys()
+        if (missing and not allow_missing) or (extra and not ignore_extra):
+            raise OptionError(
+                f"{filename} does not fit the network: it lacks {sorted(missing) or 'nothing'}, "
+                f"and has {sorted(extra) or 'nothing'} that the network lacks"
+            )
+        chosen = {name: arrays[name] for name in parameters.keys() & arrays.keys()}
+        for name, values in chosen.items():
+            parameters[name].check_shape(values.shape)
+        for name, values in chosen.items():
+            parameters[name].set_data(values)
+
+
+class HybridBlock(Block):
+    """A block. Gluon 1.x's `hybrid_forward(F, x, weight=…)` works too."""
+
+    def forward(self, *args: Any) -> Any:
+        from nnc import nd
+
+        hybrid_forward = getattr(self, "hybrid_forward", None)
+        if hybrid_forward is None:
+            return super().forward(*args)
+        own = {name: parameter.data() for name, parameter in self._parameters.items()}
+        return hybrid_forward(nd, *args, **own)
+
+
+class Sequential(Block):
+    """Blocks called one after the other."""
+
+    def add(self, *blocks: Block | Callable[..., Any]) -> None:
+        for block in blocks:
+            if not isinstance(block, Block):
+                raise OptionError(
+                    f"add: expected blocks, given {type(block).__name__}; wrap a function in Lambda"
+                )
+            self.register_child(block)
+
+    def __init__(self, *blocks: Block) -> None:
+        super().__init__()
+        self.add(*blocks)
+
+    def forward(self, *args: Any) -> Any:
+        for block in self._children.values():
+            args = (block(*args),)
+        return args[0]
+
+    def __getitem__(self, key: int | slice) -> "Block":
+        blocks = list(self._children.values())
+        return type(self)(*blocks[key]) if isinstance(key, slice) else blocks[key]
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def __iter__(self) -> Iterator[Block]:
+        return iter(self._children.values())
+
+
+class HybridSequential(Sequential, HybridBlock):
+    """Blocks called one after the other."""
+
+
+def check_array(name: str, x: object) -> NDArray:
+    """A layer's input must be an array."""
+    if not isinstance(x, NDArray):
+        raise ShapeError(
+            f"{name}: expected an NDArray, given {type(x).__name__}; convert it with nnc.nd.array"
+        )
+    return x

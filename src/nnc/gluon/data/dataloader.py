@@ -1,0 +1,113 @@
+"""Batches of samples, read ahead by workers if wanted.
+
+Workers handle numpy arrays only; arrays of nnc are made in the calling thread.
+"""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from nnc.array import NDArray, array
+from nnc.errors import OptionError
+from nnc.gluon.data.dataset import ArrayDataset, Dataset, Sample
+from nnc.gluon.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+
+Batchify = Callable[[list[Sample]], Any]
+
+
+def stack_samples(samples: list[Sample]) -> Any:
+    """Samples as one numpy array for each of their parts."""
+    if isinstance(samples[0], tuple | list):
+        return [stack_samples(list(part)) for part in zip(*samples, strict=True)]
+    return np.asarray([s.asnumpy() if isinstance(s, NDArray) else s for s in samples])
+
+
+def default_batchify_fn(samples: list[Sample]) -> Any:
+    """Samples as one array for each of their parts."""
+    return to_arrays(stack_samples(samples))
+
+
+def to_arrays(batch: Any) -> Any:
+    if isinstance(batch, list | tuple):
+        return [to_arrays(part) for part in batch]
+    return array(batch, batch.dtype) if isinstance(batch, np.ndarray) else batch
+
+
+def read(dataset: Dataset, indices: list[int], batchify: Batchify | None) -> Any:
+    """One batch; `stack_samples` without a `batchify`."""
+    if batchify is None and isinstance(dataset, ArrayDataset):
+        rows = dataset.rows(indices)
+        if rows is not None:
+            return rows
+    samples = [dataset[i] for i in indices]
+    return stack_samples(samples) if batchify is None else batchify(samples)
+
+
+class DataLoader:
+    """Iterates over batches of a dataset.
+
+    `num_workers` processes (threads with `thread_pool`) keep `prefetch` batches ready.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset | Sequence[Any],
+        batch_size: int | None = None,
+        shuffle: bool = False,
+        sampler: Sampler[int] | None = None,
+        last_batch: str | None = None,
+        batch_sampler: Sampler[list[int]] | None = None,
+        batchify_fn: Batchify | None = None,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+        pin_device_id: int = 0,
+        prefetch: int | None = None,
+        thread_pool: bool = False,
+        timeout: int = 120,
+        auto_reload: bool = False,
+    ):
+        self._dataset = dataset if isinstance(dataset, Dataset) else ArrayDataset(dataset)
+        if batch_sampler is None:
+            if batch_size is None:
+                raise OptionError("DataLoader: give batch_size, or a batch_sampler")
+            if shuffle and sampler is not None:
+                raise OptionError("DataLoader: a sampler has its own order; leave out shuffle")
+            size = len(self._dataset)
+            order = sampler or (RandomSampler(size) if shuffle else SequentialSampler(size))
+            batch_sampler = BatchSampler(order, batch_size, last_batch or "keep")
+        elif batch_size is not None or shuffle or sampler is not None or last_batch is not None:
+            raise OptionError(
+                "DataLoader: batch_sampler stands for batch_size, shuffle, sampler and last_batch"
+            )
+        self._batches = batch_sampler
+        self._batchify = batchify_fn
+        self._workers = num_workers
+        self._threads = thread_pool
+        self._ahead = max(2 * num_workers if prefetch is None else prefetch, 1)
+        self._timeout = timeout
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self._workers:
+            for indices in self._batches:
+                yield to_arrays(read(self._dataset, indices, self._batchify))
+            return
+        with self._executor() as executor:
+            waiting: deque[Future[Any]] = deque()
+            for indices in self._batches:
+                waiting.append(executor.submit(read, self._dataset, indices, self._batchify))
+                if len(waiting) > self._ahead:
+                    yield to_arrays(waiting.popleft().result(self._timeout))
+            while waiting:
+                yield to_arrays(waiting.popleft().result(self._timeout))
+
+    def _executor(self) -> Executor:
+        if self._threads:
+            return ThreadPoolExecutor(self._workers)
+        return ProcessPoolExecutor(self._workers, multiprocessing.get_context("spawn"))

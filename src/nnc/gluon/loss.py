@@ -1,0 +1,176 @@
+"""Losses: one value for each sample, the mean over all axes but `batch_axis`.
+
+`loss.backward()` sums the batch; `Trainer.step(n)` divides by n.
+"""
+
+import warnings
+
+from nnc import layer_operators as layers
+from nnc import operators as ops
+from nnc.array import NDArray, array
+from nnc.errors import ShapeError
+from nnc.gluon.block import HybridBlock, check_array
+from nnc.recorder import record
+
+Operand = NDArray
+
+
+class Loss(HybridBlock):
+    """Base of losses. `weight` scales every sample, `sample_weight` each by broadcasting."""
+
+    def __init__(self, weight: float | None, batch_axis: int):
+        super().__init__()
+        self._weight = weight
+        self._batch_axis = batch_axis
+
+    def per_sample(self, loss: NDArray, sample_weight: NDArray | None) -> NDArray:
+        """Weighted, then the mean over all axes but the batch's."""
+        if sample_weight is not None:
+            loss = loss * sample_weight
+        if self._weight is not None and self._weight != 1:
+            loss = loss * self._weight
+        axes = tuple(a for a in range(loss.ndim) if a != self._batch_axis % loss.ndim)
+        return loss.mean(axes) if axes else loss
+
+    def describe(self) -> str:
+        return f"batch_axis={self._batch_axis}, w={self._weight}"
+
+
+def labels_like(name: str, label: object, prediction: NDArray) -> NDArray:
+    """The label in the shape and dtype of the prediction."""
+    check_array(name, prediction)
+    target = label if isinstance(label, NDArray) else array(label)
+    if target.size != prediction.size:
+        raise ShapeError(
+            f"{name}: expected a label of shape {prediction.shape}, given {target.shape}"
+        )
+    if target.dtype != prediction.dtype:
+        target = target.astype(prediction.dtype)
+    return target if target.shape == prediction.shape else target.reshape(prediction.shape)
+
+
+class L2Loss(Loss):
+    """`weight / 2 * (pred - label)²`."""
+
+    def __init__(self, weight: float | None = 1.0, batch_axis: int = 0):
+        super().__init__(weight, batch_axis)
+
+    def forward(
+        self, pred: NDArray, label: NDArray, sample_weight: NDArray | None = None
+    ) -> NDArray:
+        error = pred - labels_like("L2Loss", label, pred)
+        return self.per_sample(error.apply(ops.half_square), sample_weight)
+
+
+class L1Loss(Loss):
+    """`weight * |pred - label|`, with gradient 0 where they are equal."""
+
+    def __init__(self, weight: float | None = None, batch_axis: int = 0):
+        super().__init__(weight, batch_axis)
+
+    def forward(
+        self, pred: NDArray, label: NDArray, sample_weight: NDArray | None = None
+    ) -> NDArray:
+        return self.per_sample((pred - labels_like("L1Loss", label, pred)).abs(), sample_weight)
+
+
+class SigmoidBinaryCrossEntropyLoss(Loss):
+    """`max(x, 0) - x z + log(1 + exp(-|x|))` of a logit x and a label z in [0, 1].
+
+    With `from_sigmoid` the prediction is a probability p: `-(z log(p + 1e-12) + …)`. `pos_weight`
+    scales the term of positive labels.
+    """
+
+    def __init__(
+        self, from_sigmoid: bool = False, weight: float | None = None, batch_axis: int = 0
+    ):
+        super().__init__(weight, batch_axis)
+        self._operation = (
+            layers.binary_cross_entropy if from_sigmoid else layers.logit_cross_entropy
+        )
+
+    def forward(
+        self,
+        pred: NDArray,
+        label: NDArray,
+        sample_weight: NDArray | None = None,
+        pos_weight: NDArray | None = None,
+    ) -> NDArray:
+        inputs = [pred, labels_like("SigmoidBinaryCrossEntropyLoss", label, pred)]
+        if pos_weight is not None:
+            inputs.append(pos_weight)
+        loss = record(self._operation, [x.current for x in inputs])[0]
+        return self.per_sample(NDArray(loss), sample_weight)
+
+
+SigmoidBCELoss = SigmoidBinaryCrossEntropyLoss
+
+
+class SoftmaxCrossEntropyLoss(Loss):
+    """`-log_softmax(pred)[label]` along `axis`, which disappears.
+
+    Without `sparse_label` the label is a distribution over the classes. With `from_logits` the
+    prediction is already a log-probability (the opposite of TensorFlow's meaning).
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        sparse_label: bool = True,
+        from_logits: bool = False,
+        weight: float | None = None,
+        batch_axis: int = 0,
+    ):
+        super().__init__(weight, batch_axis)
+        self._axis = axis
+        self._sparse = sparse_label
+        self._from_logits = from_logits
+
+    def forward(
+        self, pred: NDArray, label: NDArray, sample_weight: NDArray | None = None
+    ) -> NDArray:
+        value = check_array("SoftmaxCrossEntropyLoss", pred).current
+        self.warn_of_softmax(value.node.operation if value.node else None)
+        if self._sparse:
+            inputs = [value, class_labels(label, pred, self._axis).current]
+        else:
+            inputs = [value, labels_like("SoftmaxCrossEntropyLoss", label, pred).current]
+        settings = (self._axis, self._from_logits)
+        operation = layers.cross_entropy if self._sparse else layers.soft_cross_entropy
+        return self.per_sample(NDArray(record(operation, inputs, settings)[0]), sample_weight)
+
+    def warn_of_softmax(self, operation: ops.Operation | None) -> None:
+        """A softmax before this loss is nearly always a mistake."""
+        if operation is layers.softmax:
+            advice = (
+                "from_logits=True expects log_softmax, not softmax"
+                if self._from_logits
+                else "remove the softmax activation (or use log_softmax and from_logits=True)"
+            )
+            warnings.warn(
+                "SoftmaxCrossEntropyLoss applies log_softmax itself, and its input is a softmax "
+                f"already, so softmax would be applied twice; {advice}",
+                stacklevel=4,
+            )
+
+
+SoftmaxCELoss = SoftmaxCrossEntropyLoss
+
+
+def class_labels(label: object, prediction: NDArray, axis: int) -> NDArray:
+    """Sparse labels as integers, in the shape of the prediction without its class axis."""
+    target = label if isinstance(label, NDArray) else array(label)
+    shape = list(prediction.shape)
+    classes = shape.pop(axis)
+    expected = tuple(shape)
+    if target.shape not in (expected, (*expected[: axis % prediction.ndim], 1)):
+        hint = "; for labels of that shape pass sparse_label=False" * (
+            target.shape == prediction.shape
+        )
+        raise ShapeError(
+            f"SoftmaxCrossEntropyLoss: expected labels of shape {expected} (one of {classes} "
+            f"classes each), given {target.shape}{hint}"
+        )
+    if target.dtype.name not in ("int32", "int64"):
+        target = target.astype("int32")
+    return target if target.shape == expected else target.reshape(expected)

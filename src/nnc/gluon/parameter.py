@@ -1,0 +1,200 @@
+"""Parameters: arrays that a trainer updates, whose shape may be known only at the first call."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from nnc import init as initializers
+from nnc.array import NDArray, check_grad_req, gradient_of
+from nnc.dtypes import FLOATS, dtype_name
+from nnc.errors import DeferredInitializationError, GradientError, ShapeError
+from nnc.init import Initializer
+from nnc.variable import Layout, Variable
+
+Shape = tuple[int, ...]
+LAYOUTS: dict[int, Layout] = {2: (1, 0), 4: (2, 3, 1, 0)}
+"""How weights lie in memory: dense [in, out], convolution [KH, KW, C, OC]."""
+
+
+class Parameter:
+    """A named array of a network.
+
+    Sizes of 0 in `shape` are unknown until the first call. `grad_req` is "write", "add" or "null".
+    """
+
+    def __init__(
+        self,
+        name: str = "weight",
+        grad_req: str = "write",
+        shape: int | Shape | None = None,
+        dtype: object = "float32",
+        lr_mult: float = 1.0,
+        wd_mult: float = 1.0,
+        init: Initializer | str | None = None,
+        allow_deferred_init: bool = False,
+        differentiable: bool = True,
+        stype: str = "default",
+        grad_stype: str = "default",
+    ):
+        self.name = name
+        self.lr_mult = lr_mult
+        self.wd_mult = wd_mult
+        self.init = init
+        self.allow_deferred_init = allow_deferred_init
+        self._shape: Shape | None = (shape,) if isinstance(shape, int) else shape
+        self._dtype = dtype_name(dtype)
+        self._grad_req = check_grad_req(grad_req if differentiable else "null")
+        self._variable: Variable | None = None
+        self._deferred: Initializer | None = None
+        """What will initialize the parameter once its shape is known."""
+
+    def __repr__(self) -> str:
+        return f"Parameter {self.name} (shape={self.shape}, dtype={self._dtype})"
+
+    @property
+    def shape(self) -> Shape | None:
+        return self._shape
+
+    @shape.setter
+    def shape(self, shape: Shape) -> None:
+        old = self._shape
+        if old is not None and (
+            len(old) != len(shape) or any(a not in (0, b) for a, b in zip(old, shape, strict=True))
+        ):
+            raise ShapeError(f"parameter '{self.name}': expected shape {old}, given {shape}")
+        self._shape = tuple(shape)
+
+    @property
+    def known(self) -> bool:
+        """Whether all sizes are."""
+        return self._shape is not None and all(size > 0 for size in self._shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(self._dtype)
+
+    @property
+    def grad_req(self) -> str:
+        return self._grad_req
+
+    @grad_req.setter
+    def grad_req(self, request: str) -> None:
+        self._grad_req = check_grad_req(request)
+        if self._variable is not None:
+            self._attach(self._variable)
+
+    def initialize(
+        self,
+        init: Initializer | str | None = None,
+        device: object = None,
+        default_init: Initializer | str | None = None,
+        force_reinit: bool = False,
+        ctx: object = None,
+    ) -> None:
+        """Fill the parameter, now or when its shape is known.
+
+        The parameter's own `init` counts first, then `init`, then `default_init`.
+        """
+        if self._variable is not None and not force_reinit:
+            warnings.warn(
+                f"parameter '{self.name}' is already initialized and keeps its values; "
+                "pass force_reinit=True to draw new ones",
+                stacklevel=2,
+            )
+            return
+        source = self.init if self.init is not None else init if init is not None else default_init
+        chosen = initializers.initializer(source) or initializers.Uniform()
+        if self.known:
+            self._fill(chosen)
+        elif self.allow_deferred_init:
+            self._deferred = chosen
+        else:
+            raise DeferredInitializationError(
+                f"parameter '{self.name}' has shape {self._shape}: give its sizes, or "
+                "allow_deferred_init=True to find them at the first call"
+            )
+
+    def finish(self, shape: Shape) -> None:
+        """The shape is known: initialize now if that was deferred."""
+        self.shape = shape
+        if self._variable is None and self._deferred is not None:
+            self._fill(self._deferred)
+
+    def _fill(self, source: Initializer) -> None:
+        assert self._shape is not None
+        self._hold(np.asarray(source(self._shape), self._dtype))
+
+    def _hold(self, values: np.ndarray[Any, Any]) -> None:
+        """Make the memory, or write into what there is."""
+        if self._variable is not None:
+            self._variable.set(values)
+            return
+        role = "state" if self._grad_req == "null" else "parameter"
+        layout = LAYOUTS.get(values.ndim) if role == "parameter" else None
+        self._variable = Variable(self.name, role, values, layout)
+        self._attach(self._variable)
+        self._deferred = None
+
+    def _attach(self, variable: Variable) -> None:
+        if self._grad_req == "null" or self._dtype not in FLOATS:
+            variable.detach_grad()
+        else:
+            variable.attach_grad(self._grad_req)
+
+    @property
+    def variable(self) -> Variable:
+        """The memory; an error says why there is none yet."""
+        if self._variable is not None:
+            return self._variable
+        if self._deferred is not None:
+            raise DeferredInitializationError(
+                f"parameter '{self.name}' has shape {self._shape}: sizes of 0 are known after the "
+                "first call of the network; call it once, or give in_units or in_channels"
+            )
+        raise DeferredInitializationError(
+            f"parameter '{self.name}' has not been initialized; call net.initialize() first"
+        )
+
+    @property
+    def initialized(self) -> bool:
+        return self._variable is not None
+
+    def data(self, device: object = None) -> NDArray:
+        """The values: an array that shows every update. `copy()` of it is a snapshot."""
+        return self.variable
+
+    def list_data(self) -> list[NDArray]:
+        return [self.data()]
+
+    def grad(self, device: object = None) -> NDArray:
+        """The gradient of the last `backward`: an array that shows every new one while it is held.
+
+        Without such an array, `step` uses the gradient and does not keep it.
+        """
+        if self._grad_req == "null":
+            raise GradientError(f"parameter '{self.name}' has no gradient: its grad_req is 'null'")
+        return gradient_of(self.variable.current)
+
+    def list_grad(self) -> list[NDArray]:
+        return [self.grad()]
+
+    def set_data(self, data: Any) -> None:
+        """Copy values of the parameter's shape, in any dtype that numpy can cast."""
+        values = data.asnumpy() if isinstance(data, NDArray) else np.asarray(data)
+        self.shape = values.shape
+        self._hold(values.astype(self._dtype, copy=False))
+
+    def zero_grad(self) -> None:
+        """Set the gradient to zeros."""
+        slot = self.variable.slot
+        if slot is not None:
+            slot.value = None
+            slot.set(slot.get(self.variable.current))
+
+    def cast(self, dtype: object) -> None:
+        """Change the dtype, keeping the values."""
+        values = self._variable.asnumpy() if self._variable is not None else None
+        self._dtype, self._variable = dtype_name(dtype), None
+        if values is not None:
+            self._hold(values.astype(self._dtype))

@@ -1,0 +1,134 @@
+"""The trainer: gradients of parameters go into an optimizer's update, in one program."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from nnc import optimizer as optimizers
+from nnc.errors import OptionError, StaleGradientError
+from nnc.execution import Run
+from nnc.gluon.parameter import Parameter
+from nnc.optimizer import Optimizer
+from nnc.recorder import flush, recorder
+from nnc.slot import Slot
+from nnc.variable import Variable
+
+
+class Trainer:
+    """Updates parameters with an optimizer: `sgd`, `nag`, `adam`, `rmsprop`, or an object.
+
+    What `record()` saw, the gradients and the updates are one compiled program for each step.
+    """
+
+    def __init__(
+        self,
+        params: Mapping[str, Parameter] | Iterable[Parameter],
+        optimizer: str | Optimizer,
+        optimizer_params: Mapping[str, Any] | None = None,
+        kvstore: object = "device",
+        compression_params: Mapping[str, Any] | None = None,
+        update_on_kvstore: bool | None = None,
+    ):
+        listed = params.values() if isinstance(params, Mapping) else params
+        self._params = list(dict.fromkeys(listed))
+        for parameter in self._params:
+            if not isinstance(parameter, Parameter):
+                raise OptionError(
+                    f"Trainer: expected parameters, given {type(parameter).__name__}; "
+                    "pass net.collect_params()"
+                )
+        self._optimizer = optimizers.create(optimizer, **(optimizer_params or {}))
+        self._scale = self._optimizer.rescale_grad
+        self._states: dict[Parameter, list[Variable]] = {}
+
+    @property
+    def optimizer(self) -> Optimizer:
+        return self._optimizer
+
+    @property
+    def learning_rate(self) -> float:
+        return self._optimizer.learning_rate
+
+    def set_learning_rate(self, lr: float) -> None:
+        self._optimizer.set_learning_rate(lr)
+
+    def allreduce_grads(self) -> None:
+        """Nothing to do: there is one device."""
+
+    def step(self, batch_size: int, ignore_stale_grad: bool = False) -> None:
+        """One update with gradients divided by `batch_size`; everything recorded is computed."""
+        self.run(batch_size, ignore_stale_grad)
+
+    update = step
+
+    @contextmanager
+    def counted(self, batch_size: float) -> Iterator[None]:
+        """One more step, unless it fails."""
+        optimizer = self._optimizer
+        optimizer.rescale_grad = self._scale / batch_size
+        optimizer.num_update += 1
+        try:
+            yield
+        except BaseException:
+            optimizer.num_update -= 1
+            raise
+
+    def run(self, batch_size: float, ignore_stale_grad: bool = False) -> Run | None:
+        """`step`, returning what was run."""
+        chosen = self.fresh_parameters(ignore_stale_grad)
+        values = {v: v.current for p in chosen for v in (p.variable, *self.states(p))}
+        writes = dict(recorder.writes)
+        try:
+            with self.counted(batch_size):
+                slots = self.record_updates(chosen)
+                run = flush(consumed=slots)
+        except BaseException:
+            recorder.writes = writes
+            for variable, value in values.items():
+                variable.undo(value)
+            raise
+        for slot in slots:
+            slot.fresh = False
+        return run
+
+    def states(self, parameter: Parameter) -> list[Variable]:
+        """The optimizer's memory for a parameter, made at its first step."""
+        if parameter not in self._states:
+            like = parameter.variable
+            zeros = np.zeros(like.shape, like.dtype)
+            self._states[parameter] = [
+                Variable(f"{parameter.name}.{name}", "state", zeros, like.layout)
+                for name in self._optimizer.states
+            ]
+        return self._states[parameter]
+
+    def fresh_parameters(self, ignore_stale_grad: bool) -> list[Parameter]:
+        """The parameters to update: those that `backward` has reached since the last step."""
+        trained = [p for p in self._params if p.grad_req != "null"]
+        stale = [p for p in trained if (slot := p.variable.slot) is None or not slot.fresh]
+        if stale and not ignore_stale_grad:
+            names = ", ".join(f"'{p.name}'" for p in stale[:5]) + ", …" * (len(stale) > 5)
+            raise StaleGradientError(
+                f"step: backward() has not computed a gradient of parameter {names} since the last "
+                "step; call loss.backward() first, or pass ignore_stale_grad=True to update only "
+                "the others"
+            )
+        return [p for p in trained if p not in stale]
+
+    def record_updates(self, parameters: list[Parameter]) -> dict[Slot, None]:
+        """Records the updates; returns the places of the gradients they take."""
+        numbers: dict[Any, Any] = {}
+        slots: dict[Slot, None] = {}
+        for p in parameters:
+            key = (p.lr_mult, p.wd_mult, p.dtype.name)
+            if key not in numbers:
+                numbers[key] = self._optimizer.numbers(*key)
+            slot = p.variable.slot
+            assert slot is not None
+            slots[slot] = None
+            self._optimizer.update(
+                slot.get(p.variable.current), p.variable, self.states(p), numbers[key]
+            )
+        return slots

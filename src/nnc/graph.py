@@ -1,0 +1,291 @@
+"""What a program is recorded as: values, the nodes that make them, and their structure.
+
+A value is in memory, or will be made by a node. Nodes point to their inputs only, so what nobody
+holds any more is never computed. A `Structure` is the part of the graph that a program computes,
+without the data: two steps with equal structures run one program.
+"""
+
+import functools
+import itertools
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import CodeType
+from typing import Any, NamedTuple, cast
+
+from numpy.typing import NDArray as NumpyArray
+from xdsl.builder import Builder
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Attribute, Block, SSAValue
+from xdsl.rewriter import InsertPoint
+from xdsl.utils.exceptions import VerifyException
+
+from nnc.dtypes import element_type, numpy_name
+from nnc.errors import ShapeError, StaleValueError
+
+Memory = NumpyArray[Any]
+Attributes = tuple[Any, ...]
+Emit = Callable[..., SSAValue | Sequence[SSAValue]]
+
+
+class Type:
+    """Shape and dtype of an array; equal types are one object, so that they hash fast."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: str):
+        self.shape = shape
+        self.dtype = dtype
+
+    def __repr__(self) -> str:
+        return f"{self.dtype}{list(self.shape)}"
+
+    def tensor(self) -> TensorType[Attribute]:
+        return TensorType(element_type(self.dtype), self.shape)
+
+
+@functools.cache
+def type_of(shape: tuple[int, ...], dtype: str) -> Type:
+    """The one `Type` of a shape and a dtype."""
+    return Type(shape, dtype)
+
+
+def tensor_to_type(attribute: Attribute) -> Type:
+    tensor = cast(TensorType[Attribute], attribute)
+    return type_of(tuple(tensor.get_shape()), numpy_name(tensor.element_type))
+
+
+class Value:
+    """One version of an array: in `memory`, or result `index` of `node`, or both while on a tape.
+
+    A value with neither was overwritten. `variable` is the variable whose memory it lies in,
+    `slot` the place for its gradient if it is a leaf.
+    """
+
+    __slots__ = ("index", "memory", "node", "slot", "type", "variable")
+
+    def __init__(
+        self, type: Type, memory: Memory | None = None, node: "Node | None" = None, index: int = 0
+    ):
+        self.type = type
+        self.memory = memory
+        self.node = node
+        self.index = index
+        self.variable: Any = None
+        self.slot: Any = None
+
+
+class Scalar(Value):
+    """A number the program is given at each call. `source` has it now, `number` had it then."""
+
+    __slots__ = ("number", "source")
+
+    def __init__(self, number: float, dtype: str, source: Callable[[], float] | None = None):
+        super().__init__(type_of((), dtype))
+        self.number = number
+        self.source = source
+
+
+class Operation:
+    """What users call an operation: a name, and how it is written in the `nn` dialect.
+
+    `emit(builder, *operands, *attributes)` inserts ops and returns their values. It is the only
+    description: shapes are inferred by emitting once for each new signature.
+    """
+
+    __slots__ = ("differentiates", "emit", "name", "signatures")
+
+    def __init__(self, emit: Emit, name: str | None = None, differentiates: bool = False):
+        self.emit = emit
+        self.name = name or emit.__name__.strip("_")
+        self.differentiates = differentiates
+        """Whether it needs the ops that led to its operands, not only their values."""
+        self.signatures: dict[Attributes, tuple[Type, ...]] = {}
+
+    def infer(self, types: Sequence[Type], attributes: Attributes) -> tuple[Type, ...]:
+        """The types of the results; an error is the user's."""
+        block = Block(arg_types=[t.tensor() for t in types])
+        try:
+            results = self.emit(Builder(InsertPoint.at_end(block)), *block.args, *attributes)
+        except VerifyException as error:
+            given = ", ".join(map(repr, types))
+            raise ShapeError(f"{self.name}({given}): {error}") from None
+        values = [results] if isinstance(results, SSAValue) else results
+        return tuple(tensor_to_type(v.type) for v in values)
+
+
+def operation(emit: Emit) -> Operation:
+    """Make an operation of the function that emits it."""
+    return Operation(emit)
+
+
+class Node:
+    """One application of an operation."""
+
+    __slots__ = ("attributes", "freed", "inputs", "operation", "serial", "site", "taped", "types")
+
+    _serial = itertools.count()
+
+    def __init__(
+        self,
+        operation: Operation,
+        inputs: tuple[Value, ...],
+        attributes: Attributes,
+        types: tuple[Type, ...],
+        taped: bool,
+    ):
+        self.operation = operation
+        self.inputs = inputs
+        self.attributes = attributes
+        self.types = types
+        self.taped = taped
+        self.freed = False
+        self.serial = next(Node._serial)
+        self.site = user_site()
+
+
+Site = tuple[CodeType, int]
+"""A place in a program: code and offset of the instruction. The line is looked up when needed."""
+
+_HERE = str(Path(__file__).parent)
+_ours: dict[CodeType, bool] = {}
+
+
+def user_site() -> Site | None:
+    """The innermost place outside this package."""
+    frame = sys._getframe(2)
+    while True:
+        code = frame.f_code
+        ours = _ours.get(code)
+        if ours is None:
+            ours = _ours[code] = code.co_filename.startswith(_HERE)
+        if not ours:
+            return code, frame.f_lasti
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+
+
+def line_of(site: Site) -> tuple[str, int]:
+    """File and line of a site."""
+    code, offset = site
+    for start, end, line in code.co_lines():
+        if start <= offset < end and line is not None:
+            return code.co_filename, line
+    return code.co_filename, code.co_firstlineno
+
+
+def make_node(
+    operation: Operation,
+    inputs: tuple[Value, ...],
+    attributes: Attributes,
+    taped: bool,
+    types: tuple[Type, ...] | None = None,
+) -> Node:
+    """A node whose result types are given, or inferred once for each signature."""
+    if types is None:
+        key = (attributes, *[v.type for v in inputs])
+        types = operation.signatures.get(key)
+        if types is None:
+            types = operation.infer([v.type for v in inputs], attributes)
+            operation.signatures[key] = types
+    return Node(operation, inputs, attributes, types, taped)
+
+
+class LeafSpec(NamedTuple):
+    """What a program must know of an argument."""
+
+    role: str
+    type: Type
+    layout: tuple[int, ...] | None
+
+
+class NodeSpec(NamedTuple):
+    """One node. Its inputs are numbers: results of nodes count from 0, leaves are `~index`."""
+
+    operation: Operation
+    attributes: Attributes
+    inputs: tuple[int, ...]
+    taped: bool
+
+
+class Structure(NamedTuple):
+    """A program without its data: hashable, and enough to build its IR."""
+
+    leaves: tuple[LeafSpec, ...]
+    nodes: tuple[NodeSpec, ...]
+    results: tuple[tuple[int, int], ...]
+    """Number of the value, and of the leaf whose memory it replaces or -1."""
+
+
+class Graph(NamedTuple):
+    """A structure and the values and nodes it was made of."""
+
+    structure: Structure
+    leaves: list[Value]
+    nodes: list[Node]
+
+
+def collect(roots: Iterable[Value], through: bool) -> list[Node]:
+    """The nodes that make `roots`, in the order they were recorded.
+
+    With `through`, values on a tape are computed again even if they are in memory: a gradient
+    needs the way from its leaves.
+    """
+    seen: set[Node] = set()
+    pending = [value.node for value in roots if value.node is not None]
+    while pending:
+        node = pending.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        for value in node.inputs:
+            if value.node is not None and (through or value.memory is None):
+                pending.append(value.node)
+    return sorted(seen, key=_serial)
+
+
+def _serial(node: Node) -> int:
+    return node.serial
+
+
+def graph_of(roots: Sequence[tuple[Value, Value | None]]) -> Graph:
+    """The graph that computes `roots`: values, each with the leaf whose memory it replaces."""
+    values = [value for value, _ in roots]
+    nodes = collect(values, through=False)
+    through = any(node.operation.differentiates for node in nodes)
+    if through:
+        nodes = collect(values, through=True)
+    first: dict[Node, int] = {}
+    count = 0
+    for node in nodes:
+        first[node] = count
+        count += len(node.types)
+    leaves: dict[Value, int] = {}
+
+    def number(value: Value) -> int:
+        if value.node is not None and (through or value.memory is None):
+            return first[value.node] + value.index
+        return ~leaves.setdefault(value, len(leaves))
+
+    specs = [
+        NodeSpec(n.operation, n.attributes, tuple([number(v) for v in n.inputs]), n.taped)
+        for n in nodes
+    ]
+    results = [(number(value), -1 if base is None else ~number(base)) for value, base in roots]
+    described = tuple([leaf_spec(leaf) for leaf in leaves])
+    return Graph(Structure(described, tuple(specs), tuple(results)), list(leaves), nodes)
+
+
+def leaf_spec(value: Value) -> LeafSpec:
+    """The description of a leaf; an overwritten value is an error."""
+    if isinstance(value, Scalar):
+        return LeafSpec("scalar", value.type, None)
+    if value.memory is None:
+        raise StaleValueError(
+            "a value recorded before was changed in place since (by trainer.step, set_data or an "
+            "assignment), so what depends on it cannot be computed; call backward() before the change"
+        )
+    if value.variable is not None:
+        return LeafSpec(value.variable.role, value.type, value.variable.layout)
+    return LeafSpec("input", value.type, None)

@@ -1,0 +1,115 @@
+"""Initial values of parameters, by numpy's generator under `nnc.random.seed`."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from nnc.errors import OptionError, ShapeError
+from nnc.graph import Memory
+from nnc.lowering.pass_specs import did_you_mean
+from nnc.random import generator
+
+Shape = tuple[int, ...]
+
+
+class Initializer:
+    """Base of initializers: `init(shape)` is an array of initial values in f64."""
+
+    def __call__(self, shape: Shape) -> Memory:
+        raise NotImplementedError
+
+
+class Constant(Initializer):
+    """One number, or an array of the parameter's shape."""
+
+    def __init__(self, value: float | Memory):
+        self.value = value
+
+    def __call__(self, shape: Shape) -> Memory:
+        return np.broadcast_to(np.asarray(self.value, np.float64), shape)
+
+
+class Zero(Constant):
+    """Zeros."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
+
+
+class One(Constant):
+    """Ones."""
+
+    def __init__(self) -> None:
+        super().__init__(1.0)
+
+
+class Uniform(Initializer):
+    """Uniform in [-scale, scale)."""
+
+    def __init__(self, scale: float = 0.07):
+        self.scale = scale
+
+    def __call__(self, shape: Shape) -> Memory:
+        return generator.numpy.uniform(-self.scale, self.scale, shape)
+
+
+class Normal(Initializer):
+    """Normal with mean 0 and standard deviation sigma."""
+
+    def __init__(self, sigma: float = 0.01):
+        self.sigma = sigma
+
+    def __call__(self, shape: Shape) -> Memory:
+        return generator.numpy.normal(0.0, self.sigma, shape)
+
+
+class Xavier(Initializer):
+    """Scale sqrt(magnitude / factor), where factor is fan_in, fan_out or their mean.
+
+    `rnd_type` "uniform" draws from [-scale, scale), "gaussian" with standard deviation scale. The
+    fans of a convolution include the area of its kernel.
+    """
+
+    def __init__(self, rnd_type: str = "uniform", factor_type: str = "avg", magnitude: float = 3):
+        self.rnd_type = chosen("rnd_type", rnd_type, ("uniform", "gaussian"))
+        self.factor_type = chosen("factor_type", factor_type, ("avg", "in", "out"))
+        self.magnitude = magnitude
+
+    def __call__(self, shape: Shape) -> Memory:
+        if len(shape) < 2:
+            raise ShapeError(f"Xavier needs a shape of two or more dimensions, given {shape}")
+        area = math.prod(shape[2:])
+        fans = {"in": shape[1] * area, "out": shape[0] * area}
+        fans["avg"] = (fans["in"] + fans["out"]) / 2
+        scale = math.sqrt(self.magnitude / fans[self.factor_type])
+        if self.rnd_type == "uniform":
+            return generator.numpy.uniform(-scale, scale, shape)
+        return generator.numpy.normal(0.0, scale, shape)
+
+
+def chosen(option: str, value: str, known: tuple[str, ...]) -> str:
+    """The value if it is one of `known`."""
+    if value not in known:
+        raise OptionError(f"{option}: no '{value}'; {did_you_mean(value, known)}")
+    return value
+
+
+NAMED: dict[str, Callable[[], Initializer]] = {
+    "zeros": Zero,
+    "zero": Zero,
+    "ones": One,
+    "one": One,
+    "uniform": Uniform,
+    "normal": Normal,
+    "xavier": Xavier,
+}
+
+
+def initializer(source: Initializer | str | float | None) -> Initializer | None:
+    """An initializer given as object, name or number."""
+    if isinstance(source, str):
+        return NAMED[chosen("initializer", source.lower(), tuple(NAMED))]()
+    if isinstance(source, int | float):
+        return Constant(source)
+    return source

@@ -1,0 +1,260 @@
+"""The operations of layers, losses and optimizers, written in the `nn` and `optim` dialects."""
+
+import math
+from typing import Any
+
+from xdsl.builder import Builder
+from xdsl.ir import SSAValue
+
+from nnc.dialects import optim
+from nnc.dialects.nn import batch_norm as norm
+from nnc.dialects.nn import contract, convolution, elementwise, normalize, pool, random, shape
+from nnc.dialects.nn.base import insert, shape_of
+from nnc.dialects.nn.elementwise import constant
+from nnc.errors import ShapeError
+from nnc.graph import Operation, operation
+from nnc.operators import (
+    Shape,
+    abs_,
+    add,
+    along,
+    axes_of,
+    check_float,
+    exp,
+    expand,
+    log,
+    multiply,
+    negative,
+    pick,
+    reduce_,
+    relu,
+    reshape,
+    rsqrt,
+    softrelu,
+    subtract,
+    to_last,
+)
+
+Pair = tuple[int, int]
+
+
+@operation
+def dense(b: Builder, x: SSAValue, weight: SSAValue, *rest: Any) -> SSAValue:
+    """`x weight^T + bias`; operands after the weight are the bias if any, and `flatten`."""
+    *bias, flatten = rest
+    given = shape_of(x)
+    if len(given) < 2:
+        raise ShapeError(f"Dense: expected a batch, shape (N, …), given shape {given}")
+    rows = (given[0], math.prod(given[1:])) if flatten else (math.prod(given[:-1]), given[-1])
+    units, width = shape_of(weight)
+    if rows[1] != width:
+        raise ShapeError(
+            f"Dense: the weight {shape_of(weight)} takes {width} inputs, given {rows[1]} "
+            f"(shape {given})"
+        )
+    if rows != given:
+        x = reshape.emit(b, x, rows)
+    y = insert(b, contract.MatmulOp(x, weight, transpose_rhs=True))
+    if bias:
+        y = insert(b, elementwise.AddOp(y, along(b, bias[0], 1, y)))
+    return y if flatten else reshape.emit(b, y, (*given[:-1], units))
+
+
+@operation
+def convolution2d(b: Builder, x: SSAValue, weight: SSAValue, *rest: Any) -> SSAValue:
+    """NCHW images with an OIHW kernel; then the bias if any, strides, padding, dilation, groups."""
+    *bias, strides, padding, dilation, groups = rest
+    images, kernel = shape_of(x), shape_of(weight)
+    if len(images) != 4 or images[1] != kernel[1] * groups:
+        raise ShapeError(
+            f"Conv2D: expected images (N, {kernel[1] * groups}, H, W), given shape {images}"
+        )
+    y = insert(
+        b,
+        convolution.Conv2DOp(
+            x,
+            weight,
+            strides=strides,
+            low=padding,
+            high=padding,
+            dilations=dilation,
+            groups=groups,
+        ),
+    )
+    return insert(b, elementwise.AddOp(y, along(b, bias[0], 1, y))) if bias else y
+
+
+def windows(
+    name: str, x: SSAValue, size: Pair, strides: Pair, padding: Pair, ceil_mode: bool
+) -> tuple[Pair, Pair, Pair, Pair]:
+    """Size, strides, low and high padding; `ceil_mode` pads on until a partial window fits."""
+    images = shape_of(x)
+    if len(images) != 4:
+        raise ShapeError(f"{name}: expected images (N, C, H, W), given shape {images}")
+    extra = [0, 0]
+    for axis in range(2):
+        rest = (images[2 + axis] + 2 * padding[axis] - size[axis]) % strides[axis]
+        extra[axis] = strides[axis] - rest if ceil_mode and rest else 0
+    return size, strides, padding, (padding[0] + extra[0], padding[1] + extra[1])
+
+
+@operation
+def max_pool(
+    b: Builder, x: SSAValue, size: Pair, strides: Pair, padding: Pair, ceil_mode: bool
+) -> SSAValue:
+    window = windows("MaxPool2D", x, size, strides, padding, ceil_mode)
+    return b.insert(pool.MaxPoolOp(x, *window)).output
+
+
+@operation
+def avg_pool(
+    b: Builder, x: SSAValue, size: Pair, strides: Pair, padding: Pair, ceil_mode: bool, all: bool
+) -> SSAValue:
+    window = windows("AvgPool2D", x, size, strides, padding, ceil_mode)
+    return insert(b, pool.AvgPoolOp(x, *window, count_include_pad=all))
+
+
+@operation
+def dropout(
+    b: Builder, x: SSAValue, key: SSAValue, counter: SSAValue, rate: float, axes: Shape
+) -> SSAValue:
+    """Along `axes` one draw serves all elements."""
+    check_float("Dropout", x)
+    if not axes:
+        return insert(b, random.DropoutOp(x, key, counter, rate))
+    sizes = tuple(1 if a in axes else size for a, size in enumerate(shape_of(x)))
+    ones = reshape.emit(b, constant(b, 1.0, x), shape_of(x))
+    ones = insert(b, shape.SliceOp(ones, [0] * len(sizes), sizes))
+    mask = insert(b, random.DropoutOp(ones, key, counter, rate))
+    return multiply.emit(b, x, mask)
+
+
+@operation
+def softmax(b: Builder, x: SSAValue, axis: int) -> SSAValue:
+    check_float("softmax", x)
+    return insert(b, normalize.SoftmaxOp(x, one_axis("softmax", x, axis)))
+
+
+@operation
+def log_softmax(b: Builder, x: SSAValue, axis: int) -> SSAValue:
+    check_float("log_softmax", x)
+    return insert(b, normalize.LogSoftmaxOp(x, one_axis("log_softmax", x, axis)))
+
+
+def one_axis(name: str, x: SSAValue, axis: int) -> int:
+    [chosen] = axes_of(name, axis, len(shape_of(x)))
+    return chosen
+
+
+@operation
+def cross_entropy(
+    b: Builder, x: SSAValue, labels: SSAValue, axis: int, from_logits: bool
+) -> SSAValue:
+    """`-log_softmax(x)[label]` along the axis, which disappears."""
+    check_float("SoftmaxCrossEntropyLoss", x)
+    if from_logits:
+        return negative.emit(b, pick.emit(b, x, labels, axis))
+    return b.insert(normalize.CrossEntropyOp(to_last(b, x, axis), labels)).nll
+
+
+@operation
+def soft_cross_entropy(
+    b: Builder, x: SSAValue, labels: SSAValue, axis: int, from_logits: bool
+) -> SSAValue:
+    """`-sum(labels * log_softmax(x))` along the axis, which is kept with size 1."""
+    if not from_logits:
+        x = log_softmax.emit(b, x, axis)
+    return negative.emit(b, reduce_.emit(b, multiply.emit(b, x, labels), "sum", axis, True))
+
+
+@operation
+def logit_cross_entropy(b: Builder, x: SSAValue, z: SSAValue, *pos_weight: SSAValue) -> SSAValue:
+    """`max(x, 0) - x z + log(1 + exp(-|x|))`; with a weight, `x - x z + w' log(1 + exp(-x))`.
+
+    There w' is `1 + (pos_weight - 1) z`.
+    """
+    product = multiply.emit(b, x, z)
+    if not pos_weight:
+        decay = exp.emit(b, negative.emit(b, abs_.emit(b, x)))
+        tail = log.emit(b, add.emit(b, decay, constant(b, 1.0, x)))
+        return add.emit(b, subtract.emit(b, relu.emit(b, x), product), tail)
+    one = constant(b, 1.0, x)
+    more = multiply.emit(b, subtract.emit(b, expand(b, pos_weight[0], shape_of(x)), one), z)
+    tail = multiply.emit(b, add.emit(b, one, more), softrelu.emit(b, negative.emit(b, x)))
+    return add.emit(b, subtract.emit(b, x, product), tail)
+
+
+@operation
+def binary_cross_entropy(b: Builder, p: SSAValue, z: SSAValue, *pos_weight: SSAValue) -> SSAValue:
+    """`-(w z log(p + 1e-12) + (1 - z) log(1 - p + 1e-12))`."""
+    tiny, one = constant(b, 1e-12, p), constant(b, 1.0, p)
+    positive = multiply.emit(b, z, log.emit(b, add.emit(b, p, tiny)))
+    if pos_weight:
+        positive = multiply.emit(b, positive, pos_weight[0])
+    rest = log.emit(b, add.emit(b, subtract.emit(b, one, p), tiny))
+    negative_term = multiply.emit(b, subtract.emit(b, one, z), rest)
+    return negative.emit(b, add.emit(b, positive, negative_term))
+
+
+@operation
+def batch_norm(
+    b: Builder, x: SSAValue, gamma: SSAValue, beta: SSAValue, axis: int, epsilon: float
+) -> list[SSAValue]:
+    """The normalized array, and the batch's mean and biased variance along the axis."""
+    swapped = swap_axes(b, x, 1, one_axis("BatchNorm", x, axis))
+    op = b.insert(norm.BatchNormOp(swapped, gamma, beta, epsilon))
+    y = swap_axes(b, op.output, 1, one_axis("BatchNorm", x, axis))
+    return [y, op.mean, op.variance]
+
+
+def swap_axes(b: Builder, x: SSAValue, first: int, second: int) -> SSAValue:
+    order = list(range(len(shape_of(x))))
+    order[first], order[second] = second, first
+    return x if first == second else insert(b, shape.TransposeOp(x, order))
+
+
+@operation
+def batch_norm_inference(
+    b: Builder,
+    x: SSAValue,
+    gamma: SSAValue,
+    beta: SSAValue,
+    mean: SSAValue,
+    variance: SSAValue,
+    axis: int,
+    epsilon: float,
+) -> SSAValue:
+    """`gamma * (x - mean) / sqrt(variance + epsilon) + beta` with given statistics."""
+    axis = one_axis("BatchNorm", x, axis)
+    deviation = rsqrt.emit(b, add.emit(b, variance, constant(b, epsilon, variance)))
+    scale = multiply.emit(b, gamma, deviation)
+    centred = subtract.emit(b, x, along(b, mean, axis, x))
+    return add.emit(b, multiply.emit(b, centred, along(b, scale, axis, x)), along(b, beta, axis, x))
+
+
+@operation
+def blend(b: Builder, old: SSAValue, new: SSAValue, momentum: float) -> SSAValue:
+    """`momentum * old + (1 - momentum) * new`."""
+    kept = multiply.emit(b, old, constant(b, momentum, old))
+    return add.emit(b, kept, multiply.emit(b, new, constant(b, 1 - momentum, new)))
+
+
+def optimizer_update(name: str, kind: type[optim.Update]) -> Operation:
+    """Operands are gradient, parameter, states, scalars and the bound if the gradient is clipped."""
+
+    def emit(b: Builder, grad: SSAValue, param: SSAValue, *rest: Any) -> list[SSAValue]:
+        *others, clips, constants = rest
+        clip = others.pop() if clips else None
+        count = len(kind.STATES)
+        op = kind(grad, param, others[:count], others[count:], clip, **dict(constants))
+        return list(b.insert(op).results)
+
+    return Operation(emit, name)
+
+
+sgd_update = optimizer_update("sgd_update", optim.SgdOp)
+momentum_update = optimizer_update("momentum_update", optim.MomentumOp)
+nag_update = optimizer_update("nag_update", optim.NagOp)
+adam_update = optimizer_update("adam_update", optim.AdamOp)
+rmsprop_update = optimizer_update("rmsprop_update", optim.RmspropOp)
+rmsprop_centered_update = optimizer_update("rmsprop_centered_update", optim.RmspropCenteredOp)

@@ -1,0 +1,155 @@
+"""From a structure to a module of level 1: the program `main`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from xdsl.builder import Builder
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    FileLineColLoc,
+    IntAttr,
+    LocationAttr,
+    ModuleOp,
+    StringAttr,
+    UnknownLoc,
+)
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.rewriter import InsertPoint
+
+from nnc import operators as ops
+from nnc.dialects.nn.base import insert
+from nnc.dialects.nn.elementwise import AddOp, constant
+from nnc.dialects.nn.reverse import NotDifferentiableError, differentiable_ops, pull_back
+from nnc.dialects.syntax import array
+from nnc.errors import GradientError
+from nnc.graph import Graph, LeafSpec, NodeSpec, Site, Structure, line_of
+from nnc.lowering.program import Program, Result, identifier, place
+
+
+class Names(NamedTuple):
+    """What people call the arguments and results, and the lines that nodes come from."""
+
+    leaves: tuple[str, ...]
+    results: tuple[str, ...]
+    sites: tuple[Site | None, ...]
+
+
+def names_of(graph: Graph) -> Names:
+    """The names in a graph, made unique."""
+    counts: dict[str, int] = {}
+
+    def unique(name: str) -> str:
+        counts[name] = counts.get(name, 0) + 1
+        return name if counts[name] == 1 else unique(f"{name}_{counts[name]}")
+
+    leaves = tuple(
+        unique(value.variable.name if value.variable is not None else spec.role)
+        for value, spec in zip(graph.leaves, graph.structure.leaves, strict=True)
+    )
+    results = tuple(unique("output") for _ in graph.structure.results)
+    return Names(leaves, results, tuple(n.site for n in graph.nodes))
+
+
+def module_of(structure: Structure, names: Names) -> ModuleOp:
+    """An argument for each leaf, the ops of each node, a result for each root."""
+    return _ModuleBuilder(structure, names).build()
+
+
+class _ModuleBuilder:
+    def __init__(self, structure: Structure, names: Names):
+        self.structure = structure
+        self.names = names
+        types = [leaf.type.tensor() for leaf in structure.leaves]
+        self.block = Block([func.ReturnOp()], arg_types=types)
+        self.program = Program(func.FuncOp("main", (types, []), Region(self.block)))
+        self.values: list[SSAValue] = []
+        """The results of all nodes so far."""
+        self.untaped: set[Operation] = set()
+        """Ops that gradients do not flow through."""
+
+    def build(self) -> ModuleOp:
+        structure, names = self.structure, self.names
+        described = map(leaf_attributes, structure.leaves, names.leaves)
+        self.program.set_attributes(list(described))
+        for argument, name in zip(self.block.args, names.leaves, strict=True):
+            argument.name_hint = identifier(name)
+        for spec, site in zip(structure.nodes, names.sites, strict=True):
+            self.values += self.node(spec, location_of(site))
+        results = zip(structure.results, names.results, strict=True)
+        self.program.set_results(
+            [
+                Result(self.operand(number), name, tied if tied >= 0 else None)
+                for (number, tied), name in results
+            ]
+        )
+        return ModuleOp([self.program.function])
+
+    def operand(self, number: int) -> SSAValue:
+        """The value with this number: results count from 0, leaves are `~index`."""
+        return self.values[number] if number >= 0 else self.block.args[~number]
+
+    def node(self, spec: NodeSpec, location: LocationAttr) -> Sequence[SSAValue]:
+        """The results of one node, written before the program's return."""
+
+        def describe(op: Operation) -> None:
+            op.location = location
+            if not spec.taped:
+                self.untaped.add(op)
+
+        b = Builder(InsertPoint.before(self.program.end), operation_insertion_handler=[describe])
+        operands = [self.operand(number) for number in spec.inputs]
+        if spec.operation is ops.gradient:
+            return self.gradient(b, operands, *spec.attributes)
+        results = spec.operation.emit(b, *operands, *spec.attributes)
+        return [results] if isinstance(results, SSAValue) else results
+
+    def gradient(
+        self, b: Builder, operands: Sequence[SSAValue], heads: int, weighted: bool
+    ) -> Sequence[SSAValue]:
+        """The gradients of the heads' sum, or of their sum weighted by cotangents.
+
+        Operands are the heads, their cotangents if `weighted`, and what is differentiated by.
+        """
+        first = heads * (1 + weighted)
+        taped = [op for op in self.block.ops if op not in self.untaped][:-1]
+        # Decomposing an op replaces its results; the return keeps hold of them.
+        end = self.program.end
+        end.operands = [*operands, *self.values]
+        try:
+            tape = differentiable_ops(taped, operands[first:])
+        except NotDifferentiableError as error:
+            raise GradientError(f"{error}{place(error.op)}") from None
+        operands = end.operands[: len(operands)]
+        self.values = list(end.operands[len(operands) :])
+        end.operands = []
+        seeds: dict[SSAValue, SSAValue] = {}
+        for i, head in enumerate(operands[:heads]):
+            seed = operands[heads + i] if weighted else constant(b, 1.0, head)
+            seeds[head] = insert(b, AddOp(seeds[head], seed)) if head in seeds else seed
+        wrt = operands[first:]
+        found = pull_back(b, tape, seeds, wrt)
+        return [
+            constant(b, 0.0, value) if g is None else g for g, value in zip(found, wrt, strict=True)
+        ]
+
+
+def leaf_attributes(leaf: LeafSpec, name: str) -> dict[str, Attribute]:
+    """The argument attributes of docs/design.md."""
+    attributes: dict[str, Attribute] = {
+        "nnc.name": StringAttr(name),
+        "nnc.role": StringAttr(leaf.role),
+    }
+    if leaf.layout is not None:
+        attributes["nnc.layout"] = array(leaf.layout)
+    return attributes
+
+
+def location_of(site: Site | None) -> LocationAttr:
+    """The user's line, with the file as seen from the working directory."""
+    if site is None:
+        return UnknownLoc()
+    file, line = line_of(site)
+    path = Path(file)
+    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name
+    return FileLineColLoc(StringAttr(str(shown)), IntAttr(line), IntAttr(0))

@@ -1,0 +1,273 @@
+"""Functions on arrays, named as in numpy and MXNet."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from nnc import operators as ops
+from nnc.array import NDArray, array, as_value, cast_value
+from nnc.dtypes import dtype_name
+from nnc.errors import ShapeError
+from nnc.graph import Operation
+from nnc.recorder import flush, record
+
+Shape = int | Sequence[int]
+Axis = int | tuple[int, ...] | None
+
+__all__ = ["NDArray", "array"]
+
+
+def as_array(x: Any) -> NDArray:
+    return x if isinstance(x, NDArray) else array(x)
+
+
+def full(shape: Shape, val: float, dtype: object = "float32", ctx: object = None) -> NDArray:
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    return NDArray(record(ops.full, [], (sizes, val, dtype_name(dtype)))[0])
+
+
+def zeros(shape: Shape, dtype: object = "float32", ctx: object = None) -> NDArray:
+    return full(shape, 0, dtype)
+
+
+def ones(shape: Shape, dtype: object = "float32", ctx: object = None) -> NDArray:
+    return full(shape, 1, dtype)
+
+
+def zeros_like(x: NDArray) -> NDArray:
+    return full(x.shape, 0, x.dtype)
+
+
+def ones_like(x: NDArray) -> NDArray:
+    return full(x.shape, 1, x.dtype)
+
+
+def arange(
+    start: float, stop: float | None = None, step: float = 1.0, dtype: object = "float32"
+) -> NDArray:
+    import numpy as np
+
+    bounds = (0, start) if stop is None else (start, stop)
+    return array(np.arange(*bounds, step), dtype)
+
+
+def _binary(operation: Operation, x: Any, y: Any) -> NDArray:
+    first = x if isinstance(x, NDArray) else as_array(y)
+    return first.combine(operation, x, y)
+
+
+def add(x: Any, y: Any) -> NDArray:
+    return _binary(ops.add, x, y)
+
+
+def subtract(x: Any, y: Any) -> NDArray:
+    return _binary(ops.subtract, x, y)
+
+
+def multiply(x: Any, y: Any) -> NDArray:
+    return _binary(ops.multiply, x, y)
+
+
+def divide(x: Any, y: Any) -> NDArray:
+    return as_array(x) / y
+
+
+def power(x: Any, y: Any) -> NDArray:
+    return as_array(x) ** y
+
+
+def maximum(x: Any, y: Any) -> NDArray:
+    """The larger of each pair; of equal elements the first has the gradient."""
+    return _binary(ops.maximum, x, y)
+
+
+def minimum(x: Any, y: Any) -> NDArray:
+    return _binary(ops.minimum, x, y)
+
+
+def where(condition: Any, x: Any, y: Any) -> NDArray:
+    mask = as_array(condition).current
+    a = as_value(x, y.dtype.name if isinstance(y, NDArray) else "float32")
+    b = as_value(y, a.type.dtype)
+    return NDArray(record(ops.where, [mask, a, cast_value(b, a.type.dtype)])[0])
+
+
+def negative(x: NDArray) -> NDArray:
+    return -x
+
+
+def abs(x: NDArray) -> NDArray:
+    return x.abs()
+
+
+def exp(x: NDArray) -> NDArray:
+    return x.exp()
+
+
+def log(x: NDArray) -> NDArray:
+    return x.log()
+
+
+def sqrt(x: NDArray) -> NDArray:
+    return x.sqrt()
+
+
+def rsqrt(x: NDArray) -> NDArray:
+    return x.apply(ops.rsqrt)
+
+
+def square(x: NDArray) -> NDArray:
+    return x.square()
+
+
+def sin(x: NDArray) -> NDArray:
+    return x.apply(ops.sin)
+
+
+def cos(x: NDArray) -> NDArray:
+    return x.apply(ops.cos)
+
+
+def erf(x: NDArray) -> NDArray:
+    return x.apply(ops.erf)
+
+
+def tanh(x: NDArray) -> NDArray:
+    return x.tanh()
+
+
+def sigmoid(x: NDArray) -> NDArray:
+    return x.sigmoid()
+
+
+def sign(x: NDArray) -> NDArray:
+    return x.apply(ops.sign)
+
+
+def relu(x: NDArray) -> NDArray:
+    return x.relu()
+
+
+def gelu(x: NDArray) -> NDArray:
+    return x.apply(ops.gelu)
+
+
+def silu(x: NDArray) -> NDArray:
+    return x.apply(ops.silu)
+
+
+def clip(x: NDArray, a_min: float, a_max: float) -> NDArray:
+    return x.clip(a_min, a_max)
+
+
+def softmax(x: NDArray, axis: int = -1) -> NDArray:
+    return x.softmax(axis)
+
+
+def log_softmax(x: NDArray, axis: int = -1) -> NDArray:
+    return x.log_softmax(axis)
+
+
+def sum(x: NDArray, axis: Axis = None, keepdims: bool = False) -> NDArray:
+    return x.sum(axis, keepdims)
+
+
+def mean(x: NDArray, axis: Axis = None, keepdims: bool = False) -> NDArray:
+    return x.mean(axis, keepdims)
+
+
+def max(x: NDArray, axis: Axis = None, keepdims: bool = False) -> NDArray:
+    return x.max(axis, keepdims)
+
+
+def min(x: NDArray, axis: Axis = None, keepdims: bool = False) -> NDArray:
+    return x.min(axis, keepdims)
+
+
+def prod(x: NDArray, axis: Axis = None, keepdims: bool = False) -> NDArray:
+    return x.prod(axis, keepdims)
+
+
+def argmax(x: NDArray, axis: int | None = None) -> NDArray:
+    return x.argmax(axis)
+
+
+def cumsum(x: NDArray, axis: int = 0) -> NDArray:
+    return x.apply(ops.cumsum, axis)
+
+
+def reshape(x: NDArray, shape: Sequence[int]) -> NDArray:
+    return x.reshape(shape)
+
+
+def transpose(x: NDArray, axes: Sequence[int] = ()) -> NDArray:
+    return x.transpose(*axes)
+
+
+def broadcast_to(x: NDArray, shape: Sequence[int]) -> NDArray:
+    return x.broadcast_to(tuple(shape))
+
+
+def expand_dims(x: NDArray, axis: int) -> NDArray:
+    return x.expand_dims(axis)
+
+
+def squeeze(x: NDArray, axis: Axis = None) -> NDArray:
+    return x.squeeze(axis)
+
+
+def concat(*arrays: NDArray, dim: int = 1) -> NDArray:
+    """The arrays one after the other along axis `dim`."""
+    return NDArray(record(ops.concat, [x.current for x in arrays], (dim,))[0])
+
+
+def concatenate(arrays: Sequence[NDArray], axis: int = 0) -> NDArray:
+    return concat(*arrays, dim=axis)
+
+
+def stack(*arrays: Any, axis: int = 0) -> NDArray:
+    """The arrays along a new axis."""
+    listed = arrays[0] if len(arrays) == 1 and not isinstance(arrays[0], NDArray) else arrays
+    return concat(*[x.expand_dims(axis) for x in listed], dim=axis)
+
+
+def split(x: NDArray, num_outputs: int, axis: int = 1) -> list[NDArray]:
+    """Equal parts along an axis."""
+    size = x.shape[axis]
+    if size % num_outputs:
+        raise ShapeError(f"split: {size} elements cannot be divided into {num_outputs} parts")
+    part, before = size // num_outputs, (slice(None),) * (axis % x.ndim)
+    return [x[(*before, slice(i, i + part))] for i in range(0, size, part)]
+
+
+def matmul(x: NDArray, y: NDArray) -> NDArray:
+    return x @ y
+
+
+def dot(x: NDArray, y: NDArray) -> NDArray:
+    """The product over the last axis of `x` and the first of `y`."""
+    if x.ndim <= 2 and y.ndim <= 2:
+        return x @ y
+    rows, columns = x.reshape(-1, x.shape[-1]), y.reshape(y.shape[0], -1)
+    return (rows @ columns).reshape(*x.shape[:-1], *y.shape[1:])
+
+
+def batch_dot(x: NDArray, y: NDArray) -> NDArray:
+    return x @ y
+
+
+def take(x: NDArray, indices: Any, axis: int = 0) -> NDArray:
+    return x.take(indices, axis)
+
+
+def pick(x: NDArray, index: Any, axis: int = -1) -> NDArray:
+    """The element at `index` along an axis, which disappears."""
+    return NDArray(record(ops.pick, [x.current, array(index, "int32").current], (axis,))[0])
+
+
+def one_hot(indices: Any, depth: int, dtype: object = "float32") -> NDArray:
+    return array(indices, "int32").apply(ops.one_hot, depth, dtype_name(dtype))
+
+
+def waitall() -> None:
+    """Compute everything that was recorded."""
+    flush()

@@ -1,0 +1,69 @@
+"""Random numbers: one seed, a counter that moves on at each draw, and numpy for initial weights."""
+
+import threading
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnc import operators as ops
+from nnc.array import NDArray
+from nnc.dtypes import dtype_name
+from nnc.graph import Scalar, type_of
+from nnc.recorder import record
+
+Shape = int | Sequence[int]
+
+
+class Generator:
+    """The process's random state: a key, and how many draws have been recorded."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.seed(np.random.SeedSequence().entropy or 0)
+
+    def seed(self, value: int) -> None:
+        sequence = np.random.SeedSequence(value)
+        self.key = int(sequence.generate_state(1, np.uint64)[0] >> 1)
+        self.counter = 0
+        self.numpy = np.random.default_rng(sequence)
+
+    def next_counter(self) -> int:
+        with self.lock:
+            self.counter += 1
+            return self.counter
+
+    def state(self) -> tuple[Scalar, Scalar]:
+        """Key and counter of a new draw, as program arguments."""
+        counter = self.next_counter()
+        return (
+            Scalar(self.key, "int64", lambda: self.key),
+            Scalar(counter, "int64", self.next_counter),
+        )
+
+
+generator = Generator()
+
+
+def seed(seed_state: int) -> None:
+    """Start all random numbers anew: initial weights, dropout, draws and shuffles."""
+    generator.seed(seed_state)
+
+
+def uniform(
+    low: float = 0.0, high: float = 1.0, shape: Shape = (), dtype: object = "float32"
+) -> NDArray:
+    """Draws from [low, high)."""
+    return draw(ops.uniform, shape, dtype) * (high - low) + low
+
+
+def normal(
+    loc: float = 0.0, scale: float = 1.0, shape: Shape = (), dtype: object = "float32"
+) -> NDArray:
+    """Draws from a normal distribution."""
+    return draw(ops.normal, shape, dtype) * scale + loc
+
+
+def draw(operation: "ops.Operation", shape: Shape, dtype: object) -> NDArray:
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    type = type_of(sizes, dtype_name(dtype))
+    return NDArray(record(operation, generator.state(), (type.shape, type.dtype))[0])

@@ -1,0 +1,107 @@
+"""What this thread has recorded and not yet computed, and when it is computed.
+
+`record` makes nodes. `flush` computes, in one program, the values of all arrays that are still
+held, the new values of variables and the gradients that wait; nothing else is computed.
+"""
+
+import threading
+import weakref
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from nnc.execution import Run, execute
+from nnc.graph import Attributes, Operation, Type, Value, graph_of, make_node
+
+if TYPE_CHECKING:
+    from nnc.array import NDArray, Slot, Variable
+
+NODE_CAP = 5000
+"""Nodes recorded before they are computed without being asked for."""
+
+
+class Recorder(threading.local):
+    """The state of one thread."""
+
+    def __init__(self) -> None:
+        self.recording = False
+        self.training = False
+        self.nodes = 0
+        self.handles: list[weakref.ref[NDArray]] = []
+        """Arrays made since the last flush."""
+        self.writes: dict[Variable, Value] = {}
+        """Variables with a new value, and the value in their memory that it replaces."""
+        self.slots: list[Slot] = []
+        """Places of gradients that wait."""
+        self.freed: list[Value] = []
+        """Values of tapes that have been used."""
+
+
+recorder = Recorder()
+
+
+def record(
+    operation: Operation,
+    inputs: Sequence[Value],
+    attributes: Attributes = (),
+    *,
+    types: tuple[Type, ...] | None = None,
+    taped: bool | None = None,
+) -> list[Value]:
+    """The results of an operation, not computed yet. Errors in shapes and dtypes are raised here."""
+    if recorder.nodes >= NODE_CAP:
+        flush()
+    taped = recorder.recording if taped is None else taped
+    node = make_node(operation, tuple(inputs), attributes, taped, types)
+    recorder.nodes += 1
+    return [Value(type, None, node, index) for index, type in enumerate(node.types)]
+
+
+def flush(consumed: Collection["Slot"] = ()) -> Run | None:
+    """Compute everything that waits. `consumed` gradients are kept only where they are held."""
+    roots = waiting(consumed)
+    run = None
+    if roots:
+        graph = graph_of(list(roots.items()))
+        run = execute(graph)
+        commit(roots, run.results)
+    for slot in recorder.slots:
+        slot.drop_if_pending()
+    forget()
+    return run
+
+
+def waiting(consumed: Collection["Slot"]) -> dict[Value, Value | None]:
+    """The values to compute, with the value each replaces in memory."""
+    roots: dict[Value, Value | None] = {}
+    for reference in recorder.handles:
+        handle = reference()
+        if handle is not None and (value := handle.current).memory is None:
+            roots[value] = None
+    for slot in recorder.slots:
+        if slot.pending is not None and (slot not in consumed or slot.request == "add"):
+            roots[slot.pending] = None
+    for variable, base in recorder.writes.items():
+        roots[variable.current] = base
+    return roots
+
+
+def commit(roots: dict[Value, Value | None], results: Sequence[Any]) -> None:
+    """Give the values their memory. They leave the graph unless a tape still needs them."""
+    for value, memory in zip(roots, results, strict=True):
+        value.memory = memory
+        if value.node is not None and (not value.node.taped or value.node.freed):
+            value.node = None
+    for variable, base in recorder.writes.items():
+        variable.overwritten(base)
+
+
+def forget() -> None:
+    """Forget what was recorded; what is held stays."""
+    recorder.nodes = 0
+    recorder.handles = []
+    recorder.writes = {}
+    recorder.slots = []
+    for value in recorder.freed:
+        if value.memory is not None:
+            value.node = None
+    recorder.freed = []

@@ -1,0 +1,61 @@
+"""The place for the gradient of a leaf."""
+
+import weakref
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnc.errors import GradientError
+from nnc.graph import Value
+
+if TYPE_CHECKING:
+    from nnc.array import NDArray
+
+
+class Slot:
+    """Where `backward` leaves a gradient; `request` is "write" or "add".
+
+    The gradient stays a recorded value until it is read, held, or its inputs are overwritten.
+    """
+
+    __slots__ = ("fresh", "handle", "lost", "name", "request", "value")
+
+    def __init__(self, request: str, name: str = "an array"):
+        self.request = request
+        self.name = name
+        self.value: Value | None = None
+        self.fresh = False
+        """Whether `backward` has run since the last step."""
+        self.lost = False
+        self.handle: weakref.ref[NDArray] | None = None
+        """The array that shows the gradient, if anybody holds it."""
+
+    @property
+    def pending(self) -> Value | None:
+        """The gradient if it is not computed yet."""
+        return self.value if self.value is not None and self.value.memory is None else None
+
+    def set(self, value: Value) -> None:
+        """A new gradient."""
+        self.value = value
+        self.lost = False
+        held = self.handle() if self.handle else None
+        if held is not None:
+            held.show(value)
+
+    def drop_if_pending(self) -> None:
+        """Called after a flush: what is still not computed never will be."""
+        if self.pending is not None:
+            self.value = None
+            self.lost = True
+
+    def get(self, leaf: Value) -> Value:
+        """The gradient, zeros before the first `backward`."""
+        if self.lost:
+            raise GradientError(
+                f"the gradient of {self.name} went straight into the update of step() and was not "
+                "kept; call grad() before step() and hold the array it returns"
+            )
+        if self.value is None:
+            self.value = Value(leaf.type, np.zeros(leaf.type.shape, leaf.type.dtype))
+        return self.value

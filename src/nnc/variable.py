@@ -1,0 +1,92 @@
+"""Memory that outlives programs: parameters, optimizer state, running statistics."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from nnc.array import NDArray
+from nnc.errors import ShapeError
+from nnc.graph import Memory, Value, type_of
+from nnc.recorder import flush, recorder
+from nnc.runtime.arguments import aligned_copy
+from nnc.slot import Slot
+
+Layout = tuple[int, ...]
+
+
+def logical(memory: Memory, layout: Layout | None) -> Memory:
+    """The array as users see it, given as it lies in memory: dimension i holds `layout[i]`."""
+    return memory if layout is None else memory.transpose(np.argsort(layout))
+
+
+class Variable(NDArray):
+    """An array with one place in memory. A new value replaces it there, when it is computed."""
+
+    __slots__ = ("layout", "name", "place", "role")
+
+    def __init__(self, name: str, role: str, data: Memory, layout: Layout | None = None):
+        place = aligned_copy(data if layout is None else data.transpose(layout))
+        super().__init__(Value(type_of(data.shape, data.dtype.name), logical(place, layout)))
+        self.name = name
+        self.role = role
+        self.layout = layout
+        self.place = place
+        """The memory, in its own order of dimensions."""
+        self._value.variable = self
+
+    def attach_grad(self, grad_req: str = "write") -> None:
+        super().attach_grad(grad_req)
+        self._value.variable = self
+        if self._value.slot is not None:
+            self._value.slot.name = f"parameter '{self.name}'"
+
+    def detach_grad(self) -> None:
+        """Without a gradient."""
+        self._value.slot = None
+
+    @property
+    def slot(self) -> Slot | None:
+        return self._value.slot
+
+    def assign(self, value: Value) -> None:
+        """Replace the contents by a value that is not computed yet."""
+        self.check_in_place()
+        self.update(value)
+
+    def update(self, value: Value) -> None:
+        """`assign` without the check: what a training step does."""
+        recorder.writes.setdefault(self, self._value)
+        value.slot = self._value.slot
+        self._value = value
+
+    def undo(self, value: Value) -> None:
+        """Back to an earlier value that is still there."""
+        self._value = value
+
+    def overwritten(self, base: Value) -> None:
+        """The new value has been computed into the memory of `base`."""
+        base.memory, value = None, self._value
+        value.memory = logical(self.place, self.layout)
+        value.variable = self
+        value.node = None
+
+    def change(self, write: Callable[[Memory], None]) -> None:
+        self.check_in_place()
+        memory = self.memory()
+        flush()
+        write(memory)
+        base = self._value
+        self._value = Value(base.type)
+        self._value.slot = base.slot
+        self.overwritten(base)
+
+    def set(self, data: Any) -> None:
+        """Copy data of the same shape into the memory."""
+        new = data.memory() if isinstance(data, NDArray) else np.asarray(data)
+        if new.shape != self.shape:
+            raise ShapeError(f"'{self.name}': expected shape {self.shape}, given {new.shape}")
+        self.change(lambda memory: np.copyto(memory, new))
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.asnumpy().__dlpack__(**options)
