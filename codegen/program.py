@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from xdsl.dialects.builtin import ModuleOp, VectorType
 
 from nnc.codegen.artifact import Unit
-from nnc.codegen.functions import KernelPrinter, Program, callees, kernels_of
+from nnc.codegen.functions import Program, callees, kernels_of
 from nnc.codegen.helpers import Helpers
 from nnc.codegen.host import HostPrinter, comment
 from nnc.codegen.interface import Host, host_of
 from nnc.codegen.names import Names
 from nnc.codegen.places import distinct_arguments
 from nnc.codegen.report import header
+from nnc.codegen.tasks import TaskPrinter
 from nnc.codegen.tiles import grid
 from nnc.codegen.writer import Writer
 from nnc.dialects import kernel
@@ -118,12 +119,12 @@ class CProgram:
         out.line(comment(header(function, name)))
         if function.private:
             prefix = "static __attribute__((noinline)) " if self.target.lanes > 1 else "static "
-        KernelPrinter(self.program, function, out, helpers).print(prefix)
+        TaskPrinter(self.program, function, out, helpers).print(prefix)
         out.line()
 
     def declare(self, functions: Sequence[kernel.FuncOp], out: Writer, helpers: Helpers) -> None:
         for function in functions:
-            printer = KernelPrinter(self.program, function, Writer(), helpers)
+            printer = TaskPrinter(self.program, function, Writer(), helpers)
             out.line(f"{printer.signature()};")
         if functions:
             out.line()
