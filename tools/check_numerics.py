@@ -14,9 +14,10 @@ import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
+from xdsl.printer import Printer
 from xdsl.utils.exceptions import DiagnosticException
 
-from nnc.dialects.kernel import FuncOp
+from nnc.dialects.kernel import CallOp, FuncOp
 from nnc.tools.programs import Array, evaluate
 
 Results = dict[str, Array]
@@ -136,19 +137,33 @@ def kernels(module: ModuleOp) -> dict[str, FuncOp]:
 
 
 def with_kernel(module: ModuleOp, new: dict[str, FuncOp], name: str) -> ModuleOp:
-    """A copy of `module` with kernel `name`, and what only the new module has, from `new`."""
+    """A copy of `module` with kernel `name`, and the micro-kernels it calls, from `new`."""
     copy = module.clone()
     old = kernels(copy)
-    if name in old:
-        old[name].detach()
-        old[name].erase()
-    added = [key for key in new if key == name or key not in old]
-    copy.body.block.add_ops([new[key].clone() for key in added])
+    for key in with_callees(new, name):
+        if key in old:
+            old[key].detach()
+            old[key].erase()
+        copy.body.block.add_op(new[key].clone())
     return copy
+
+
+def with_callees(functions: dict[str, FuncOp], name: str) -> list[str]:
+    """`name` and all it calls, directly or not."""
+    reached = [name]
+    for one in reached:
+        calls = (op for op in functions[one].walk() if isinstance(op, CallOp))
+        reached += dict.fromkeys(
+            callee for op in calls if (callee := op.callee.string_value()) not in reached
+        )
+    return reached
 
 
 def reproducer(module: ModuleOp, one: ModulePass) -> str:
     """Leave `module` in a file of the working directory; say how to run the pass on it."""
     path = Path(f"reproducer-{one.name}.mlir")
-    path.write_text(f"// RUN: nnc-opt %s -p '{one}'\n{module}\n")
+    with path.open("w") as file:
+        file.write(f"// RUN: nnc-opt %s -p '{one}'\n")
+        Printer(file).print_op(module)
+        file.write("\n")
     return f"the module before it: {path}; run nnc-opt {path} -p '{one}'"
