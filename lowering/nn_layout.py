@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from xdsl.builder import Builder
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, TensorType
+from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, TensorType
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -145,4 +145,4 @@ def replace(
 def size_of(op: Operation) -> Sequence[int] | None:
     """The property `size` of the gradients."""
     size = op.properties.get("size")
-    return None if size is None else integers(size)
+    return integers(size) if isinstance(size, DenseArrayBase) else None

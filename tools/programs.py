@@ -1,7 +1,7 @@
 """A program as numbers: arguments drawn or given by name, results by name, at every level.
 
 Names and logical shapes stay the same from the graph to the loops: at the graph level results are
-returned, after bufferization they are arguments that were written, in the memory order that
+returned, after bufferization they are arguments that were written; the memory order is what
 `nnc.layout` says. So the results of two levels can be compared.
 """
 
@@ -17,7 +17,7 @@ from xdsl.ir import Attribute
 from xdsl.utils.exceptions import DiagnosticException
 
 from nnc.dialects.interpret import run
-from nnc.lowering.program import Program
+from nnc.lowering.program import Program, Result
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -44,7 +44,7 @@ class Argument:
     dtype: type[np.generic]
     shape: tuple[int, ...]
     layout: tuple[int, ...] | None
-    """After bufferization: memory dimension i holds logical dimension `layout[i]`."""
+    """After `nn-layout`: memory dimension i holds logical dimension `layout[i]`."""
 
     def to_memory(self, array: Array) -> Array:
         return array if self.layout is None else np.ascontiguousarray(array.transpose(self.layout))
@@ -79,7 +79,7 @@ def _argument(program: Program, index: int) -> Argument:
     if element not in DTYPES:
         known = ", ".join(DTYPES)
         raise ProgramError(f"'{program.name(index)}' is {type}, expected elements of {known}")
-    layout = program.layout(index) if isinstance(type, MemRefType) else None
+    layout = program.layout(index)
     if layout is not None:
         shape = tuple(shape[layout.index(dimension)] for dimension in range(len(shape)))
     role = "arena" if "nnc.arena" in program.attributes(index) else program.role(index)
@@ -124,15 +124,21 @@ def evaluate(
     values = [_value(slot, seed, given or {}) for slot in slots]
     returned = run(module, values, program.function.sym_name.data)
     if returned:
-        names = [
-            one.name if one.tied is None else slots[one.tied].name for one in program.results()
-        ]
-        return dict(zip(names, returned, strict=True))
+        pairs = zip(program.results(), returned, strict=True)
+        return dict(_named(result, slots, value) for result, value in pairs)
     return {
         slot.name: slot.from_memory(value)
         for slot, value in zip(slots, values, strict=True)
         if slot.role != "arena"
     }
+
+
+def _named(result: Result, slots: list[Argument], value: Array) -> tuple[str, Array]:
+    """A returned value's name and logical form."""
+    if result.tied is None:
+        return result.name, value
+    slot = slots[result.tied]
+    return slot.name, slot.from_memory(value)
 
 
 def _value(slot: Argument, seed: int, given: Mapping[str, Array]) -> Array:
