@@ -69,6 +69,14 @@ _LANES = """\
 #define LANES(i) for (int i = 0; i < {lanes}; i++)
 #endif
 """
+_UNROLL = """\
+#define PRAGMA(text) _Pragma(#text)
+#ifdef __clang__
+#define UNROLL(n) PRAGMA(clang loop unroll_count(n))
+#else
+#define UNROLL(n) PRAGMA(GCC unroll n)
+#endif
+"""
 _PARTIAL_LOAD = "{type} v = {{0}};\n    __builtin_memcpy(&v, p, n * 4);\n    return v;"
 _PARTIAL_STORE = "__builtin_memcpy(p, &v, n * 4);"
 _MASKED_LOAD = "return __builtin_ia32_loadups512_mask(p, (vf){0}, (unsigned short)((1u << n) - 1));"
@@ -99,6 +107,11 @@ class Helpers:
                 self.named("vectors")
             self.used[name] = self._text(name)
         return name
+
+    def unrolled(self, turns: int) -> str:
+        """The line before a loop that asks the compiler to write out so many turns."""
+        self.used.setdefault("unroll", _UNROLL)
+        return f"UNROLL({turns})"
 
     def extreme(self, reduction: str, kind: str, vector: bool) -> str:
         """The helper for a maximum or minimum; only floats have NaN to take care of."""

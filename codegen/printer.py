@@ -129,25 +129,13 @@ class LoopPrinter:
     # Loops and guards
 
     def loop_for(self, op: loop.ForOp) -> None:
-        """A counted loop; `unroll = n` repeats the body n times, and then the rest."""
+        """A counted loop, which the compiler unrolls where it holds vectors."""
         self.declare_carried(op)
-        factor = op.unroll.data if op.unroll else 1
         name = self.scope.names.fresh(op.induction_variable.name_hint or "i")
-        variable = Linear.variable(name)
-        count = op.count.data
-        whole = count - count % factor
-        if whole:
-            step = f"{name}++" if factor == 1 else f"{name} += {factor}"
-            with self.out.block(f"for (long {name} = 0; {name} < {whole}; {step})"):
-                if factor == 1:
-                    self.iteration(op, variable)
-                else:
-                    for i in range(factor):
-                        with self.out.block(""):
-                            self.iteration(op, variable + Linear(i))
-        for i in range(whole, count):
-            with self.out.block(""):
-                self.iteration(op, Linear(i))
+        if op.unroll is not None and self.scope.helpers.lanes > 1:
+            self.out.line(self.scope.helpers.unrolled(op.unroll.data))
+        with self.out.block(f"for (long {name} = 0; {name} < {op.count.data}; {name}++)"):
+            self.iteration(op, Linear.variable(name))
 
     def declare_carried(self, op: loop.ForOp) -> None:
         """Variables for the carried values, or those of an outer loop that carries them."""
