@@ -5,7 +5,7 @@
 // RUN: not nnc-opt %s -t 'mlir{print-generic=true}' 2>&1 | filecheck %s --check-prefix=TARGET
 // RUN: not nnc-opt %s.missing 2>&1 | filecheck %s --check-prefix=FILE
 
-// PASS: nnc-opt: error: unknown pass 'canonicalise'; did you mean canonicalize?
+// PASS: nnc-opt: error: unknown pass 'canonicalise'; did you mean canonicalize
 // PASS-NOT: Traceback
 // OPTION: nnc-opt: error: pass 'cse' has no option 'deep'; it has none
 // PIPELINE: nnc-opt: error: pipeline 'graph' has no option 'targte'; did you mean target?
