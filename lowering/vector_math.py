@@ -188,31 +188,35 @@ def log(b: Builder, value: SSAValue) -> SSAValue:
     return result.constant(NAN).where(x.compare("lt", 0.0), result).value
 
 
-def tanh(b: Builder, value: SSAValue) -> SSAValue:
-    """`tanh x`: 3 ulp. -t / (2 + t) with t = e^(-2|x|) - 1, which is exact where x is small."""
-    x = Lanes(b, value)
-    doubled = (x.magnitude() * -2.0).at_least(-24.0)
-    rounded, r = _exp_reduction(doubled)
+def _exp_minus_one(x: Lanes) -> Lanes:
+    """`e^x - 1` for -24 <= x <= 0, relatively as exact where x is small."""
+    rounded, r = _exp_reduction(x)
     power = _power_of_two(rounded.bits())
-    t = power.fma(_exp_tail(r), power - 1.0)
-    positive = t.magnitude() / (t + 2.0)
-    return (positive.bits() ^ (x.bits() & SIGN)).as_float().value
+    return power.fma(_exp_tail(r), power - 1.0)
+
+
+def tanh(b: Builder, value: SSAValue) -> SSAValue:
+    """`tanh x`: 3 ulp. -t / (2 + t) with t = e^(-2|x|) - 1."""
+    x = Lanes(b, value)
+    t = _exp_minus_one((x.magnitude() * -2.0).at_least(-24.0))
+    return _with_sign(t.magnitude() / (t + 2.0), x).value
 
 
 def erf(b: Builder, value: SSAValue) -> SSAValue:
-    """`erf x`: 6 ulp. A rational function, constant where the result rounds to 1."""
-    x = Lanes(b, value).at_least(-4.0).at_most(4.0)
-    square = x * x
-    numerator = square.polynomial(
-        -2.72614225801306e-10, 2.77068142495902e-8, -2.10102402082508e-6, -5.69250639462346e-5,
-        -7.34990630326855e-4, -2.95459980854025e-3, -1.60960333262415e-2,
+    """`erf x`: 3 ulp. 1 - e^(-|x| q(|x|)), where the polynomial q is fitted to -ln(erfc x) / x."""
+    x = Lanes(b, value)
+    magnitude = x.magnitude().at_most(4.0)
+    q = magnitude.polynomial(
+        -4.386795262689702e-5, 4.044031957164407e-4, -1.3184654526412487e-3,
+        -1.1297535093035549e-4, 1.925615780055523e-2, -1.027921587228775e-1, -6.36619508266449e-1,
+        -1.1283791065216064,
     )  # fmt: skip
-    denominator = square.polynomial(
-        -1.45660718464996e-5, -2.13374055278905e-4, -1.68282697438203e-3, -7.37332916720468e-3,
-        -1.42647390514189e-2,
-    )  # fmt: skip
-    # The quotient first: x · numerator would underflow.
-    return (x * (numerator / denominator)).at_least(-1.0).at_most(1.0).value
+    return _with_sign(_exp_minus_one(magnitude * q).magnitude(), x).value
+
+
+def _with_sign(positive: Lanes, x: Lanes) -> Lanes:
+    """An odd function's value, given it at |x|."""
+    return (positive.bits() ^ (x.bits() & SIGN)).as_float()
 
 
 PI_2 = (1.5703125, 4.837512969970703e-4, 7.549533620476723e-8, 2.563344151594519e-12)

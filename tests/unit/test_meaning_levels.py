@@ -1,17 +1,18 @@
 """What storage, loops, tiles and scalars mean, against small programs written out in numpy."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 from xdsl.context import Context
-from xdsl.dialects.arith import Arith
 from xdsl.dialects.builtin import Builtin, ModuleOp
 from xdsl.dialects.func import Func
 from xdsl.dialects.math import Math
 from xdsl.parser import Parser
 
+from nnc.dialects.arith import Arith
 from nnc.dialects.buffer import Buffer
 from nnc.dialects.interpret import run
 from nnc.dialects.kernel import Kernel
@@ -93,7 +94,8 @@ def test_a_guard_gives_its_other_values_where_it_fails() -> None:
     body = """
     %fill = arith.constant 7.0 : f32
     loop.parallel (%i) to (6) {
-      %v = loop.when affine_set<(d0) : (d0 - 1 >= 0, d0 - 4 <= 0)>(%i) otherwise(%fill : f32) -> f32 {
+      %v = loop.when affine_set<(d0) : (d0 - 1 >= 0, d0 - 4 <= 0)>(%i) otherwise(%fill : f32)
+          -> f32 {
         %e = buffer.load %0[%i + -1] : memref<4xf32> -> f32
         loop.yield %e : f32
       }
@@ -325,34 +327,34 @@ def test_fma_rounds_once() -> None:
 INTEGERS = np.array([0, 1, -1, 7, -7, 2**31 - 1, -(2**31)], np.int32)
 
 
-@pytest.mark.parametrize(
-    ("op", "expected"),
-    [
-        ("addi", lambda x, y: x + y),
-        ("subi", lambda x, y: x - y),
-        ("muli", lambda x, y: x * y),
-        ("divsi", lambda x, y: int(Fraction(x, y))),
-        ("remsi", lambda x, y: x - y * int(Fraction(x, y))),
-        ("divui", lambda x, y: (x % 2**32) // (y % 2**32)),
-        ("remui", lambda x, y: (x % 2**32) % (y % 2**32)),
-        ("floordivsi", lambda x, y: x // y),
-        ("ceildivsi", lambda x, y: -(-x // y)),
-        ("minsi", min),
-        ("maxsi", max),
-        ("minui", lambda x, y: min(x, y, key=lambda v: v % 2**32)),
-        ("maxui", lambda x, y: max(x, y, key=lambda v: v % 2**32)),
-        ("andi", lambda x, y: x & y),
-        ("ori", lambda x, y: x | y),
-        ("xori", lambda x, y: x ^ y),
-        ("shli", lambda x, y: x << y),
-        ("shrsi", lambda x, y: x >> y),
-        ("shrui", lambda x, y: (x % 2**32) >> y),
-    ],
-)
-def test_integers_wrap_around(op: str, expected: Any) -> None:
+WRAPPING: dict[str, Callable[[int, int], int]] = {
+    "addi": lambda x, y: x + y,
+    "subi": lambda x, y: x - y,
+    "muli": lambda x, y: x * y,
+    "divsi": lambda x, y: int(Fraction(x, y)),
+    "remsi": lambda x, y: x - y * int(Fraction(x, y)),
+    "divui": lambda x, y: (x % 2**32) // (y % 2**32),
+    "remui": lambda x, y: (x % 2**32) % (y % 2**32),
+    "floordivsi": lambda x, y: x // y,
+    "ceildivsi": lambda x, y: -(-x // y),
+    "minsi": min,
+    "maxsi": max,
+    "minui": lambda x, y: min(x, y, key=lambda v: v % 2**32),
+    "maxui": lambda x, y: max(x, y, key=lambda v: v % 2**32),
+    "andi": lambda x, y: x & y,
+    "ori": lambda x, y: x | y,
+    "xori": lambda x, y: x ^ y,
+    "shli": lambda x, y: x << y,
+    "shrsi": lambda x, y: x >> y,
+    "shrui": lambda x, y: (x % 2**32) >> y,
+}
+
+
+@pytest.mark.parametrize("op", WRAPPING)
+def test_integers_wrap_around(op: str) -> None:
     others = [3] if op.startswith("sh") else [3, -3, 2**31 - 1]
     for other in others:
-        wanted = [(expected(int(x), other) + 2**31) % 2**32 - 2**31 for x in INTEGERS]
+        wanted = [(WRAPPING[op](int(x), other) + 2**31) % 2**32 - 2**31 for x in INTEGERS]
         y = np.int32(other)
         text = f"%r = arith.{op} %0, %1"
         assert [int(value(f"{text} : i32 -> i32", x, y)) for x in INTEGERS] == wanted
@@ -418,7 +420,7 @@ def test_comparisons_know_nan() -> None:
 def test_unsigned_comparison_and_selection() -> None:
     text = """
     %m = arith.cmpi ult, %0, %1 : vector<2xi32>
-    %r = arith.select %m, %0, %1 : vector<2xi32> -> vector<2xi32>
+    %r = arith.select %m, %0, %1 : vector<2xi1>, vector<2xi32> -> vector<2xi32>
     """
     x, y = np.array([-1, 3], np.int32), np.array([1, 4], np.int32)
     assert value(text, x, y).tolist() == [1, 3]
