@@ -123,9 +123,8 @@ class Arithmetic(ABC):
             axes = tuple(axes[0] or ())
         return self.apply(ops.transpose, axes)
 
-    @property
-    def T(self) -> Self:
-        return self.transpose()
+    T = property(transpose)
+    """The axes reversed."""
 
     def clip(self, a_min: float, a_max: float) -> Self:
         """The nearest value in [a_min, a_max]; the gradient is 1 at both bounds."""

@@ -311,7 +311,7 @@ def memory_value(memory: Memory) -> Value:
 def array(source: Operand, dtype: object = None) -> NDArray:
     """An array with a copy of `source`: floats as float32 unless `dtype` says otherwise.
 
-    Numbers and lists become float32, as in MXNet; integer and boolean numpy arrays keep their dtype.
+    Numbers and lists become float32, as in MXNet; integer and boolean numpy arrays keep theirs.
     """
     if isinstance(source, NDArray):
         return source.copy() if dtype is None else source.astype(dtype)

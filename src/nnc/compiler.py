@@ -7,7 +7,7 @@ level 1 with numpy instead: slow, and with no compiler between the program and i
 import functools
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,13 +15,14 @@ from typing import Any, Protocol
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
+from xdsl.utils.arg_spec import ArgSpec
 
 from nnc.codegen.artifact import Artifact
 from nnc.dialects.target import Target, target_named
 from nnc.errors import OptionError
 from nnc.graph import Structure
 from nnc.interpreted import InterpretedProgram
-from nnc.lowering.pass_specs import build_pipeline, did_you_mean
+from nnc.lowering.pass_specs import did_you_mean, expand, instantiate, options, pass_named
 from nnc.lowering.pipelines import LEVELS
 from nnc.modules import Names, module_of
 from nnc.runtime.machine import detect_target
@@ -38,7 +39,7 @@ class Runnable(Protocol):
 
     artifact: Artifact
 
-    def bind(self, arrays: Any) -> None: ...
+    def bind(self, arrays: Mapping[str, Any], /) -> None: ...
     def __call__(self, *inputs: Any) -> Any: ...
     def ir(self, level: str) -> str: ...
     def report(self) -> Report: ...
@@ -52,8 +53,14 @@ def passes_to(level: str, target: str) -> list[ModulePass]:
     if level not in LEVEL_NAMES:
         raise OptionError(f"no level '{level}'; {did_you_mean(level, LEVEL_NAMES)}")
     stages = LEVELS[: LEVEL_NAMES.index(level)]
-    texts = [name for stage in stages for name in stage.split(",")]
-    return [p for text in texts for p in build_pipeline(f"{text}{{target={target}}}")]
+    return [aimed(spec, target) for stage in stages for spec in expand(stage)]
+
+
+def aimed(spec: ArgSpec, target: str) -> ModulePass:
+    """A pass of a pipeline, for this target if it asks for one."""
+    kind = pass_named(spec.name)
+    given = {"target": (target,)} if "target" in options(kind) else {}
+    return instantiate("pass", kind, ArgSpec(spec.name, {**spec.parameters, **given}))
 
 
 def lower(module: ModuleOp, level: str, target: Target) -> ModuleOp:
@@ -65,7 +72,7 @@ def lower(module: ModuleOp, level: str, target: Target) -> ModuleOp:
 
 
 @contextmanager
-def no_garbage_collection() -> Iterator[None]:
+def no_garbage_collection() -> Generator[None]:
     """The collector would walk the growing IR again and again."""
     enabled = gc.isenabled()
     gc.disable()
@@ -103,7 +110,7 @@ def chosen_target(target: str | Target | None) -> Target:
 
 def artifact_of(module: ModuleOp, target: Target) -> Artifact:
     """Lowers the module in place, and prints it."""
-    from nnc.codegen import emit
+    from nnc.codegen.emit import emit
 
     with no_garbage_collection():
         return emit(lower(module, LEVEL_NAMES[-1], target), target)

@@ -24,7 +24,7 @@ class Entry:
         places = {value: place for place, value in enumerate(inputs)}
         plain = [v for v in graph.leaves if v.variable is None and type(v) is not Scalar]
         self.order = [places.get(v) for v in plain]
-        self.constants = [v.memory for v in plain]
+        self.constants: list[Any] = [v.memory for v in plain]
         self.is_direct = self.order == list(range(len(inputs)))
         numbers = [v for v in graph.leaves if type(v) is Scalar]
         self.numbers = list(zip(bound.scalars, numbers, strict=True))

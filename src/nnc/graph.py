@@ -6,8 +6,8 @@ without the data: two steps with equal structures run one program.
 """
 
 import functools
+import inspect
 import itertools
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import CodeType
@@ -25,7 +25,8 @@ from nnc.errors import ShapeError, StaleValueError
 
 Memory = NumpyArray[Any]
 Attributes = tuple[Any, ...]
-Emit = Callable[..., SSAValue | Sequence[SSAValue]]
+Emit = Callable[..., Any]
+"""Inserts ops and returns a value or a list of them."""
 
 
 class Type:
@@ -78,10 +79,17 @@ class Value:
 class Scalar(Value):
     """A number the program is given at each call. `source` has it now, `number` had it then."""
 
-    __slots__ = ("number", "source")
+    __slots__ = ("name", "number", "source")
 
-    def __init__(self, number: float, dtype: str, source: Callable[[], float] | None = None):
+    def __init__(
+        self,
+        number: float,
+        dtype: str,
+        source: Callable[[], float] | None = None,
+        name: str = "number",
+    ):
         super().__init__(type_of((), dtype))
+        self.name = name
         self.number = number
         self.source = source
 
@@ -153,17 +161,16 @@ _ours: dict[CodeType, bool] = {}
 
 def user_site() -> Site | None:
     """The innermost place outside this package."""
-    frame = sys._getframe(2)
-    while True:
+    frame = inspect.currentframe()
+    while frame is not None:
         code = frame.f_code
         ours = _ours.get(code)
         if ours is None:
             ours = _ours[code] = code.co_filename.startswith(_HERE)
         if not ours:
             return code, frame.f_lasti
-        if frame.f_back is None:
-            return None
         frame = frame.f_back
+    return None
 
 
 def line_of(site: Site) -> tuple[str, int]:
@@ -284,7 +291,7 @@ def leaf_spec(value: Value) -> LeafSpec:
     if value.memory is None:
         raise StaleValueError(
             "a value recorded before was changed in place since (by trainer.step, set_data or an "
-            "assignment), so what depends on it cannot be computed; call backward() before the change"
+            "assignment), so what depends on it cannot be computed; call backward() before that"
         )
     if value.variable is not None:
         return LeafSpec(value.variable.role, value.type, value.variable.layout)

@@ -80,7 +80,7 @@ class Xavier(Initializer):
         if len(shape) < 2:
             raise ShapeError(f"Xavier needs a shape of two or more dimensions, given {shape}")
         area = math.prod(shape[2:])
-        fans = {"in": shape[1] * area, "out": shape[0] * area}
+        fans: dict[str, float] = {"in": shape[1] * area, "out": shape[0] * area}
         fans["avg"] = (fans["in"] + fans["out"]) / 2
         scale = math.sqrt(self.magnitude / fans[self.factor_type])
         if self.rnd_type == "uniform":

@@ -28,7 +28,6 @@ class InterpretedProgram:
         self.module = module
         program = Program.of(module)
         self.results = program.results()
-        self.layouts = [program.layout(i) for i in range(len(program.block.args))]
         arguments = [argument_of(program, i) for i in range(len(program.block.args))]
         outputs = [output_of(r.name, r.value.type) for r in self.results if r.tied is None]
         self.artifact = Artifact(
@@ -41,18 +40,17 @@ class InterpretedProgram:
 
     def __call__(self, *inputs: Memory) -> Any:
         given = iter(inputs)
-        arguments = self.artifact.arguments[: len(self.layouts)]
-        memories = [next(given) if a.role == "input" else self.bound[a.name] for a in arguments]
-        values = [
-            memory if layout is None else memory.transpose(np.argsort(layout))
-            for memory, layout in zip(memories, self.layouts, strict=True)
+        memories = [
+            next(given) if a.role == "input" else self.bound[a.name]
+            for a in self.artifact.arguments
+            if a.role != "output"
         ]
         outputs: list[Memory] = []
-        for result, value in zip(self.results, run(self.module, values), strict=True):
+        for result, value in zip(self.results, run(self.module, memories), strict=True):
             if result.tied is None:
                 outputs.append(value)
             else:
-                np.copyto(values[result.tied], value)
+                np.copyto(memories[result.tied], value)
         return outputs[0] if len(outputs) == 1 else tuple(outputs) or None
 
     def ir(self, level: str) -> str:
@@ -68,10 +66,9 @@ class InterpretedProgram:
 
 def argument_of(program: Program, index: int) -> Argument:
     """What the runtime would be told of an argument."""
-    type, layout = tensor_to_type(program.block.args[index].type), program.layout(index)
-    shape = type.shape if layout is None else tuple(type.shape[d] for d in layout)
-    role = ROLES[program.role(index)]
-    return Argument(program.name(index), role, "inout", type.dtype, shape, layout)
+    type, role = tensor_to_type(program.block.args[index].type), ROLES[program.role(index)]
+    name, layout = program.name(index), program.layout(index)
+    return Argument(name, role, "inout", type.dtype, type.shape, layout)
 
 
 def output_of(name: str, tensor: Any) -> Argument:

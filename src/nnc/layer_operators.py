@@ -240,7 +240,7 @@ def blend(b: Builder, old: SSAValue, new: SSAValue, momentum: float) -> SSAValue
 
 
 def optimizer_update(name: str, kind: type[optim.Update]) -> Operation:
-    """Operands are gradient, parameter, states, scalars and the bound if the gradient is clipped."""
+    """Operands: gradient, parameter, states, scalars, and the bound if the gradient is clipped."""
 
     def emit(b: Builder, grad: SSAValue, param: SSAValue, *rest: Any) -> list[SSAValue]:
         *others, clips, constants = rest

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from xdsl.builder import Builder
 from xdsl.dialects import func
 from xdsl.dialects.builtin import (
@@ -12,6 +13,7 @@ from xdsl.dialects.builtin import (
     LocationAttr,
     ModuleOp,
     StringAttr,
+    TensorType,
     UnknownLoc,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
@@ -21,9 +23,20 @@ from nnc import operators as ops
 from nnc.dialects.nn.base import insert
 from nnc.dialects.nn.elementwise import AddOp, constant
 from nnc.dialects.nn.reverse import NotDifferentiableError, differentiable_ops, pull_back
+from nnc.dialects.nn.shape import TransposeOp
 from nnc.dialects.syntax import array
 from nnc.errors import GradientError
-from nnc.graph import Graph, LeafSpec, NodeSpec, Site, Structure, line_of
+from nnc.graph import (
+    Graph,
+    LeafSpec,
+    NodeSpec,
+    Scalar,
+    Site,
+    Structure,
+    Value,
+    line_of,
+    type_of,
+)
 from nnc.lowering.program import Program, Result, identifier, place
 
 
@@ -43,12 +56,16 @@ def names_of(graph: Graph) -> Names:
         counts[name] = counts.get(name, 0) + 1
         return name if counts[name] == 1 else unique(f"{name}_{counts[name]}")
 
-    leaves = tuple(
-        unique(value.variable.name if value.variable is not None else spec.role)
-        for value, spec in zip(graph.leaves, graph.structure.leaves, strict=True)
-    )
+    leaves = tuple(unique(name_of(leaf)) for leaf in graph.leaves)
     results = tuple(unique("output") for _ in graph.structure.results)
     return Names(leaves, results, tuple(n.site for n in graph.nodes))
+
+
+def name_of(leaf: Value) -> str:
+    """What people call a leaf."""
+    if isinstance(leaf, Scalar):
+        return leaf.name
+    return "input" if leaf.variable is None else leaf.variable.name
 
 
 def module_of(structure: Structure, names: Names) -> ModuleOp:
@@ -60,9 +77,11 @@ class _ModuleBuilder:
     def __init__(self, structure: Structure, names: Names):
         self.structure = structure
         self.names = names
-        types = [leaf.type.tensor() for leaf in structure.leaves]
+        types = [stored_type(leaf) for leaf in structure.leaves]
         self.block = Block([func.ReturnOp()], arg_types=types)
         self.program = Program(func.FuncOp("main", (types, []), Region(self.block)))
+        self.leaves: list[SSAValue] = []
+        """The arguments in logical shape."""
         self.values: list[SSAValue] = []
         """The results of all nodes so far."""
         self.untaped: set[Operation] = set()
@@ -74,12 +93,13 @@ class _ModuleBuilder:
         self.program.set_attributes(list(described))
         for argument, name in zip(self.block.args, names.leaves, strict=True):
             argument.name_hint = identifier(name)
+        self.leaves = list(map(self.leaf, structure.leaves, self.block.args))
         for spec, site in zip(structure.nodes, names.sites, strict=True):
             self.values += self.node(spec, location_of(site))
         results = zip(structure.results, names.results, strict=True)
         self.program.set_results(
             [
-                Result(self.operand(number), name, tied if tied >= 0 else None)
+                Result(self.operand(number), name) if tied < 0 else self.replacement(number, tied)
                 for (number, tied), name in results
             ]
         )
@@ -87,7 +107,21 @@ class _ModuleBuilder:
 
     def operand(self, number: int) -> SSAValue:
         """The value with this number: results count from 0, leaves are `~index`."""
-        return self.values[number] if number >= 0 else self.block.args[~number]
+        return self.values[number] if number >= 0 else self.leaves[~number]
+
+    def leaf(self, spec: LeafSpec, argument: SSAValue) -> SSAValue:
+        """The argument as the program sees it, given as it is stored."""
+        if spec.layout is None:
+            return argument
+        b = Builder(InsertPoint.before(self.program.end))
+        return insert(b, TransposeOp(argument, np.argsort(spec.layout).tolist()))
+
+    def replacement(self, number: int, tied: int) -> Result:
+        """The value as it is stored in the memory of a leaf."""
+        value, layout = self.operand(number), self.structure.leaves[tied].layout
+        if layout is not None:
+            value = insert(self.program.builder(), TransposeOp(value, layout))
+        return Result(value, tied=tied)
 
     def node(self, spec: NodeSpec, location: LocationAttr) -> Sequence[SSAValue]:
         """The results of one node, written before the program's return."""
@@ -140,9 +174,17 @@ def leaf_attributes(leaf: LeafSpec, name: str) -> dict[str, Attribute]:
         "nnc.name": StringAttr(name),
         "nnc.role": StringAttr(leaf.role),
     }
-    if leaf.layout is not None:
-        attributes["nnc.layout"] = array(leaf.layout)
+    if leaf.role in ("parameter", "state"):
+        # Said even where it is the identity: other programs read the same memory.
+        attributes["nnc.layout"] = array(leaf.layout or range(len(leaf.type.shape)))
     return attributes
+
+
+def stored_type(leaf: LeafSpec) -> TensorType[Attribute]:
+    """What lies in memory: dimension i is the logical dimension `layout[i]`."""
+    if leaf.layout is None:
+        return leaf.type.tensor()
+    return type_of(tuple(leaf.type.shape[d] for d in leaf.layout), leaf.type.dtype).tensor()
 
 
 def location_of(site: Site | None) -> LocationAttr:

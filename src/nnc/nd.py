@@ -11,7 +11,6 @@ from nnc.graph import Operation
 from nnc.recorder import flush, record
 
 Shape = int | Sequence[int]
-Axis = int | tuple[int, ...] | None
 
 __all__ = ["NDArray", "array"]
 
@@ -91,104 +90,57 @@ def where(condition: Any, x: Any, y: Any) -> NDArray:
     return NDArray(record(ops.where, [mask, a, cast_value(b, a.type.dtype)])[0])
 
 
-def negative(x: NDArray) -> NDArray:
-    return -x
-
-
-def abs(x: NDArray) -> NDArray:
-    return x.abs()
-
-
-def exp(x: NDArray) -> NDArray:
-    return x.exp()
-
-
-def log(x: NDArray) -> NDArray:
-    return x.log()
-
-
-def sqrt(x: NDArray) -> NDArray:
-    return x.sqrt()
+abs = NDArray.abs
+argmax = NDArray.argmax
+clip = NDArray.clip
+exp = NDArray.exp
+expand_dims = NDArray.expand_dims
+log = NDArray.log
+log_softmax = NDArray.log_softmax
+max = NDArray.max
+mean = NDArray.mean
+min = NDArray.min
+negative = NDArray.__neg__
+prod = NDArray.prod
+relu = NDArray.relu
+sigmoid = NDArray.sigmoid
+softmax = NDArray.softmax
+sqrt = NDArray.sqrt
+square = NDArray.square
+squeeze = NDArray.squeeze
+sum = NDArray.sum
+take = NDArray.take
+tanh = NDArray.tanh
 
 
 def rsqrt(x: NDArray) -> NDArray:
-    return x.apply(ops.rsqrt)
-
-
-def square(x: NDArray) -> NDArray:
-    return x.square()
+    return x.as_float().apply(ops.rsqrt)
 
 
 def sin(x: NDArray) -> NDArray:
-    return x.apply(ops.sin)
+    return x.as_float().apply(ops.sin)
 
 
 def cos(x: NDArray) -> NDArray:
-    return x.apply(ops.cos)
+    return x.as_float().apply(ops.cos)
 
 
 def erf(x: NDArray) -> NDArray:
-    return x.apply(ops.erf)
+    return x.as_float().apply(ops.erf)
 
 
-def tanh(x: NDArray) -> NDArray:
-    return x.tanh()
+def gelu(x: NDArray) -> NDArray:
+    """`x * Phi(x)`, by the error function."""
+    return x.as_float().apply(ops.gelu)
 
 
-def sigmoid(x: NDArray) -> NDArray:
-    return x.sigmoid()
+def silu(x: NDArray) -> NDArray:
+    """`x * sigmoid(x)`, also called swish."""
+    return x.as_float().apply(ops.silu)
 
 
 def sign(x: NDArray) -> NDArray:
     return x.apply(ops.sign)
-
-
-def relu(x: NDArray) -> NDArray:
-    return x.relu()
-
-
-def gelu(x: NDArray) -> NDArray:
-    return x.apply(ops.gelu)
-
-
-def silu(x: NDArray) -> NDArray:
-    return x.apply(ops.silu)
-
-
-def clip(x: NDArray, a_min: float, a_max: float) -> NDArray:
-    return x.clip(a_min, a_max)
-
-
-def softmax(x: NDArray, axis: int = -1) -> NDArray:
-    return x.softmax(axis)
-
-
-def log_softmax(x: NDArray, axis: int = -1) -> NDArray:
-    return x.log_softmax(axis)
-
-
-def sum(x: NDArray, axis: Axis = None, keepdims: bool = False) -> NDArray:
-    return x.sum(axis, keepdims)
-
-
-def mean(x: NDArray, axis: Axis = None, keepdims: bool = False) -> NDArray:
-    return x.mean(axis, keepdims)
-
-
-def max(x: NDArray, axis: Axis = None, keepdims: bool = False) -> NDArray:
-    return x.max(axis, keepdims)
-
-
-def min(x: NDArray, axis: Axis = None, keepdims: bool = False) -> NDArray:
-    return x.min(axis, keepdims)
-
-
-def prod(x: NDArray, axis: Axis = None, keepdims: bool = False) -> NDArray:
-    return x.prod(axis, keepdims)
-
-
-def argmax(x: NDArray, axis: int | None = None) -> NDArray:
-    return x.argmax(axis)
 
 
 def cumsum(x: NDArray, axis: int = 0) -> NDArray:
@@ -205,14 +157,6 @@ def transpose(x: NDArray, axes: Sequence[int] = ()) -> NDArray:
 
 def broadcast_to(x: NDArray, shape: Sequence[int]) -> NDArray:
     return x.broadcast_to(tuple(shape))
-
-
-def expand_dims(x: NDArray, axis: int) -> NDArray:
-    return x.expand_dims(axis)
-
-
-def squeeze(x: NDArray, axis: Axis = None) -> NDArray:
-    return x.squeeze(axis)
 
 
 def concat(*arrays: NDArray, dim: int = 1) -> NDArray:
@@ -253,10 +197,6 @@ def dot(x: NDArray, y: NDArray) -> NDArray:
 
 def batch_dot(x: NDArray, y: NDArray) -> NDArray:
     return x @ y
-
-
-def take(x: NDArray, indices: Any, axis: int = 0) -> NDArray:
-    return x.take(indices, axis)
 
 
 def pick(x: NDArray, index: Any, axis: int = -1) -> NDArray:

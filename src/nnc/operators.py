@@ -7,9 +7,10 @@ the person's words; the dialect's own checks stand behind them.
 import math
 from collections.abc import Sequence
 from typing import Any
+from typing import cast as cast_to
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import TensorType
+from xdsl.dialects.builtin import AnyFloat, TensorType
 from xdsl.ir import SSAValue
 
 from nnc.dialects.nn import contract, elementwise, functions, indexing, random, reduce, shape
@@ -302,7 +303,7 @@ def cumsum(b: Builder, x: SSAValue, axis: int) -> SSAValue:
 def matmul(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
     """The matrix product of the last two axes; leading axes are broadcast."""
     left, right = shape_of(x), shape_of(y)
-    if not left or not right or left[-1] != right[-2 if len(right) > 1 else -1]:
+    if not left or not right or left[-1] != right[-min(len(right), 2)]:
         raise ShapeError(
             f"matmul: the last axis of {left} and the last but one of {right} must be equal"
         )
@@ -329,14 +330,18 @@ def matmul(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
     return insert(b, contract.MatmulOp(x, y))
 
 
+def float_tensor(dtype: str, sizes: Shape) -> TensorType[AnyFloat]:
+    return TensorType(cast_to(AnyFloat, element_type(dtype)), sizes)
+
+
 @operation
 def uniform(b: Builder, key: SSAValue, counter: SSAValue, sizes: Shape, dtype: str) -> SSAValue:
-    return insert(b, random.UniformOp(key, counter, TensorType(element_type(dtype), sizes)))
+    return insert(b, random.UniformOp(key, counter, float_tensor(dtype, sizes)))
 
 
 @operation
 def normal(b: Builder, key: SSAValue, counter: SSAValue, sizes: Shape, dtype: str) -> SSAValue:
-    return insert(b, random.NormalOp(key, counter, TensorType(element_type(dtype), sizes)))
+    return insert(b, random.NormalOp(key, counter, float_tensor(dtype, sizes)))
 
 
 def check_float(name: str, x: SSAValue) -> None:

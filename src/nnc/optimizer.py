@@ -17,6 +17,7 @@ from nnc.recorder import record
 from nnc.variable import Variable
 
 Schedule = Callable[[int], float]
+Source = Callable[[], float]
 
 
 class Optimizer:
@@ -44,8 +45,6 @@ class Optimizer:
         self.clip_gradient = clip_gradient
         self.num_update = begin_num_update
         self._learning_rate = 0.01 if learning_rate is None else learning_rate
-        if lr_scheduler is not None and learning_rate is not None:
-            lr_scheduler.base_lr = learning_rate
 
     @property
     def learning_rate(self) -> float:
@@ -62,21 +61,21 @@ class Optimizer:
         """The numbers that are part of the program: pairs of name and value."""
         return ()
 
-    def corrections(self) -> "list[Callable[[], float]]":
+    def corrections(self) -> "dict[str, Source]":
         """More numbers given at each step, after learning rate, weight decay and rescaling."""
-        return []
+        return {}
 
     def numbers(self, lr_mult: float, wd_mult: float, dtype: str) -> list[Scalar]:
         """The numbers of the coming step for parameters of these multipliers and dtype."""
-        sources: list[Callable[[], float]] = [
-            lambda: self.learning_rate * lr_mult,
-            lambda: self.wd * wd_mult,
-            lambda: self.rescale_grad,
-            *self.corrections(),
-        ]
+        sources: dict[str, Source] = {
+            "learning_rate": lambda: self.learning_rate * lr_mult,
+            "wd": lambda: self.wd * wd_mult,
+            "rescale_grad": lambda: self.rescale_grad,
+            **self.corrections(),
+        }
         if self.clip_gradient is not None:
-            sources.append(lambda: self.clip_gradient or 0.0)
-        return [Scalar(source(), dtype, source) for source in sources]
+            sources["clip_gradient"] = lambda: self.clip_gradient or 0.0
+        return [Scalar(source(), dtype, source, name) for name, source in sources.items()]
 
     def update(
         self, grad: Value, param: Variable, states: "list[Variable]", numbers: "list[Scalar]"
@@ -160,11 +159,11 @@ class Adam(Optimizer):
     def constants(self) -> Attributes:
         return (("beta1", self.beta1), ("beta2", self.beta2), ("epsilon", self.epsilon))
 
-    def corrections(self) -> list[Callable[[], float]]:
-        return [
-            lambda: 1.0 / (1.0 - self.beta1**self.num_update),
-            lambda: 1.0 / (1.0 - self.beta2**self.num_update),
-        ]
+    def corrections(self) -> dict[str, Source]:
+        return {
+            "correction1": lambda: 1.0 / (1.0 - self.beta1**self.num_update),
+            "correction2": lambda: 1.0 / (1.0 - self.beta2**self.num_update),
+        }
 
 
 class RMSProp(Optimizer):

@@ -1,5 +1,6 @@
 """Random numbers: one seed, a counter that moves on at each draw, and numpy for initial weights."""
 
+import secrets
 import threading
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ class Generator:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.seed(np.random.SeedSequence().entropy or 0)
+        self.seed(secrets.randbits(64))
 
     def seed(self, value: int) -> None:
         sequence = np.random.SeedSequence(value)
@@ -36,8 +37,8 @@ class Generator:
         """Key and counter of a new draw, as program arguments."""
         counter = self.next_counter()
         return (
-            Scalar(self.key, "int64", lambda: self.key),
-            Scalar(counter, "int64", self.next_counter),
+            Scalar(self.key, "int64", lambda: self.key, "seed"),
+            Scalar(counter, "int64", self.next_counter, "counter"),
         )
 
 

@@ -13,7 +13,9 @@ from nnc.execution import Run, execute
 from nnc.graph import Attributes, Operation, Type, Value, graph_of, make_node
 
 if TYPE_CHECKING:
-    from nnc.array import NDArray, Slot, Variable
+    from nnc.array import NDArray
+    from nnc.slot import Slot
+    from nnc.variable import Variable
 
 NODE_CAP = 5000
 """Nodes recorded before they are computed without being asked for."""
@@ -47,7 +49,7 @@ def record(
     types: tuple[Type, ...] | None = None,
     taped: bool | None = None,
 ) -> list[Value]:
-    """The results of an operation, not computed yet. Errors in shapes and dtypes are raised here."""
+    """The results of an operation, not computed yet; errors in shapes and dtypes rise here."""
     if recorder.nodes >= NODE_CAP:
         flush()
     taped = recorder.recording if taped is None else taped

@@ -8,7 +8,7 @@ from nnc.array import NDArray
 from nnc.dtypes import dtype_name
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.parameter import Parameter
-from nnc.init import Initializer, Uniform
+from nnc.init import Initializer
 
 
 class Block:
@@ -32,12 +32,16 @@ class Block:
         """Add a block whose parameters belong to this one."""
         self._children[str(len(self._children)) if name is None else name] = block
 
-    def forward(self, *args: Any) -> Any:
-        """What the block computes."""
+    def _no_forward(self, *args: Any) -> Any:
         raise NotImplementedError(f"{type(self).__name__} must define forward()")
 
-    def infer_shape(self, *args: Any) -> None:
-        """Finish the block's own parameters whose shape depends on its inputs."""
+    def _no_unknown_shape(self, *args: Any) -> None:
+        pass
+
+    forward: Callable[..., Any] = _no_forward
+    """What the block computes."""
+    infer_shape: Callable[..., None] = _no_unknown_shape
+    """Finishes the block's own parameters whose shape depends on its inputs."""
 
     def __call__(self, *args: Any) -> Any:
         for parameter in self._parameters.values():
@@ -69,13 +73,16 @@ class Block:
 
     def initialize(
         self,
-        init: Initializer | str | None = Uniform(),
+        init: Initializer | str | None = None,
         device: object = None,
         verbose: bool = False,
         force_reinit: bool = False,
         ctx: object = None,
     ) -> None:
-        """Initialize all parameters; those that are initialized keep their values, and a warning."""
+        """Initialize all parameters: `init`, or Uniform(0.07), where a layer has no own choice.
+
+        Those that are initialized already keep their values, with a warning.
+        """
         for parameter in self.collect_params().values():
             parameter.initialize(None, default_init=init, force_reinit=force_reinit)
 
@@ -149,7 +156,7 @@ class Block:
             )
         chosen = {name: arrays[name] for name in parameters.keys() & arrays.keys()}
         for name, values in chosen.items():
-            parameters[name].check_shape(values.shape)
+            parameters[name].shape = values.shape
         for name, values in chosen.items():
             parameters[name].set_data(values)
 
@@ -157,14 +164,16 @@ class Block:
 class HybridBlock(Block):
     """A block. Gluon 1.x's `hybrid_forward(F, x, weight=…)` works too."""
 
-    def forward(self, *args: Any) -> Any:
+    def _hybrid_forward(self, *args: Any) -> Any:
         from nnc import nd
 
         hybrid_forward = getattr(self, "hybrid_forward", None)
         if hybrid_forward is None:
-            return super().forward(*args)
+            return self._no_forward()
         own = {name: parameter.data() for name, parameter in self._parameters.items()}
         return hybrid_forward(nd, *args, **own)
+
+    forward = _hybrid_forward
 
 
 class Sequential(Block):

@@ -142,6 +142,7 @@ class Dense(Affine):
     ):
         shape = (units, in_units)
         super().__init__(shape, activation, use_bias, dtype, weight_initializer, bias_initializer)
+        self.weight.layout = (1, 0)
         self._units = units
         self._flatten = flatten
 

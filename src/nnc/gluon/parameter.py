@@ -13,8 +13,6 @@ from nnc.init import Initializer
 from nnc.variable import Layout, Variable
 
 Shape = tuple[int, ...]
-LAYOUTS: dict[int, Layout] = {2: (1, 0), 4: (2, 3, 1, 0)}
-"""How weights lie in memory: dense [in, out], convolution [KH, KW, C, OC]."""
 
 
 class Parameter:
@@ -42,6 +40,8 @@ class Parameter:
         self.wd_mult = wd_mult
         self.init = init
         self.allow_deferred_init = allow_deferred_init
+        self.layout: Layout | None = None
+        """How the values lie in memory: dimension i holds dimension `layout[i]`."""
         self._shape: Shape | None = (shape,) if isinstance(shape, int) else shape
         self._dtype = dtype_name(dtype)
         self._grad_req = check_grad_req(grad_req if differentiable else "null")
@@ -131,8 +131,7 @@ class Parameter:
             self._variable.set(values)
             return
         role = "state" if self._grad_req == "null" else "parameter"
-        layout = LAYOUTS.get(values.ndim) if role == "parameter" else None
-        self._variable = Variable(self.name, role, values, layout)
+        self._variable = Variable(self.name, role, values, self.layout)
         self._attach(self._variable)
         self._deferred = None
 

@@ -1,6 +1,6 @@
 """The trainer: gradients of parameters go into an optimizer's update, in one program."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,13 +32,7 @@ class Trainer:
         update_on_kvstore: bool | None = None,
     ):
         listed = params.values() if isinstance(params, Mapping) else params
-        self._params = list(dict.fromkeys(listed))
-        for parameter in self._params:
-            if not isinstance(parameter, Parameter):
-                raise OptionError(
-                    f"Trainer: expected parameters, given {type(parameter).__name__}; "
-                    "pass net.collect_params()"
-                )
+        self._params = list(dict.fromkeys(map(check_parameter, listed)))
         self._optimizer = optimizers.create(optimizer, **(optimizer_params or {}))
         self._scale = self._optimizer.rescale_grad
         self._states: dict[Parameter, list[Variable]] = {}
@@ -64,7 +58,7 @@ class Trainer:
     update = step
 
     @contextmanager
-    def counted(self, batch_size: float) -> Iterator[None]:
+    def counted(self, batch_size: float) -> Generator[None]:
         """One more step, unless it fails."""
         optimizer = self._optimizer
         optimizer.rescale_grad = self._scale / batch_size
@@ -132,3 +126,11 @@ class Trainer:
                 slot.get(p.variable.current), p.variable, self.states(p), numbers[key]
             )
         return slots
+
+
+def check_parameter(given: object) -> Parameter:
+    if not isinstance(given, Parameter):
+        raise OptionError(
+            f"Trainer: expected parameters, given {type(given).__name__}; pass net.collect_params()"
+        )
+    return given

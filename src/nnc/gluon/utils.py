@@ -1,6 +1,7 @@
 """Helpers of Gluon programs."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from nnc.array import NDArray, array
@@ -19,7 +20,7 @@ def split_data(
         )
     bounds = [size * i // num_slice for i in range(num_slice + 1)]
     before = (slice(None),) * batch_axis
-    return [data[(*before, slice(*pair))] for pair in zip(bounds, bounds[1:], strict=False)]
+    return [data[(*before, slice(*pair))] for pair in pairwise(bounds)]
 
 
 def split_and_load(

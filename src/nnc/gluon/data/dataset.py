@@ -87,8 +87,8 @@ class ArrayDataset(Dataset):
             )
 
     def __getitem__(self, idx: int) -> Sample:
-        rows = tuple(a[idx] for a in self._arrays)
-        return rows if len(rows) > 1 else rows[0]
+        rows = [a[idx] for a in self._arrays]
+        return rows[0] if len(self._arrays) == 1 else tuple(rows)
 
     def __len__(self) -> int:
         return len(self._arrays[0])
@@ -99,5 +99,5 @@ class ArrayDataset(Dataset):
 
         if not all(isinstance(a, np.ndarray) for a in self._arrays):
             return None
-        rows = tuple(a[indices] for a in self._arrays)
-        return rows if len(rows) > 1 else rows[0]
+        rows = [a[indices] for a in self._arrays]
+        return rows[0] if len(self._arrays) == 1 else tuple(rows)
