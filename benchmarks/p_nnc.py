@@ -1,4 +1,4 @@
-"""nnc: `nnc` is `compile_step` (training) or a hybridized net, `nnc-loop` the plain Gluon loop.
+"""nnc: `nnc` is `compile_step` and `compile`; `nnc-loop` is the plain Gluon program.
 
 MLP, LeNet and products. `nnc-avx2` and `nnc-c99` are `nnc` for that target.
 """
@@ -18,28 +18,38 @@ def setup(workload: Workload, threads: int, variant: str) -> Setup:
         os.environ["NNC_TARGET"] = variant.removeprefix("nnc-")
     import nnc
 
-    if variant == "nnc-loop" and workload.kind != "train":
-        raise NotImplementedError("nnc-loop: training only")
-    compute = product(workload) if workload.name.startswith("gemm_") else None
-    if compute is None:
+    examples = [native(array) for array in workload.inputs()]
+    if workload.name.startswith("gemm_"):
+        compute = nnc.compile(nnc.nd.dot, *examples)
+    elif workload.kind == "infer":
         net = network(workload)
-        compute = net if workload.kind == "infer" else trainer(workload, net, variant)
-
-    def convert(array: Array) -> Any:
-        return nnc.nd.array(array.astype(np.int32) if array.dtype.kind == "i" else array)
+        compute = waiting(net) if variant == "nnc-loop" else nnc.compile(net, *examples)
+    else:
+        compute = training(workload, network(workload), variant)
 
     def to_numpy(output: Any) -> Array:
         values = output.asnumpy()
         return values if workload.kind == "infer" else values.mean(keepdims=True)
 
-    return ready(Step(compute, convert, to_numpy), workload.inputs())
+    return ready(Step(compute, native, to_numpy), workload.inputs())
 
 
-def product(workload: Workload) -> Callable[..., Any]:
+def native(array: Array) -> Any:
+    """An input; labels are int32."""
     import nnc
 
-    operands = [nnc.nd.array(array) for array in workload.inputs()]
-    return nnc.compile(nnc.nd.dot, *operands)
+    return nnc.nd.array(array.astype(np.int32) if array.dtype.kind == "i" else array)
+
+
+def waiting(net: Any) -> Callable[..., Any]:
+    """A call of the net that computes at once."""
+
+    def call(*inputs: Any) -> Any:
+        output = net(*inputs)
+        output.wait_to_read()
+        return output
+
+    return call
 
 
 def network(workload: Workload) -> Any:
@@ -81,10 +91,11 @@ def with_parameters(net: Any, workload: Workload) -> Any:
     return net
 
 
-def trainer(workload: Workload, net: Any, variant: str) -> Callable[..., Any]:
+def training(workload: Workload, net: Any, variant: str) -> Callable[..., Any]:
     import nnc
     from nnc import autograd, gluon
 
+    assert workload.opt is not None
     options = {"learning_rate": workload.lr}
     if workload.opt == "sgd":
         options["momentum"] = 0.9
