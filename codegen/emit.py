@@ -3,9 +3,12 @@
 from xdsl.dialects.builtin import ModuleOp, StringAttr
 
 from nnc.codegen.artifact import Artifact
-from nnc.codegen.functions import aligned
+from nnc.codegen.c_program import CProgram
+from nnc.codegen.cuda_program import CudaProgram
+from nnc.codegen.functions import Program, aligned, kernels_of
+from nnc.codegen.interface import host_of
 from nnc.codegen.names import Names
-from nnc.codegen.program import CProgram
+from nnc.codegen.places import distinct_arguments
 from nnc.codegen.report import buffer_reports, kernel_reports
 from nnc.dialects.target import Target, target_named
 
@@ -14,20 +17,35 @@ def emit(module: ModuleOp, target: Target | str, name: str | None = None) -> Art
     """The program of `module` for `target`. Its entry is called `name`, or as the module is."""
     if isinstance(target, str):
         target = target_named(target)
-    if name is None:
-        symbol = module.properties.get("sym_name")
-        name = symbol.data if isinstance(symbol, StringAttr) else "program"
-    entry = Names().fresh(name)
-    program = CProgram(module, target, entry)
-    host = program.host
+    source = program_of(module, target, name)
+    host = source.host
     return Artifact(
-        name=name,
+        name=name or name_of(module),
         target=target,
-        units=program.units(),
-        entry=entry,
+        units=source.units(),
+        entry=source.entry,
         arguments=host.arguments if host else (),
         arena_bytes=aligned(host.arena_bytes) if host else 0,
-        scratch_bytes=program.scratch_bytes,
-        kernels=tuple(kernel_reports(program.program.kernels, host)),
+        scratch_bytes=source.scratch_bytes,
+        kernels=tuple(kernel_reports(source.program.kernels, host)),
         buffers=tuple(buffer_reports(host)),
+        launches=source.launches if isinstance(source, CudaProgram) else (),
     )
+
+
+def name_of(module: ModuleOp) -> str:
+    """The module's symbol; `program` where it has none."""
+    symbol = module.properties.get("sym_name")
+    return symbol.data if isinstance(symbol, StringAttr) else "program"
+
+
+def program_of(module: ModuleOp, target: Target, name: str | None = None) -> CProgram | CudaProgram:
+    """What prints the module in the target's language."""
+    names = Names()
+    entry = names.fresh(name or name_of(module))
+    kernels = kernels_of(module)
+    program = Program(kernels, {k: names.fresh(k) for k in kernels}, target)
+    host = host_of(module)
+    program.distinct = distinct_arguments(program, host.launches() if host else [])
+    language = CudaProgram if target.language == "cuda" else CProgram
+    return language(program, host, entry)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from xdsl.dialects import scf
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
@@ -83,6 +84,11 @@ class Program:
     """By kernel, the arguments whose memory no other argument of any launch overlaps."""
     _facts: dict[str, Facts] = field(default_factory=dict[str, Facts])
 
+    @property
+    def launched(self) -> list[kernel.FuncOp]:
+        """The kernels that are not micro-kernels."""
+        return [f for f in self.kernels.values() if not f.private]
+
     def facts(self, function: kernel.FuncOp) -> Facts:
         name = function.sym_name.data
         if name not in self._facts:
@@ -95,16 +101,13 @@ class Program:
         own = inner = 0
         threaded = False
         for op in function.walk():
+            written |= self.stored(op)
             match op:
-                case buffer.StoreOp() | tile.StoreOp():
-                    written.add(root(op.buffer))
                 case buffer.AllocOp():
                     offsets[op] = own
                     own += aligned(buffer_bytes(op.output))
                 case kernel.CallOp():
-                    facts = self.facts(called(op, self.kernels))
-                    written.update(root(op.buffers[i]) for i in facts.written)
-                    inner = max(inner, facts.scratch)
+                    inner = max(inner, self.facts(called(op, self.kernels)).scratch)
                 case loop.ParallelOp():
                     threaded |= self.target.language == "c" and self.is_threaded(op)
                 case _:
@@ -112,6 +115,17 @@ class Program:
         arguments = function.block.args
         stored = frozenset(i for i, a in enumerate(arguments) if a in written)
         return Facts(stored, own + inner, offsets, threaded)
+
+    def stored(self, op: Operation) -> set[SSAValue]:
+        """The buffers that an op writes to (not the ops inside of it)."""
+        match op:
+            case buffer.StoreOp() | tile.StoreOp():
+                return {root(op.buffer)}
+            case kernel.CallOp():
+                facts = self.facts(called(op, self.kernels))
+                return {root(op.buffers[i]) for i in facts.written}
+            case _:
+                return set()
 
     def is_threaded(self, op: loop.ParallelOp) -> bool:
         """Whether the loop's outer dimension runs on the pool's workers."""
@@ -185,19 +199,26 @@ class KernelPrinter(LoopPrinter):
         before = phase.prev_op
         while before is not None:
             if before in needed:
-                self._check_repeatable(before)
+                self.check_repeatable(before, phase.next_op)
                 found.append(before)
-                needed.update(operand.owner for operand in before.operands)
+                needed.update(v.owner for inner in before.walk() for v in inner.operands)
             before = before.prev_op
         return found[::-1]
 
-    def _check_repeatable(self, op: Operation) -> None:
-        written = isinstance(op, buffer.LoadOp | tile.LoadOp) and (
-            not isinstance(place := root(op.buffer), BlockArgument)
-            or place.index in self.facts.written
-        )
-        if written or not is_repeatable(op):
+    def check_repeatable(self, op: Operation, end: Operation | None) -> None:
+        """Fails unless `op` gives the same wherever it is computed before `end`."""
+        if not is_repeatable(op):
             raise CodegenError.at(op, "a parallel loop cannot use what is computed before it")
+        read = {
+            root(inner.buffer)
+            for inner in op.walk()
+            if isinstance(inner, buffer.LoadOp | tile.LoadOp)
+        }
+        after = op.next_op
+        while read and after is not None and after is not end:
+            if any(read & self.program.stored(inner) for inner in after.walk()):
+                raise CodegenError.at(op, "what it reads is overwritten before the loop uses it")
+            after = after.next_op
 
     # Calls
 
@@ -218,7 +239,16 @@ class KernelPrinter(LoopPrinter):
 
 def is_repeatable(op: Operation) -> bool:
     """Whether several functions may each compute the op for themselves."""
-    if not op.results:
-        return False
-    scalar = op.name in EXPRESSIONS or isinstance(op, arith.ConstantOp | buffer.LoadOp)
-    return scalar or is_cellwise(op) or isinstance(op, buffer.AllocOp | buffer.ViewOp)
+    match op:
+        case loop.ForOp() | loop.WhenOp() | scf.IfOp():
+            inside = (inner for inner in op.walk() if inner is not op)
+            return bool(op.results) and all(
+                is_repeatable(inner) or isinstance(inner, loop.YieldOp | scf.YieldOp)
+                for inner in inside
+            )
+        case tile.ReduceOp() | tile.TransposeOp():
+            return True
+        case arith.ConstantOp() | buffer.LoadOp() | buffer.AllocOp() | buffer.ViewOp():
+            return True
+        case _:
+            return bool(op.results) and (op.name in EXPRESSIONS or is_cellwise(op))

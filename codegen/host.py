@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from xdsl.dialects import func
-from xdsl.dialects.builtin import FileLineColLoc, StringAttr
 from xdsl.ir import Operation, SSAValue
 
+from nnc.codegen.boxes import Range, border, collapsed
 from nnc.codegen.elements import kind, literal
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.functions import Program, aligned
@@ -15,12 +15,11 @@ from nnc.codegen.linear import Linear
 from nnc.codegen.names import Names
 from nnc.codegen.printer import LoopPrinter
 from nnc.codegen.scope import Scope, memory_type, plus
+from nnc.codegen.text import comment, note
 from nnc.codegen.writer import Writer
 from nnc.dialects import buffer, kernel
 from nnc.dialects.buffer import strides_of, type_of
 from nnc.dialects.syntax import integers
-
-Range = tuple[int, int]
 
 
 class HostPrinter(LoopPrinter):
@@ -96,9 +95,8 @@ class HostPrinter(LoopPrinter):
         if facts.threaded:
             arguments.append(self.pool)
         self.out.line()
-        notes = [note for note in (_meaning(callee), source_line(op)) if note]
-        if notes:
-            self.out.line(comment(", ".join(notes)))
+        if about := note(op, callee):
+            self.out.line(comment(about))
         self.out.line(f"{self.program.names[name]}({', '.join(arguments)});")
 
     # Copies and fills
@@ -146,7 +144,7 @@ class HostPrinter(LoopPrinter):
 
         They are given the offset by each of `strides`.
         """
-        ranges, strides = _collapsed(ranges, strides)
+        ranges, strides = collapsed(ranges, strides)
         first, end = ranges[-1] if ranges else (0, 1)
         whole = stretch and ranges and end - first > 1 and all(by[-1] == 1 for by in strides)
         outer = ranges[:-1] if whole else ranges
@@ -170,57 +168,3 @@ class HostPrinter(LoopPrinter):
         name, (first, end) = loops[0]
         with self.out.block(f"for (long {name} = {first}; {name} < {end}; {name}++)"):
             self._sweep(loops[1:], statement)
-
-
-def border(shape: Sequence[int], low: Sequence[int], high: Sequence[int]) -> list[list[Range]]:
-    """Boxes that together are what lies around `[low, shape - high)`, none twice."""
-    boxes: list[list[Range]] = []
-    for d, size in enumerate(shape):
-        inner = [(low[e], shape[e] - high[e]) for e in range(d)]
-        outer = [(0, shape[e]) for e in range(d + 1, len(shape))]
-        for ends in ((0, low[d]), (size - high[d], size)):
-            if ends[0] < ends[1]:
-                boxes.append([*inner, ends, *outer])
-    return boxes
-
-
-def _collapsed(
-    ranges: Sequence[Range], strides: Sequence[Sequence[int]]
-) -> tuple[list[Range], list[list[int]]]:
-    """Whole inner dimensions joined with the one outside of them where memory is contiguous."""
-    kept: list[Range] = []
-    steps: list[list[int]] = [[] for _ in strides]
-    for d in reversed(range(len(ranges))):
-        first, end = ranges[d]
-        if kept:
-            (inner_first, inner_end) = kept[0]
-            joined = all(
-                by[d] == step[0] * inner_end for by, step in zip(strides, steps, strict=True)
-            )
-            if inner_first == 0 and joined:
-                kept[0] = (first * inner_end, end * inner_end)
-                continue
-        kept.insert(0, ranges[d])
-        for by, step in zip(strides, steps, strict=True):
-            step.insert(0, by[d])
-    return kept, steps
-
-
-def comment(text: str) -> str:
-    """A C comment of any text, on one line."""
-    safe = text.replace("*/", "* /").replace("/*", "/ *")
-    return f"/* {' '.join(safe.split())} */"
-
-
-def source_line(op: Operation) -> str:
-    """`train.py:41`, where the op's Python line is known."""
-    place = op.location
-    if not isinstance(place, FileLineColLoc):
-        return ""
-    return f"{place.filename.data.rsplit('/', 1)[-1]}:{place.line.data}"
-
-
-def _meaning(callee: kernel.FuncOp) -> str:
-    """The graph ops that a kernel stands for, where `nnc.ops` says."""
-    ops = callee.attributes.get("nnc.ops")
-    return ops.data if isinstance(ops, StringAttr) else ""

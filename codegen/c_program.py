@@ -1,20 +1,19 @@
-"""From a module to translation units of C: which kernels, in which unit, with which prologue."""
+"""A program in C: which kernels stand in which translation unit, with which prologue."""
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from xdsl.dialects.builtin import ModuleOp, VectorType
+from xdsl.dialects.builtin import VectorType
 
 from nnc.codegen.artifact import Unit
-from nnc.codegen.functions import Program, callees, kernels_of
+from nnc.codegen.functions import Program, callees
 from nnc.codegen.helpers import Helpers
-from nnc.codegen.host import HostPrinter, comment
-from nnc.codegen.interface import Host, host_of
-from nnc.codegen.names import Names
-from nnc.codegen.places import distinct_arguments
+from nnc.codegen.host import HostPrinter
+from nnc.codegen.interface import Host
 from nnc.codegen.report import header
 from nnc.codegen.tasks import TaskPrinter
+from nnc.codegen.text import comment
 from nnc.codegen.tiles import grid
 from nnc.codegen.writer import Writer
 from nnc.dialects import kernel
@@ -41,33 +40,22 @@ _MATH = re.compile(
 class CProgram:
     """The C of a module for one target."""
 
-    module: ModuleOp
-    target: Target
+    program: Program
+    host: Host | None
     entry: str
-    program: Program = field(init=False)
-    host: Host | None = field(init=False)
-
-    def __post_init__(self):
-        kernels = kernels_of(self.module)
-        self.host = host_of(self.module)
-        names = Names([self.entry])
-        self.program = Program(kernels, {k: names.fresh(k) for k in kernels}, self.target)
-        launches = self.host.launches() if self.host else []
-        self.program.distinct = distinct_arguments(self.program, launches)
 
     @property
-    def launched(self) -> list[kernel.FuncOp]:
-        """The kernels that are not micro-kernels; all of them where there is no host program."""
-        return [f for f in self.program.kernels.values() if not f.private]
+    def target(self) -> Target:
+        return self.program.target
 
     @property
     def scratch_bytes(self) -> int:
-        return max((self.program.facts(f).scratch for f in self.launched), default=0)
+        return max((self.program.facts(f).scratch for f in self.program.launched), default=0)
 
     def units(self) -> tuple[Unit, ...]:
         """The entry is in the first unit."""
-        count = UNITS if self.target.threads and self.host and len(self.launched) > 1 else 1
-        parts = balanced(self.launched, count, self.weight)
+        count = UNITS if self.target.threads and self.host and len(self.program.launched) > 1 else 1
+        parts = balanced(self.program.launched, count, self.weight)
         return tuple(
             Unit(f"{self.entry}_{i}", self.unit(part, parts, entry=i == 0))
             for i, part in enumerate(parts)
