@@ -2,17 +2,23 @@
 
 * `custom<Integers>($property)`                  `[0, 1]`
 * `custom<Keyword>($property)`                   `sum`, a string without quotes
+* `custom<Number>($property)`                    `0.5` or `-inf`, of an f64 property
 * `custom<Shape>($property, type($result))`      a result type that also says the property `shape`
 """
 
+import math
 from collections.abc import Sequence
 from typing import TypeAlias, cast
 
 from xdsl.dialects.builtin import (
+    AnyFloat,
     DenseArrayBase,
+    Float64Type,
+    FloatAttr,
     IntegerType,
     ShapedType,
     StringAttr,
+    f64,
     i64,
 )
 from xdsl.irdl import IRDLOperation
@@ -73,6 +79,38 @@ class Keyword(CustomDirective):
     def print(self, printer: Printer, state: PrintingState, op: IRDLOperation) -> None:
         state.print_whitespace(printer)
         printer.print_string(cast(StringAttr, self.word.get(op)).data)
+
+
+@irdl_custom_directive
+class Number(CustomDirective):
+    """`custom<Number>($property)` in an assembly format: a floating-point number as f64."""
+
+    value: AttributeVariable
+
+    def parse(self, parser: Parser, state: ParsingState) -> None:
+        self.value.set(state, FloatAttr(float(parse_number(parser)), f64))
+
+    def print(self, printer: Printer, state: PrintingState, op: IRDLOperation) -> None:
+        value = cast(FloatAttr[Float64Type], self.value.get(op))
+        state.print_whitespace(printer)
+        print_number(printer, value.value.data, f64)
+
+
+def print_number(printer: Printer, value: float, type: AnyFloat) -> None:
+    """`0.5`, `inf`, `-inf` or `nan`."""
+    if math.isfinite(value):
+        printer.print_float(value, type)
+    else:
+        printer.print_string(str(value))
+
+
+def parse_number(parser: Parser) -> float | int:
+    """A number as `print_number` prints it, or `true` or `false`."""
+    sign = -1 if parser.parse_optional_punctuation("-") else 1
+    for word in ("inf", "nan"):
+        if parser.parse_optional_keyword(word):
+            return sign * float(word)
+    return sign * parser.parse_number(allow_boolean=True)
 
 
 @irdl_custom_directive

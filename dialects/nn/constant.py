@@ -29,7 +29,7 @@ from nnc.dialects.nn.base import (
     shape_of,
     tensor_type,
 )
-from nnc.dialects.syntax import IntegerArray, array, integers
+from nnc.dialects.syntax import IntegerArray, array, integers, parse_number, print_number
 
 Scalar: TypeAlias = FloatAttr[AnyFloat] | IntegerAttr[Any]
 Listed: TypeAlias = DenseIntOrFPElementsAttr[Any]
@@ -85,7 +85,7 @@ class ConstantOp(Elementwise):
         printer.print_string(" ")
         match self.value:
             case FloatAttr(value=value, type=type):
-                printer.print_float(value.data, type)
+                print_number(printer, value.data, type)
             case IntegerAttr(value=value, type=type):
                 printer.print_int(value.data, type)
             case _:
@@ -96,12 +96,10 @@ class ConstantOp(Elementwise):
 
     @classmethod
     def parse(cls, parser: Parser) -> "ConstantOp":
-        literal = parser.parse_optional_number(allow_boolean=True)
-        if literal is None:
-            listed = parser.parse_attribute()
-            if not isinstance(listed, DenseIntOrFPElementsAttr):
-                parser.raise_error("expected a number or dense<...>")
+        if parser.parse_optional_keyword("dense"):
+            listed = parser.parse_dense_int_or_fp_elements_attr(None)
             return cls(listed, TensorType(listed.get_element_type(), listed.get_shape()))
+        literal = parse_number(parser)
         parser.parse_punctuation(":")
         type = parser.parse_type()
         if not isinstance(type, TensorType):

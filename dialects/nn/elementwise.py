@@ -31,7 +31,7 @@ from nnc.dialects.nn.base import (
     shape_of,
 )
 from nnc.dialects.nn.constant import ConstantOp, constant
-from nnc.dialects.syntax import Keyword
+from nnc.dialects.syntax import Keyword, Number
 
 __all__ = ["ConstantOp", "constant"]
 
@@ -334,8 +334,10 @@ class ClampOp(Unary):
     FLOAT_ONLY: ClassVar = True
     low = prop_def(FloatAttr[Float64Type])
     high = prop_def(FloatAttr[Float64Type])
+    custom_directives = (Number,)
     assembly_format = (
-        "$input ` ` `{` `low` `=` $low `,` `high` `=` $high `}` attr-dict `:` type($input)"
+        "$input ` ` `{` `low` `=` custom<Number>($low) `,` `high` `=` custom<Number>($high) `}` "
+        "attr-dict `:` type($input)"
     )
 
     def __init__(self, input: SSAValue, low: float, high: float):

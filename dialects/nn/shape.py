@@ -26,7 +26,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects.interfaces import Access, Cotangents, Differentiable, Domain, Structured
 from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of
-from nnc.dialects.syntax import IntegerArray, Integers, Shape, array, integers
+from nnc.dialects.syntax import IntegerArray, Integers, Number, Shape, array, integers
 
 
 class Move(GraphOp, Structured, Differentiable):
@@ -232,10 +232,10 @@ class PadOp(Move):
     low = prop_def(IntegerArray)
     high = prop_def(IntegerArray)
     value = prop_def(FloatAttr[Float64Type])
-    custom_directives = (Integers,)
+    custom_directives = (Integers, Number)
     assembly_format = (
         "$input ` ` `{` `low` `=` custom<Integers>($low) `,` `high` `=` custom<Integers>($high) "
-        "`,` `value` `=` $value `}` attr-dict `:` type($input) `->` type($output)"
+        "`,` `value` `=` custom<Number>($value) `}` attr-dict `:` type($input) `->` type($output)"
     )
 
     def __init__(
