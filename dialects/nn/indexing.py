@@ -40,7 +40,9 @@ class IotaOp(GraphOp, Structured):
     axis = prop_def(IntegerAttr[I64])
     output = result_def(TensorType)
     custom_directives = (Shape,)
-    assembly_format = "` ` `{` `axis` `=` $axis `}` attr-dict `:` custom<Shape>($shape, type($output))"
+    assembly_format = (
+        "` ` `{` `axis` `=` $axis `}` attr-dict `:` custom<Shape>($shape, type($output))"
+    )
 
     def __init__(self, shape: Sequence[int], axis: int):
         self.initialize([], {"shape": array(shape), "axis": IntegerAttr(axis, i64)})
