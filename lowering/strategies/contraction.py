@@ -19,6 +19,7 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from nnc.dialects import buffer, kernel, scalars, tile
 from nnc.dialects.target import Target
 from nnc.lowering.strategies.body import new_block
+from nnc.lowering.strategies.contraction_choice import PACK_CHUNKS
 from nnc.lowering.strategies.contraction_plan import Extent, Plan, moved_by
 from nnc.lowering.strategies.epilogue import Epilogue
 from nnc.lowering.strategies.nest import ZERO, Index, Nest, apply
@@ -27,6 +28,11 @@ from nnc.lowering.strategies.packing import write_packing
 UNROLL = 4
 Window = tuple[SSAValue, Index]
 """A buffer and the index of the first element that a micro-kernel sees."""
+
+
+def chunk_count(size: int) -> int:
+    """The largest divisor of a batch size that is at most `PACK_CHUNKS`."""
+    return max(d for d in range(1, PACK_CHUNKS + 1) if size % d == 0)
 
 
 def build(function: kernel.FuncOp, target: Target) -> tuple[Block, list[kernel.FuncOp]]:
@@ -64,14 +70,39 @@ class _Writer:
     def _panels(self, count: int, lanes: int, start: int) -> None:
         """All tiles of `count` panels of `lanes` lanes each."""
         plan = self.plan
-        batch = [1 if d in plan.tile_dims else size for d, size in enumerate(plan.parallel)]
-        panel = plan.extent(1, lanes)
-        scratch = self._scratch(panel) if plan.packed else None
-        with self.nest.parallel([*batch, count]) as (*point, number):
+        if plan.packed:
+            self._packed_panels(count, lanes, start)
+            return
+        counts = [plan.parallel[d] for d in plan.batch_dims]
+        with self.nest.parallel([*counts, count]) as (*batch, number):
+            point = dict(zip(plan.batch_dims, batch, strict=True))
             point[plan.lanes_dim] = number * lanes + start
-            if scratch is not None:
-                self._pack(panel, scratch, tuple(point))
-            self._rows(lanes, tuple(point), scratch)
+            self._rows(lanes, point, None)
+
+    def _packed_panels(self, count: int, lanes: int, start: int) -> None:
+        """The same, each panel packed before its tiles.
+
+        Batches that share a panel are cut into chunks that run on different threads; each packs
+        the panel for itself.
+        """
+        plan = self.plan
+        panel = plan.extent(1, lanes)
+        scratch = self._scratch(panel)
+        own = [d for d in plan.batch_dims if d not in plan.shared_dims]
+        shared = [plan.parallel[d] for d in plan.shared_dims]
+        chunks = chunk_count(shared[0]) if shared else 1
+        outer = [plan.parallel[d] for d in own]
+        with self.nest.parallel([*outer, chunks, count]) as (*batch, chunk, number):
+            point = dict(zip(own, batch, strict=True))
+            point[plan.lanes_dim] = number * lanes + start
+            self._pack(panel, scratch, point)
+            inner = [shared[0] // chunks, *shared[1:]] if shared else []
+            with self.nest.parallel(inner) as rest:
+                inside = dict(zip(plan.shared_dims, rest, strict=True))
+                if shared:
+                    first = plan.shared_dims[0]
+                    inside[first] = chunk * (shared[0] // chunks) + inside[first]
+                self._rows(lanes, point | inside, scratch)
 
     def _scratch(self, panel: Extent) -> SSAValue:
         type = MemRefType(f32, [*self.plan.reduced, panel.padded])
@@ -79,7 +110,8 @@ class _Writer:
         op.output.name_hint = "panel"
         return op.output
 
-    def _rows(self, lanes: int, point: Index, scratch: SSAValue | None) -> None:
+    def _rows(self, lanes: int, point: dict[int, AffineExpr], scratch: SSAValue | None) -> None:
+        """The tiles of one panel: `point` has the index along all dimensions but the rows."""
         plan = self.plan
         height = plan.tile[0]
         full, rest = divmod(plan.parallel[plan.rows_dim] if plan.has_rows else 1, height)
@@ -90,8 +122,8 @@ class _Writer:
             start = AffineExpr.constant(full * height)
             self._tile(plan.extent(rest, lanes), self._at(point, start), scratch)
 
-    def _at(self, point: Index, row: AffineExpr) -> Index:
-        return tuple(row if d == self.plan.rows_dim else e for d, e in enumerate(point))
+    def _at(self, point: dict[int, AffineExpr], row: AffineExpr) -> Index:
+        return tuple(point.get(d, row) for d in range(len(self.plan.parallel)))
 
     def _tile(self, extent: Extent, origin: Index, scratch: SSAValue | None) -> None:
         """Calls the micro-kernel of a tile whose first result is at `origin`."""
@@ -113,7 +145,7 @@ class _Writer:
         start = (*origin, *(ZERO,) * len(self.plan.reduced))
         return self.source(tensor), apply(map, start, len(self.nest.indices))
 
-    def _pack(self, panel: Extent, scratch: SSAValue, point: Index) -> None:
+    def _pack(self, panel: Extent, scratch: SSAValue, point: dict[int, AffineExpr]) -> None:
         plan = self.plan
         if panel not in self.packs:
             types = [self.source(plan.row).type, scratch.type]
@@ -123,7 +155,8 @@ class _Writer:
             nest.builder.insert(kernel.ReturnOp())
             self.packs[panel] = name
         target = (scratch, (ZERO,) * (len(plan.reduced) + 1))
-        self._call(self.packs[panel], [self._operand(plan.row, plan.row_map, point), target])
+        source = self._operand(plan.row, plan.row_map, self._at(point, ZERO))
+        self._call(self.packs[panel], [source, target])
 
     def _call(self, name: str, windows: Sequence[Window]) -> None:
         maps = [self.nest.map(index) for _, index in windows]

@@ -24,6 +24,8 @@ COPY_CYCLES = 0.15
 """Cycles to pack one element whose lanes are neighbours."""
 PACK_CYCLES = 0.4
 """Cycles to pack one element through a register transpose."""
+PACK_CHUNKS = 8
+"""Into how many parts the batch is cut at most, each packing the panel that all batches share."""
 SCATTER_CYCLES = 2.0
 """Cycles to store one lane that has no neighbour in memory."""
 
@@ -107,8 +109,9 @@ def _choice(shape: Shape, target: Target, row_operand: int, lanes_dim: int) -> C
     cost = shape.multiplications * (padded / lanes) * slow_rows
     per_cycle = 2 * target.lanes
     if packed:
-        panels = math.prod(shape.reduced) * padded * _batches(shape, row, lanes_dim)
-        cost += (PACK_CYCLES if apart else COPY_CYCLES) * per_cycle * panels
+        cycles = PACK_CYCLES * _squares(shape.reduced[-1], target) if apart else COPY_CYCLES
+        panels = math.prod(shape.reduced) * padded * _panels(shape, row, lanes_dim)
+        cost += cycles * per_cycle * panels
     if lanes_dim != len(shape.parallel) - 1:
         cost += SCATTER_CYCLES * per_cycle * math.prod(shape.parallel)
     return Choice(row_operand, lanes_dim, rows_dim, size, packed, cost)
@@ -120,9 +123,15 @@ def _footprint(shape: Shape, row: Sequence[int]) -> int:
     return 4 * sum((s - 1) * step for s, step in zip(shape.reduced, reduced, strict=True))
 
 
-def _batches(shape: Shape, row: Sequence[int], lanes_dim: int) -> int:
-    """How many panels of the row operand there are for one range of lanes."""
-    return math.prod(s for d, s in enumerate(shape.parallel) if d != lanes_dim and row[d] != 0)
+def _panels(shape: Shape, row: Sequence[int], lanes_dim: int) -> int:
+    """How often a range of lanes is packed: for each batch it depends on, or each chunk."""
+    own = [s for d, s in enumerate(shape.parallel) if d != lanes_dim and row[d] != 0]
+    return math.prod(own) if own else PACK_CHUNKS
+
+
+def _squares(last: int, target: Target) -> float:
+    """How much of the squares that are transposed is not used, as a factor."""
+    return math.ceil(last / target.lanes) * target.lanes / last
 
 
 def tile_size(rows: int, lanes: int, target: Target) -> tuple[int, int]:

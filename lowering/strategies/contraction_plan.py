@@ -122,6 +122,18 @@ class Plan:
         return tuple(part.shifted((*point, *reduced)) for part in parts)
 
     @cached_property
+    def batch_dims(self) -> tuple[int, ...]:
+        """The result's dimensions outside of the tile."""
+        return tuple(d for d in range(len(self.parallel)) if d not in self.tile_dims)
+
+    @cached_property
+    def shared_dims(self) -> tuple[int, ...]:
+        """The batch dimensions for all of which a packed panel is the same."""
+        return tuple(
+            d for d in self.batch_dims if not any(p.coefficients[d] for p in self.row_parts)
+        )
+
+    @cached_property
     def lanes_are_neighbours(self) -> bool:
         """Whether the row operand's lanes lie next to each other in memory."""
         strides = buffer.strides_of(buffer.type_of(self.body.sources[self.row]))

@@ -21,7 +21,7 @@ from xdsl.ir.affine import (
 
 from nnc.dialects import buffer, kernel, scalars
 from nnc.dialects.nn.base import element_of, shape_of
-from nnc.dialects.nn.indexing import GatherOp, Indexed, ScatterAddOp
+from nnc.dialects.nn.indexing import GatherOp, ScatterAddOp
 from nnc.dialects.nn.pool import MaxPoolOp
 from nnc.dialects.nn.reduce import ArgmaxOp, CumsumOp
 from nnc.lowering.strategies.body import Evaluator, KernelBody, new_block
@@ -81,9 +81,10 @@ def build(function: kernel.FuncOp) -> Block:
     return place.block
 
 
-def _sizes(op: Indexed, table: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+def _sizes(op: GatherOp | ScatterAddOp, table: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     """The sizes of a table before the indexed axis, of the indices in its place, and after it."""
-    return op.places(table, op.indices.type, op.properties)
+    axis = op.indexed_axis
+    return tuple(table[:axis]), shape_of(op.indices)[op.batches :], tuple(table[axis + 1 :])
 
 
 def _gather(op: Operation, place: Place) -> None:
