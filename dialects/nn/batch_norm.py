@@ -102,7 +102,10 @@ class BatchNormOp(BatchNormalization, Differentiable):
         if g is not None:
             epsilon = self.epsilon.value.data
             op = BatchNormGradOp(self.input, self.gamma, self.mean, self.variance, g, epsilon)
-            cotangents = list(b.insert(op).results)
+            found = b.insert(op).results
+            cotangents = [r if need else None for r, need in zip(found, needed, strict=True)]
+        if not needed[0]:
+            return cotangents
         for more in self._of_statistics(b, of_mean, of_variance):
             dx = cotangents[0]
             cotangents[0] = more if dx is None else insert(b, AddOp(dx, more))

@@ -283,4 +283,4 @@ def transpose(scan: ScanOp, b: Builder, grads: Cotangents, needed: Sequence[bool
     )
     b.insert(backward)
     cotangents = dict(zip((*states, *captured, *slices), backward.results, strict=True))
-    return [cotangents.get(i) for i in range(len(needed))]
+    return [cotangents[i] if need and i in cotangents else None for i, need in enumerate(needed)]
