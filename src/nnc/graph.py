@@ -141,6 +141,7 @@ class Node:
         attributes: Attributes,
         types: tuple[Type, ...],
         taped: bool,
+        site: "Site | None",
     ):
         self.operation = operation
         self.inputs = inputs
@@ -149,7 +150,7 @@ class Node:
         self.taped = taped
         self.freed = False
         self.serial = next(Node._serial)
-        self.site = user_site()
+        self.site = site
 
 
 Site = tuple[CodeType, int]
@@ -188,6 +189,7 @@ def make_node(
     attributes: Attributes,
     taped: bool,
     types: tuple[Type, ...] | None = None,
+    site: Site | None = None,
 ) -> Node:
     """A node whose result types are given, or inferred once for each signature."""
     if types is None:
@@ -196,7 +198,7 @@ def make_node(
         if types is None:
             types = operation.infer([v.type for v in inputs], attributes)
             operation.signatures[key] = types
-    return Node(operation, inputs, attributes, types, taped)
+    return Node(operation, inputs, attributes, types, taped, site or user_site())
 
 
 class LeafSpec(NamedTuple):
@@ -256,13 +258,16 @@ def _serial(node: Node) -> int:
     return node.serial
 
 
-def graph_of(roots: Sequence[tuple[Value, Value | None]]) -> Graph:
-    """The graph that computes `roots`: values, each with the leaf whose memory it replaces."""
+def graph_of(roots: Sequence[tuple[Value, Value | None]], through: bool = False) -> Graph:
+    """The graph that computes `roots`: values, each with the leaf whose memory it replaces.
+
+    `through` is for `collect`; it is found out where it is not known.
+    """
     values = [value for value, _ in roots]
-    nodes = collect(values, through=False)
-    through = any(node.operation.differentiates for node in nodes)
-    if through:
-        nodes = collect(values, through=True)
+    nodes = collect(values, through)
+    if not through and any(node.operation.differentiates for node in nodes):
+        through = True
+        nodes = collect(values, through)
     first: dict[Node, int] = {}
     count = 0
     for node in nodes:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nnc import layer_operators as layers
 from nnc.errors import OptionError
-from nnc.graph import Attributes, Operation, Scalar, Value
+from nnc.graph import Attributes, Operation, Scalar, Site, Value
 from nnc.lowering.pass_specs import did_you_mean
 from nnc.recorder import record
 from nnc.variable import Variable
@@ -78,14 +78,19 @@ class Optimizer:
         return [Scalar(source(), dtype, source, name) for name, source in sources.items()]
 
     def update(
-        self, grad: Value, param: Variable, states: "list[Variable]", numbers: "list[Scalar]"
+        self,
+        grad: Value,
+        param: Variable,
+        states: "list[Variable]",
+        numbers: "list[Scalar]",
+        site: Site | None = None,
     ) -> None:
         """Record the update of one parameter and its state."""
         variables = [param, *states]
         inputs = [grad, *[v.current for v in variables], *numbers]
         attributes = (self.clip_gradient is not None, self.constants())
         types = tuple([v.current.type for v in variables])
-        new = record(self.operation, inputs, attributes, types=types, taped=False)
+        new = record(self.operation, inputs, attributes, types=types, taped=False, site=site)
         for variable, value in zip(variables, new, strict=True):
             variable.update(value)
 

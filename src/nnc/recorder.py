@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnc.execution import Run, execute
-from nnc.graph import Attributes, Operation, Type, Value, graph_of, make_node
+from nnc.graph import Attributes, Operation, Site, Type, Value, graph_of, make_node
 
 if TYPE_CHECKING:
     from nnc.array import NDArray
@@ -48,12 +48,13 @@ def record(
     *,
     types: tuple[Type, ...] | None = None,
     taped: bool | None = None,
+    site: Site | None = None,
 ) -> list[Value]:
     """The results of an operation, not computed yet; errors in shapes and dtypes rise here."""
     if recorder.nodes >= NODE_CAP:
         flush()
     taped = recorder.recording if taped is None else taped
-    node = make_node(operation, tuple(inputs), attributes, taped, types)
+    node = make_node(operation, tuple(inputs), attributes, taped, types, site)
     recorder.nodes += 1
     return [Value(type, None, node, index) for index, type in enumerate(node.types)]
 
@@ -63,7 +64,7 @@ def flush(consumed: Collection["Slot"] = ()) -> Run | None:
     roots = waiting(consumed)
     run = None
     if roots:
-        graph = graph_of(list(roots.items()))
+        graph = graph_of(list(roots.items()), through=bool(recorder.slots))
         run = execute(graph)
         commit(roots, run.results)
     for slot in recorder.slots:

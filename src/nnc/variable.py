@@ -23,11 +23,13 @@ def logical(memory: Memory, layout: Layout | None) -> Memory:
 class Variable(NDArray):
     """An array with one place in memory. A new value replaces it there, when it is computed."""
 
-    __slots__ = ("layout", "name", "place", "role")
+    __slots__ = ("layout", "name", "place", "role", "whole")
 
     def __init__(self, name: str, role: str, data: Memory, layout: Layout | None = None):
         place = aligned_copy(data if layout is None else data.transpose(layout))
-        super().__init__(Value(type_of(data.shape, data.dtype.name), logical(place, layout)))
+        self.whole = logical(place, layout)
+        """The memory as users see it."""
+        super().__init__(Value(type_of(data.shape, data.dtype.name), self.whole))
         self.name = name
         self.role = role
         self.layout = layout
@@ -67,7 +69,7 @@ class Variable(NDArray):
     def overwritten(self, base: Value) -> None:
         """The new value has been computed into the memory of `base`."""
         base.memory, value = None, self._value
-        value.memory = logical(self.place, self.layout)
+        value.memory = self.whole
         value.variable = self
         value.node = None
 

@@ -10,6 +10,7 @@ from nnc import optimizer as optimizers
 from nnc.errors import OptionError, StaleGradientError
 from nnc.execution import Run
 from nnc.gluon.parameter import Parameter
+from nnc.graph import user_site
 from nnc.optimizer import Optimizer
 from nnc.recorder import flush, recorder
 from nnc.slot import Slot
@@ -72,16 +73,15 @@ class Trainer:
     def run(self, batch_size: float, ignore_stale_grad: bool = False) -> Run | None:
         """`step`, returning what was run."""
         chosen = self.fresh_parameters(ignore_stale_grad)
-        values = {v: v.current for p in chosen for v in (p.variable, *self.states(p))}
-        writes = dict(recorder.writes)
+        writes = {variable: (variable.current, b) for variable, b in recorder.writes.items()}
         try:
             with self.counted(batch_size):
                 slots = self.record_updates(chosen)
                 run = flush(consumed=slots)
         except BaseException:
-            recorder.writes = writes
-            for variable, value in values.items():
-                variable.undo(value)
+            for variable, base in recorder.writes.items():
+                variable.undo(writes.get(variable, (base, base))[0])
+            recorder.writes = {variable: base for variable, (_, base) in writes.items()}
             raise
         for slot in slots:
             slot.fresh = False
@@ -115,16 +115,17 @@ class Trainer:
         """Records the updates; returns the places of the gradients they take."""
         numbers: dict[Any, Any] = {}
         slots: dict[Slot, None] = {}
+        site = user_site()
         for p in parameters:
-            key = (p.lr_mult, p.wd_mult, p.dtype.name)
+            variable = p.variable
+            leaf = variable.current
+            slot: Slot = leaf.slot
+            key = (p.lr_mult, p.wd_mult, leaf.type.dtype)
             if key not in numbers:
                 numbers[key] = self._optimizer.numbers(*key)
-            slot = p.variable.slot
-            assert slot is not None
             slots[slot] = None
-            self._optimizer.update(
-                slot.get(p.variable.current), p.variable, self.states(p), numbers[key]
-            )
+            states = self._states.get(p) or self.states(p)
+            self._optimizer.update(slot.get(leaf), variable, states, numbers[key], site)
         return slots
 
 
