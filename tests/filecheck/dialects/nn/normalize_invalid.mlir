@@ -1,0 +1,55 @@
+// RUN: nnc-opt %s --split-input-file --verify-diagnostics | filecheck %s
+
+// CHECK: nn.softmax: axis 2 is not an axis of a tensor of rank 2
+func.func @axis(%x: tensor<3x4xf32>) {
+  %y = nn.softmax %x {axis = 2} : tensor<3x4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.softmax: expected floating-point elements, given tensor<3x4xi32>
+func.func @integers(%x: tensor<3x4xi32>) {
+  %y = nn.softmax %x {axis = 1} : tensor<3x4xi32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.cross_entropy: label must have the shape [3] of tensor<3x4xf32> without its last axis, the classes, given tensor<4xi32>
+func.func @labels(%x: tensor<3x4xf32>, %label: tensor<4xi32>) {
+  %nll, %p = nn.cross_entropy %x, %label : (tensor<3x4xf32>, tensor<4xi32>) -> (tensor<4xf32>, tensor<3x4xf32>)
+  func.return
+}
+
+// -----
+
+// CHECK: nn.cross_entropy: indices must be i32 or i64, given tensor<3xf32>
+func.func @soft_labels(%x: tensor<3x4xf32>, %label: tensor<3xf32>) {
+  %nll, %p = nn.cross_entropy %x, %label : (tensor<3x4xf32>, tensor<3xf32>) -> (tensor<3xf32>, tensor<3x4xf32>)
+  func.return
+}
+
+// -----
+
+// CHECK: nn.cross_entropy_grad: grad is tensor<3x4xf32>, expected tensor<3xf32>
+func.func @cotangent(%p: tensor<3x4xf32>, %label: tensor<3xi32>) {
+  %dz = nn.cross_entropy_grad %p, %label, %p : (tensor<3x4xf32>, tensor<3xi32>, tensor<3x4xf32>) -> tensor<3x4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.batch_norm: expected tensor<4xf32>, a value for each channel of tensor<3x4xf32>, given tensor<3xf32>
+func.func @channels(%x: tensor<3x4xf32>, %gamma: tensor<3xf32>) {
+  %y, %mean, %variance = nn.batch_norm %x, %gamma, %gamma {epsilon = 1.0e-5} : (tensor<3x4xf32>, tensor<3xf32>, tensor<3xf32>) -> (tensor<3x4xf32>, tensor<3xf32>, tensor<3xf32>)
+  func.return
+}
+
+// -----
+
+// CHECK: nn.batch_norm: axis 1 must be the channels, given tensor<3xf32>
+func.func @no_channels(%x: tensor<3xf32>) {
+  %y, %mean, %variance = nn.batch_norm %x, %x, %x {epsilon = 1.0e-5} : (tensor<3xf32>, tensor<3xf32>, tensor<3xf32>) -> (tensor<3xf32>, tensor<3xf32>, tensor<3xf32>)
+  func.return
+}
