@@ -1,10 +1,12 @@
 """Every arith and math op that C is printed for, on scalars and vectors, against numpy."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from compiled import execute
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
@@ -194,8 +196,9 @@ def fill(module: Module, floats: list[str], integers: list[str], vector: bool) -
         for predicate, meaning in FLOAT_PREDICATES.items():
             body, result = with_mask(f"arith.cmpf {predicate}, %a, %b", kind, vector)
             module.add(body, [(x, kind), (y, kind)], result, meaning(x, y))
-        body = f"%m = arith.cmpf ogt, %a, %b : T<{kind}>\n%r = arith.select %m, %a, %b : T<i1>, T<{kind}>"
-        body = body.replace("T<i1>, ", "") if not vector else body.replace("T<i1>, ", "T<i1>, ")
+        mask = "T<i1>, " if vector else ""
+        body = f"%m = arith.cmpf ogt, %a, %b : T<{kind}>\n"
+        body += f"%r = arith.select %m, %a, %b : {mask}T<{kind}>"
         module.add(body, [(x, kind), (y, kind)], kind, np.where(x > y, x, y))
     for kind in integers:
         x, y = pairs(kind)
@@ -272,21 +275,21 @@ def scalar_only(module: Module) -> None:
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_scalars(execute: Any, compiler: str) -> None:
+def test_scalars(tmp_path: Path, compiler: str) -> None:
     with np.errstate(all="ignore"):
         module = Module(1)
         fill(module, ["f32", "f64"], ["i32", "i64"], vector=False)
         scalar_only(module)
     undefined = ("-fsanitize=undefined", "-fno-sanitize-recover=all") if compiler == "gcc" else ()
-    execute(module.text, "c99", *module.arrays, compiler=compiler, extra=undefined)
+    execute(module.text, "c99", *module.arrays, compiler=compiler, extra=undefined, folder=tmp_path)
     module.check()
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("isa", ["avx512", "avx2", "sse2"])
-def test_vectors(execute: Any, isa: str, compiler: str) -> None:
+def test_vectors(tmp_path: Path, isa: str, compiler: str) -> None:
     with np.errstate(all="ignore"):
         module = Module(16)
         fill(module, ["f32"], ["i32"], vector=True)
-    execute(module.text, isa, *module.arrays, compiler=compiler)
+    execute(module.text, isa, *module.arrays, compiler=compiler, folder=tmp_path)
     module.check()

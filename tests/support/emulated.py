@@ -1,0 +1,70 @@
+"""Runs CUDA artifacts on the CPU, through an emulation of blocks, threads and barriers."""
+
+import ctypes
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnc.codegen.artifact import Artifact
+
+Array = NDArray[Any]
+HERE = Path(__file__).parent
+
+
+class Emulator:
+    """A CUDA artifact compiled by g++, each of its threads a coroutine.
+
+    Checked, it finds accesses outside of the given arrays and races between threads.
+    """
+
+    def __init__(self, artifact: Artifact, folder: Path, checked: bool = True):
+        self.artifact, self.checked = artifact, checked
+        kernels = sorted({launch.kernel for launch in artifact.launches})
+        text = '#include "cuda_emulation.h"\n' + "".join(unit.text for unit in artifact.units)
+        source, library = folder / "kernels.cpp", folder / f"emulated_{checked}.so"
+        source.write_text(text + "".join(f"EMULATE({name})\n" for name in kernels))
+        common = ["g++", "-std=c++17", "-O1", "-g", "-fPIC", "-ffp-contract=off"]
+        common += ["-march=haswell", "-fno-strict-aliasing", "-Wall", "-Wextra", "-Werror", "-I"]
+        common += [str(HERE), "-c"]
+        checks = ["-fsanitize=thread"] if checked else []
+        objects = [str(folder / "kernels.o"), str(folder / "runtime.o")]
+        _run([*common, *checks, str(source), "-o", objects[0]])
+        _run([*common, str(HERE / "cuda_emulation.cpp"), "-o", objects[1]])
+        _run(["g++", "-shared", "-Wl,-Bsymbolic", *objects, "-o", str(library)])
+        self.library = ctypes.CDLL(str(library))
+        self.library.emulated_launch.restype = ctypes.c_char_p
+
+    def __call__(self, arrays: Sequence[Array], seed: int) -> str:
+        """Runs all launches in place; returns the first error, or nothing."""
+        size = self.artifact.arena_bytes + self.artifact.scratch_bytes
+        memory = np.full(size + 64, 0xFF, np.uint8)
+        arena = memory.ctypes.data + -memory.ctypes.data % 64
+        places = [array.ctypes.data for array in arrays]
+        if self.checked:
+            starts = (ctypes.c_void_p * (len(arrays) + 1))(*places, arena)
+            sizes = (ctypes.c_size_t * (len(arrays) + 1))(*(a.nbytes for a in arrays), size)
+            self.library.emulated_buffers(len(arrays) + 1, starts, sizes)
+        for launch in self.artifact.launches:
+            pointers = [
+                (arena if operand.argument is None else places[operand.argument]) + operand.offset
+                for operand in launch.operands
+            ]
+            error = self.library.emulated_launch(
+                self.library[f"emulated_{launch.kernel}"],
+                (ctypes.c_void_p * len(pointers))(*pointers),
+                (ctypes.c_uint * 3)(*launch.grid),
+                (ctypes.c_uint * 3)(*launch.block),
+                ctypes.c_uint64(seed),
+            )
+            if error:
+                return f"{launch.kernel}: {error.decode()}"
+        return ""
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
