@@ -8,10 +8,24 @@ from typing import Any
 import numpy as np
 import pytest
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, TensorType, f32, f64, i1, i32, i64
-from xdsl.ir import Attribute, SSAValue
+from xdsl.dialects.builtin import (
+    DenseIntOrFPElementsAttr,
+    FunctionType,
+    ModuleOp,
+    TensorType,
+    VectorType,
+    f32,
+    f64,
+    i1,
+    i32,
+    i64,
+)
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Attribute, Block, Region, SSAValue
+from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.interpret import run
 from nnc.dialects.nn import elementwise as e
 from nnc.dialects.nn import functions as f
 from nnc.dialects.nn.base import Binary, Unary
@@ -82,6 +96,40 @@ def test_activation_far_from_zero(op: type[Unary], evaluate: Evaluate, check_sca
     (result,) = evaluate(op, EDGES)
     assert np.all(np.isfinite(result))
     check_scalar(op, EDGES[1:])
+
+
+def on_vectors(op: Any, *types: Attribute) -> ModuleOp:
+    """`main` with the scalar meaning of an op, on vectors of 4 lanes."""
+    tensors = Block(arg_types=[TensorType(type, [4]) for type in types])
+    made = op(*tensors.args)
+    block = Block(arg_types=[VectorType(type, [4]) for type in types])
+    values = made.scalar(Builder(InsertPoint.at_end(block)), block.args, block.args.__getitem__)
+    block.add_op(ReturnOp(*values))
+    function = FunctionType.from_lists(block.arg_types, [v.type for v in values])
+    return ModuleOp([FuncOp("main", function, Region(block))])
+
+
+@pytest.mark.parametrize(("op", "count"), [*((op, 1) for op in UNARY), *((op, 2) for op in BINARY)])
+def test_scalar_meaning_on_vectors(op: type[Unary | Binary], count: int) -> None:
+    inputs = [np.array([0.5, 1.5, 2.0, 3.0], np.float32), np.full(4, 1.25, np.float32)][:count]
+    module = on_vectors(op, *[f32] * count)
+    module.verify()
+    (lanes,) = run(module, inputs)
+    assert (lanes.shape, lanes.dtype) == ((4,), np.float32)
+    exact = np.vectorize((UNARY | BINARY)[op][-1])(*(x.astype(np.float64) for x in inputs))
+    np.testing.assert_allclose(lanes, exact, rtol=1e-6)
+
+
+def test_masks_on_vectors() -> None:
+    x = np.array([1.0, 2.0, 3.0, np.nan], np.float32)
+    module = on_vectors(partial(e.CompareOp, "lt"), f32, f32)
+    module.verify()
+    (mask,) = run(module, [x, np.full(4, 2.5, np.float32)])
+    assert mask.tolist() == [True, True, False, False]
+    module = on_vectors(partial(e.CastOp, element=f32), i1)
+    module.verify()
+    (numbers,) = run(module, [mask])
+    assert numbers.tolist() == [1, 1, 0, 0]
 
 
 @pytest.mark.parametrize("op", [e.AddOp, e.SubOp, e.MulOp, e.MaxOp, e.MinOp])
