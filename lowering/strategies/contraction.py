@@ -10,6 +10,7 @@ applied to the tile in registers (the epilogue).
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from xdsl.dialects import math
 from xdsl.dialects.builtin import FunctionType, MemRefType, f32
@@ -26,6 +27,8 @@ from nnc.lowering.strategies.nest import ZERO, Index, Nest, apply
 from nnc.lowering.strategies.packing import write_packing
 
 UNROLL = 4
+Part = tuple[SSAValue, AffineMap]
+"""A buffer that a tile's epilogue works on, at a map of the result's index."""
 Window = tuple[SSAValue, Index]
 """A buffer and the index of the first element that a micro-kernel sees."""
 
@@ -133,13 +136,18 @@ class _Writer:
         row = self._operand(plan.row, plan.row_map, origin)
         if scratch is not None:
             row = (scratch, (ZERO,) * (len(plan.reduced) + 1))
-        leaves = [
-            (self.source(leaf.tensor), apply(leaf.map, origin, len(self.nest.indices)))
-            for leaf in plan.leaves
-        ]
-        results = [(self.buffers[target], origin) for _, target in plan.body.results]
         column = self._operand(plan.column, plan.column_map, origin)
-        self._call(self.tiles[extent], [row, column, *leaves, *results])
+        parts = [(source, apply(map, origin, len(self.nest.indices))) for source, map in self.parts]
+        self._call(self.tiles[extent], [row, column, *parts])
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """What a tile's epilogue reads and writes; what it does both to is one part."""
+        plan = self.plan
+        identity = AffineMap.identity(len(plan.parallel))
+        read = [(self.source(leaf.tensor), leaf.map) for leaf in plan.leaves]
+        written = [(self.buffers[target], identity) for _, target in plan.body.results]
+        return tuple(dict.fromkeys([*read, *written]))
 
     def _operand(self, tensor: SSAValue, map: AffineMap, origin: Index) -> Window:
         start = (*origin, *(ZERO,) * len(self.plan.reduced))
@@ -177,24 +185,23 @@ class _Writer:
 
     def _tile_kernel(self, extent: Extent) -> str:
         plan = self.plan
-        leaves = [self.source(leaf.tensor) for leaf in plan.leaves]
-        targets = [self.buffers[target] for _, target in plan.body.results]
         row: Attribute = self.source(plan.row).type
         if plan.packed:
             row = MemRefType(f32, [*plan.reduced, extent.padded])
-        types = [row, self.source(plan.column).type, *(v.type for v in (*leaves, *targets))]
+        types = [row, self.source(plan.column).type, *(source.type for source, _ in self.parts)]
         name, nest, arguments = self._function(f"{extent.rows}x{extent.lanes}", types)
-        hints = ["row", "column", *(value.name_hint for value in (*leaves, *targets))]
+        hints = ["row", "column", *(source.name_hint for source, _ in self.parts)]
         for argument, hint in zip(arguments, hints, strict=True):
             argument.name_hint = hint
+        argument_of = dict(zip(self.parts, arguments[2:], strict=True))
+        windows = [argument_of[self.source(leaf.tensor), leaf.map] for leaf in plan.leaves]
         products = self._products(nest, extent, arguments[0], arguments[1])
-        windows = arguments[2 : 2 + len(leaves)]
         epilogue = Epilogue(plan, nest, extent, windows, products)
         values = [epilogue.value(tensor) for tensor, _ in plan.body.results]
-        for value, target in zip(values, arguments[2 + len(leaves) :], strict=True):
-            origin = nest.map((ZERO,) * len(plan.parallel))
-            limit = plan.limit(extent)
-            nest.builder.insert(tile.StoreOp(value, target, [], origin, plan.tile_dims, limit))
+        origin, limit = nest.map((ZERO,) * len(plan.parallel)), plan.limit(extent)
+        for value, (_, target) in zip(values, plan.body.results, strict=True):
+            argument = argument_of[self.buffers[target], epilogue.identity]
+            nest.builder.insert(tile.StoreOp(value, argument, [], origin, plan.tile_dims, limit))
         nest.builder.insert(kernel.ReturnOp())
         return name
 

@@ -19,6 +19,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 
 from nnc.dialects import buffer, kernel, scalars
+from nnc.dialects.interfaces import Reduction
 from nnc.dialects.nn import elementwise
 from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
@@ -234,7 +235,7 @@ class _Sweeps:
     ) -> None:
         """One sweep that combines the inputs of `reductions` and writes what else is ready."""
         b = self.nest.builder
-        kinds = [op.reductions()[0] for op in reductions]
+        kinds: list[Reduction] = [kind for op in reductions for kind in op.reductions()]
         inits = [
             scalars.constant(b, identity_of(kind, element_of(op.output)), element_of(op.output))
             for kind, op in zip(kinds, reductions, strict=True)
