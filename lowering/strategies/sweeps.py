@@ -21,7 +21,8 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from nnc.dialects import buffer, kernel, scalars
 from nnc.dialects.interfaces import Reduction
 from nnc.dialects.nn import elementwise
-from nnc.dialects.nn.base import element_of, shape_of
+from nnc.dialects.nn.base import Elementwise, element_of, shape_of
+from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
 from nnc.dialects.optim import Update
 from nnc.lowering.strategies.body import (
@@ -38,7 +39,7 @@ CHEAP = (
     elementwise.AddOp,
     elementwise.CastOp,
     elementwise.CompareOp,
-    elementwise.ConstantOp,
+    ConstantOp,
     elementwise.MulOp,
     elementwise.NegOp,
     elementwise.SelectOp,
@@ -143,7 +144,7 @@ def is_flat(body: KernelBody, rows: Rows) -> bool:
     buffers without gaps; the kernel then runs over one long dimension.
     """
     plain = all(
-        isinstance(op, elementwise.Elementwise | BroadcastOp | Update)
+        isinstance(op, Elementwise | BroadcastOp | Update)
         and all(is_identity(a) or not a.map.results for a in op.accesses())
         for op in body.ops
     )
