@@ -22,7 +22,7 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, SSAValue
 
 from nnc.dialects import arith
-from nnc.dialects.arith import with_element
+from nnc.dialects.arith import with_element as with_element
 
 _Conversion: TypeAlias = arith.Conversion | arith.TruncFOp | arith.ExtFOp
 

@@ -30,10 +30,8 @@ from nnc.dialects.nn.base import (
     same_types,
     shape_of,
 )
-from nnc.dialects.nn.constant import ConstantOp, constant
+from nnc.dialects.nn.constant import constant
 from nnc.dialects.syntax import Keyword, Number
-
-__all__ = ["ConstantOp", "constant"]
 
 PREDICATES = ("eq", "ne", "lt", "le", "gt", "ge")
 

@@ -42,7 +42,8 @@ from nnc.dialects.nn.base import (
     insert,
     shape_of,
 )
-from nnc.dialects.nn.elementwise import constant, mul, where
+from nnc.dialects.nn.constant import constant
+from nnc.dialects.nn.elementwise import mul, where
 from nnc.dialects.nn.products import product_cotangent
 from nnc.dialects.nn.shape import ReshapeOp, TransposeOp, check_axis
 from nnc.dialects.syntax import IntegerArray, Integers, Keyword, Shape, array, integers

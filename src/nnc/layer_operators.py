@@ -10,7 +10,7 @@ from nnc.dialects import optim
 from nnc.dialects.nn import batch_norm as norm
 from nnc.dialects.nn import contract, convolution, elementwise, normalize, pool, random, shape
 from nnc.dialects.nn.base import insert, shape_of
-from nnc.dialects.nn.elementwise import constant
+from nnc.dialects.nn.constant import constant
 from nnc.errors import ShapeError
 from nnc.graph import Operation, operation
 from nnc.operators import (

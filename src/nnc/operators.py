@@ -15,7 +15,7 @@ from xdsl.ir import SSAValue
 
 from nnc.dialects.nn import contract, elementwise, functions, indexing, random, reduce, shape
 from nnc.dialects.nn.base import element_of, insert, shape_of
-from nnc.dialects.nn.elementwise import constant
+from nnc.dialects.nn.constant import ConstantOp, constant
 from nnc.dtypes import FLOATS, element_type, numpy_name
 from nnc.errors import DtypeError, ShapeError
 from nnc.graph import Operation, operation
@@ -182,7 +182,7 @@ def copy(b: Builder, x: SSAValue) -> SSAValue:
 
 @operation
 def full(b: Builder, sizes: Shape, number: float, dtype: str) -> SSAValue:
-    return insert(b, elementwise.ConstantOp(number, TensorType(element_type(dtype), sizes)))
+    return insert(b, ConstantOp(number, TensorType(element_type(dtype), sizes)))
 
 
 @operation

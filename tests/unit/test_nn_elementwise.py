@@ -29,6 +29,7 @@ from nnc.dialects.interpret import run
 from nnc.dialects.nn import elementwise as e
 from nnc.dialects.nn import functions as f
 from nnc.dialects.nn.base import Binary, Unary
+from nnc.dialects.nn.constant import ConstantOp
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Check = Callable[..., None]
@@ -213,17 +214,17 @@ def test_constant(evaluate: Evaluate, check_scalar: Check) -> None:
         TensorType(f64, [2, 3]), [1.0, 1.0, -2.0, 4.0, 4.0, 0.5]
     )
     for value, type in ((2.5, TensorType(f64, [2])), (listed, TensorType(f64, [2, 3]))):
-        check_scalar(partial(e.ConstantOp, value, type))
-    (result,) = evaluate(partial(e.ConstantOp, listed, TensorType(f64, [2, 3])))
+        check_scalar(partial(ConstantOp, value, type))
+    (result,) = evaluate(partial(ConstantOp, listed, TensorType(f64, [2, 3])))
     np.testing.assert_array_equal(result, [[1.0, 1.0, -2.0], [4.0, 4.0, 0.5]])
-    (splat,) = evaluate(partial(e.ConstantOp, 3, TensorType(i64, [])))
+    (splat,) = evaluate(partial(ConstantOp, 3, TensorType(i64, [])))
     assert splat == 3
 
 
 def test_a_long_list_is_no_constant() -> None:
     listed = DenseIntOrFPElementsAttr.from_list(TensorType(i32, [65]), list(range(65)))
     with pytest.raises(VerifyException, match="lists 65 values, expected at most 64"):
-        e.ConstantOp(listed, TensorType(i32, [65]))
+        ConstantOp(listed, TensorType(i32, [65]))
 
 
 def slope(evaluate: Evaluate, make: Callable[..., Binary | Unary], *inputs: Array) -> list[Array]:
