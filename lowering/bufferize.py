@@ -50,9 +50,9 @@ class BufferizePass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         functions = [f for f in op.body.block.ops if isinstance(f, kernel.FuncOp)]
-        variants = Variants(op)
+        variants = Variants(op, {f.sym_name.data: f for f in functions})
         bufferize_program(Program.of(op), variants)
-        variants.erase_originals(functions)
+        variants.erase_originals()
 
 
 def bufferize_program(program: Program, variants: Variants) -> None:
@@ -79,7 +79,7 @@ def bufferize_program(program: Program, variants: Variants) -> None:
         for r in results
     ]
     b = Builder(InsertPoint.at_end(block))
-    Writer(b, Storage(program.block, targets), variants, memory).write()
+    Writer(b, Storage(program.block, targets, variants.originals), variants, memory).write()
     b.insert(func.ReturnOp())
 
     function = program.function
@@ -198,7 +198,7 @@ class Writer:
         )
         for result in donated:
             self.buffer(op.outputs[result])
-        name = self.variants.of(op.kernel(), passing, donated)
+        name = self.variants.of(op.callee.string_value(), passing, donated)
         self.b.insert(kernel.LaunchOp(name, passing.ins, passing.outs, passing.inouts))
 
     def fill(self, op: ConstantOp) -> None:
@@ -248,7 +248,9 @@ class Writer:
             Target(at(whole, first, value))
             for (whole, first), value in zip(homes, op.end.values, strict=True)
         ]
-        Writer(self.b, Storage(op.body.block, targets), self.variants, memory).write()
+        Writer(
+            self.b, Storage(op.body.block, targets, self.variants.originals), self.variants, memory
+        ).write()
         self.b.insert(loop.YieldOp())
         self.b = outer
         self.b.insert(loop.ForOp(count, [], Region(body)))

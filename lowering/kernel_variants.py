@@ -34,25 +34,27 @@ class Variants:
     """The kernels of a module on memory, made when first asked for."""
 
     module: ModuleOp
+    originals: Mapping[str, kernel.FuncOp]
+    """The kernels on tensors, by name."""
     known: dict[Key, str] = field(default_factory=dict[Key, str])
     count: dict[str, int] = field(default_factory=dict[str, int])
 
-    def of(self, function: kernel.FuncOp, passing: Passing, donated: Mapping[int, int]) -> str:
-        """The name of the kernel that takes these buffers, result r written over `donated[r]`."""
-        name = function.sym_name.data
+    def of(self, name: str, passing: Passing, donated: Mapping[int, int]) -> str:
+        """The kernel for `name` on these buffers, with result r written over `donated[r]`."""
         types = tuple(value.type for value in passing.all)
         key = (name, types, tuple(sorted(donated.items())))
         if key not in self.known:
             copies = self.count.get(name, 0)
             self.count[name] = copies + 1
             self.known[key] = f"{name}_variant{copies}" if copies else name
+            function = self.originals[name]
             written = on_memory(function, self.known[key], passing, donated)
             self.module.body.block.insert_op_before(written, function)
         return self.known[key]
 
-    def erase_originals(self, functions: Sequence[kernel.FuncOp]) -> None:
+    def erase_originals(self) -> None:
         """Erases the kernels on tensors."""
-        for function in functions:
+        for function in self.originals.values():
             function.detach()
             function.erase()
 

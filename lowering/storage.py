@@ -5,7 +5,7 @@ root gets the memory of the value it becomes when the block ends (an output, or 
 replaces), else that of an operand which dies in the launch that makes it, else a temporary.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xdsl.ir import Block, Operation, SSAValue, Use
@@ -33,6 +33,8 @@ class Storage:
 
     block: Block
     targets: Sequence[Target]
+    kernels: Mapping[str, kernel.FuncOp]
+    """The kernels on tensors, by name."""
     home: dict[SSAValue, int] = field(default_factory=dict[SSAValue, int])
     """Roots written directly into the memory of a target, by the target's number."""
     reuse: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
@@ -96,7 +98,7 @@ class Storage:
         given = self.donated.setdefault(launch, {})
         if operands[0] in given.values():
             return False
-        if not may_donate(launch.kernel(), operands[0], result):
+        if not may_donate(self.kernels[launch.callee.string_value()], operands[0], result):
             return False
         given[result] = operands[0]
         return True
