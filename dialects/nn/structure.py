@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from xdsl.builder import Builder
@@ -240,47 +241,73 @@ def _name(values: Sequence[SSAValue], like: Sequence[SSAValue], prefix: str = ""
         value.name_hint = other.name_hint and prefix + other.name_hint
 
 
+@dataclass(frozen=True)
+class Active:
+    """What takes part in a scan's gradient: positions of its operands and results."""
+
+    states: list[int]
+    captured: list[int]
+    slices: list[int]
+    stacked: list[int]
+    """Results that have a cotangent."""
+
+    @staticmethod
+    def of(scan: ScanOp, grads: Cotangents, needed: Sequence[bool]) -> "Active":
+        first_slice, first_captured = len(scan.inits), len(scan.inits) + len(scan.sequences)
+        return Active(
+            [i for i in range(first_slice) if is_real(scan.operands[i])],
+            [i for i in range(first_captured, len(needed)) if needed[i]],
+            [i for i in range(first_slice, first_captured) if needed[i]],
+            [k for k in range(first_slice, len(grads)) if grads[k] is not None],
+        )
+
+    @property
+    def operands(self) -> list[int]:
+        """In the order of the transposed scan's results."""
+        return [*self.states, *self.captured, *self.slices]
+
+
 def transpose(scan: ScanOp, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
     """Writes the scan that runs the steps in the opposite order, on cotangents.
 
-    It carries the cotangents of the states and the sums of those of the captured values. Each
-    step computes the forward step again from the states it began with.
+    It carries the cotangents of the states and the sums of those of the captured values. Its
+    slices are the states each step began with, the scan's own slices, and cotangents of results.
     """
-    first_slice, first_captured = len(scan.inits), len(scan.inits) + len(scan.sequences)
-    states = [i for i in range(first_slice) if is_real(scan.operands[i])]
-    slices = [i for i in range(first_slice, first_captured) if needed[i]]
-    captured = [i for i in range(first_captured, len(needed)) if needed[i]]
-    given = {k: g for k, g in enumerate(grads) if g is not None and k >= first_slice}
-    inits = [grads[i] or constant(b, 0.0, scan.operands[i]) for i in states]
-    inits += [constant(b, 0.0, scan.operands[i]) for i in captured]
-    sequences = [*stack_states(scan), *scan.sequences, *given.values()]
+    active = Active.of(scan, grads, needed)
+    inits = [grads[i] or constant(b, 0.0, scan.operands[i]) for i in active.states]
+    inits += [constant(b, 0.0, scan.operands[i]) for i in active.captured]
+    given = [g for k in active.stacked if (g := grads[k]) is not None]
+    sequences = [*stack_states(scan), *scan.sequences, *given]
+    slices = [_slice_type(s.type) for s in sequences]
+    body = Block(arg_types=[*(i.type for i in inits), *slices, *scan.captured.types])
+    _write_step(scan, active, body)
+    reverse = scan.reverse is None
+    backward = ScanOp(scan.count.data, inits, sequences, scan.captured, body, reverse=reverse)
+    b.insert(backward)
+    found = dict(zip(active.operands, backward.results, strict=True))
+    return [found[i] if need and i in found else None for i, need in enumerate(needed)]
 
-    carried = [i.type for i in inits]
-    sliced = [_slice_type(s.type) for s in sequences]
-    body = Block(arg_types=[*carried, *sliced, *scan.captured.types])
-    inner = at(Builder(InsertPoint.at_end(body)), scan)
-    sums, rest = body.args[: len(inits)], body.args[len(inits) :]
-    forward = [*rest[:first_captured], *rest[first_captured + len(given) :]]
+
+def _write_step(scan: ScanOp, active: Active, body: Block) -> None:
+    """One step backward: the forward step again, then its ops from last to first."""
+    b = at(Builder(InsertPoint.at_end(body)), scan)
+    carried = len(active.states) + len(active.captured)
+    inputs = carried + len(scan.inits) + len(scan.sequences)
+    given = inputs + len(active.stacked)
+    sums, forward = body.args[:carried], [*body.args[carried:inputs], *body.args[given:]]
     _name(forward, scan.body.block.args)
-    _name(sums, [scan.body.block.args[i] for i in (*states, *captured)], "d_")
-    end = copy_body(scan, forward, inner)
-    wrt = [forward[i] for i in (*states, *captured, *slices)]
+    _name(sums, [scan.body.block.args[i] for i in active.operands[:carried]], "d_")
+    end = copy_body(scan, forward, b)
+    wrt = [forward[i] for i in active.operands]
     tape = differentiable_ops([op for op in body.ops if op is not end], wrt)
     seeds: dict[SSAValue, SSAValue] = {}
-    step_grads = [*sums[: len(states)], *rest[first_captured:][: len(given)]]
-    for k, grad in zip((*states, *given), step_grads, strict=True):
+    step_grads = [*sums[: len(active.states)], *body.args[inputs:given]]
+    for k, grad in zip((*active.states, *active.stacked), step_grads, strict=True):
         value = end.operands[k]
-        seeds[value] = insert(inner, AddOp(seeds[value], grad)) if value in seeds else grad
+        seeds[value] = insert(b, AddOp(seeds[value], grad)) if value in seeds else grad
     body.erase_op(end)
-    found = pull_back(inner, tape, seeds, wrt)
-    steps = [g or constant(inner, 0.0, w) for g, w in zip(found, wrt, strict=True)]
-    for i in range(len(states), len(inits)):
-        steps[i] = insert(inner, AddOp(sums[i], steps[i]))
-    inner.insert(YieldOp(steps))
-
-    backward = ScanOp(
-        scan.count.data, inits, sequences, scan.captured, body, reverse=scan.reverse is None
-    )
-    b.insert(backward)
-    cotangents = dict(zip((*states, *captured, *slices), backward.results, strict=True))
-    return [cotangents[i] if need and i in cotangents else None for i, need in enumerate(needed)]
+    found = pull_back(b, tape, seeds, wrt)
+    values = [g or constant(b, 0.0, w) for g, w in zip(found, wrt, strict=True)]
+    for i in range(len(active.states), carried):
+        values[i] = insert(b, AddOp(sums[i], values[i]))
+    b.insert(YieldOp(values))
