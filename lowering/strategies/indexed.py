@@ -4,7 +4,6 @@ Each has a kernel to itself, plain copies aside, and a builder here: a table fro
 Sums are taken in a fixed order, so the same bits come out with any number of threads.
 """
 
-import math
 from collections.abc import Callable, Sequence
 
 from xdsl.builder import Builder
@@ -24,7 +23,7 @@ from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.nn.indexing import GatherOp, ScatterAddOp
 from nnc.dialects.nn.pool import MaxPoolOp
 from nnc.dialects.nn.reduce import ArgmaxOp, CumsumOp
-from nnc.lowering.strategies.body import Evaluator, KernelBody, new_block
+from nnc.lowering.strategies.body import Evaluator, KernelBody, identity_of, new_block
 from nnc.lowering.strategies.nest import Index, Nest
 
 
@@ -140,9 +139,7 @@ def _argmax(op: Operation, place: Place) -> None:
 
 def _lowest(place: Place, tensor: SSAValue) -> SSAValue:
     element = element_of(tensor)
-    if scalars.is_float(element):
-        return scalars.constant(place.b, -math.inf, element)
-    return scalars.constant(place.b, -(1 << 31), element)
+    return scalars.constant(place.b, identity_of("max", element), element)
 
 
 def _larger(
