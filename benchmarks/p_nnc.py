@@ -19,13 +19,13 @@ def setup(workload: Workload, threads: int, variant: str) -> Setup:
     import nnc
 
     examples = [native(array) for array in workload.inputs()]
-    if workload.name.startswith("gemm_"):
-        compute = nnc.compile(nnc.nd.dot, *examples)
-    elif workload.kind == "infer":
-        net = network(workload)
-        compute = waiting(net) if variant == "nnc-loop" else nnc.compile(net, *examples)
+    function = nnc.nd.dot if workload.name.startswith("gemm_") else network(workload)
+    if workload.kind == "train":
+        compute = training(workload, function, variant)
+    elif variant == "nnc-loop":
+        compute = waiting(function)
     else:
-        compute = training(workload, network(workload), variant)
+        compute = nnc.compile(function, *examples)
 
     def to_numpy(output: Any) -> Array:
         values = output.asnumpy()
@@ -41,11 +41,11 @@ def native(array: Array) -> Any:
     return nnc.nd.array(array.astype(np.int32) if array.dtype.kind == "i" else array)
 
 
-def waiting(net: Any) -> Callable[..., Any]:
-    """A call of the net that computes at once."""
+def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Calls the function and waits for what it records."""
 
     def call(*inputs: Any) -> Any:
-        output = net(*inputs)
+        output = function(*inputs)
         output.wait_to_read()
         return output
 

@@ -18,6 +18,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import DiagnosticException
 
 from nnc.dialects.kernel import CallOp, FuncOp
+from nnc.lowering.verify_dominance import VerifyDominancePass
 from nnc.tools.programs import Array, evaluate
 
 Results = dict[str, Array]
@@ -73,6 +74,7 @@ def differences(
         try:
             one.apply(ctx, module)
             module.verify()
+            VerifyDominancePass().apply(ctx, module)
             results = run(module)
             difference = largest_difference(expected, results)
         except Exception as error:

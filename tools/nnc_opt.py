@@ -15,6 +15,7 @@ from functools import partial
 from typing import IO
 
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass, PassPipeline, PassPipelineCallbackType
 from xdsl.utils.arg_spec import parse_spec
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
@@ -91,6 +92,24 @@ class NncOpt(xDSLOptMain):
         target = parse_spec(self.args.target)
         instantiate("target", load(TARGETS[target.name]), target)
         super().setup_pipeline()
+        self.pipeline = PassPipeline(self.pipeline.passes, self.verified(self.pipeline.callback))
+
+    def verified(self, callback: PassPipelineCallbackType | None) -> PassPipelineCallbackType:
+        """xDSL's callback, which verifies, then the order of ops; errors name the pass before."""
+        from nnc.lowering.verify_dominance import VerifyDominancePass
+
+        def verify(before: ModulePass | None, module: ModuleOp, after: ModulePass | None) -> None:
+            try:
+                if callback is not None:
+                    callback(before, module, after)
+                if not self.args.disable_verify:
+                    VerifyDominancePass().apply(self.ctx, module)
+            except DiagnosticException as error:
+                if before is None:
+                    raise
+                raise DiagnosticException(f"after {before.name}: {error}") from error
+
+        return verify
 
     def get_input_stream(self) -> tuple[IO[bytes], str]:
         """Every file holds MLIR text, whatever it is called."""
