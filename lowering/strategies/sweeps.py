@@ -12,7 +12,7 @@ Written as scalar loops; `loop-tile` makes vectors of them.
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdsl.dialects.builtin import MemRefType
 from xdsl.ir import Block, Operation, SSAValue
@@ -131,7 +131,7 @@ def build(function: kernel.FuncOp) -> Block:
     rows = Rows.of(body.ops, [tensor for tensor, _ in body.results])
     nest = Nest(block)
     if is_flat(body, rows):
-        rows = Rows((math.prod(rows.shape),), ())
+        rows = replace(rows, shape=(math.prod(rows.shape),))
         buffers = {old: _flat(nest, new, rows.shape) for old, new in buffers.items()}
     _Sweeps(body, rows, nest, buffers).write()
     return block
