@@ -22,7 +22,7 @@ from nnc.tools.check_numerics import NumericsError, Results, differences, larges
 from nnc.tools.nnc_opt import DIALECTS
 from nnc.tools.programs import evaluate
 
-PIPELINE = "group,store,loops"
+PIPELINE = "infer-cpu"
 PROGRAM = """
 func.func @main(%x: tensor<6x8xf32>, %w1: tensor<8x16xf32>, %w2: tensor<16x4xf32>,
                 %b: tensor<6x4xf32>) -> tensor<6x4xf32> {
