@@ -7,13 +7,13 @@ view: it follows its base and writes through. Everything else is a value of its 
 import operator
 import weakref
 from collections.abc import Callable, Iterator
-from types import EllipsisType
 from typing import Any, NamedTuple, SupportsIndex, cast
 
 import numpy as np
 
 from nnc import operators as ops
 from nnc.arithmetic import Arithmetic, Axis
+from nnc.basic_index import basic_items
 from nnc.dtypes import FLOATS, dtype_name
 from nnc.errors import DtypeError, InPlaceError, OptionError, ShapeError
 from nnc.graph import Attributes, Memory, Operation, Scalar, Value, type_of
@@ -59,7 +59,7 @@ class NDArray(Arithmetic):
         base = self._base
         if base is not None and base.current is not self._seen and self._view is not None:
             self._seen = base.current
-            self.show(record(self._view.operation, [self._seen], self._view.attributes)[0])
+            self.show(base.viewed(self._view))
         return self._value
 
     @property
@@ -180,9 +180,19 @@ class NDArray(Arithmetic):
 
     def view(self, operation: Operation, attributes: Attributes, of: NumpyView) -> "NDArray":
         """An array that follows this one."""
-        made = NDArray(record(operation, [self.current], attributes)[0])
-        made._base, made._view, made._seen = self, View(operation, attributes, of), self._value
+        view = View(operation, attributes, of)
+        made = NDArray(self.viewed(view))
+        made._base, made._view, made._seen = self, view, self._value
         return made
+
+    def viewed(self, view: View) -> Value:
+        """The value of a view: no program where there is memory and no gradient is wanted."""
+        value = self.current
+        wanted = recorder.recording and (value.slot is not None or value.node is not None)
+        if value.memory is None or wanted:
+            return record(view.operation, [value], view.attributes)[0]
+        memory = view.of(value.memory)
+        return memory_value(memory if value.variable is None else np.array(memory))
 
     def __getitem__(self, key: Any) -> "NDArray":
         if isinstance(key, NDArray | np.ndarray | list):
@@ -374,43 +384,3 @@ def resolve_shape(shape: tuple[int, ...], array: NDArray) -> tuple[int, ...]:
     if shape.count(-1) > 1 or int(np.prod(sizes)) != array.size:
         raise ShapeError(f"reshape: {array.shape} has {array.size} elements, given shape {shape}")
     return sizes
-
-
-Item = tuple[int, int, int] | int | None
-"""Of a basic index: start, stop and step, or one position, or a new axis."""
-
-
-def basic_items(key: Any, shape: tuple[int, ...]) -> tuple[Item, ...]:
-    """A basic index, one item for each axis, all positions counted from 0."""
-    keys = key if isinstance(key, tuple) else (key,)
-    given = sum(k is not None and k is not Ellipsis for k in keys)
-    if given > len(shape) or keys.count(Ellipsis) > 1:
-        raise IndexError(f"index {key!r} has {given} items for an array of shape {shape}")
-    items: list[Item] = []
-    axis = 0
-    for k in (*keys, *([] if Ellipsis in keys else [Ellipsis])):
-        if k is None:
-            items.append(None)
-        elif isinstance(k, EllipsisType):
-            rest = len(shape) - given
-            items += [(0, size, 1) for size in shape[axis : axis + rest]]
-            axis += rest
-        else:
-            items.append(basic_item(k, shape[axis], axis))
-            axis += 1
-    return tuple(items)
-
-
-def basic_item(key: Any, size: int, axis: int) -> Item:
-    if isinstance(key, slice):
-        start, stop, step = key.indices(size)
-        if step < 1:
-            raise IndexError(f"slices go forward; given step {step} along axis {axis}")
-        return start, max(start, stop), step
-    try:
-        position = operator.index(key)
-    except TypeError:
-        raise IndexError(f"an index is an integer or a slice; given {key!r}") from None
-    if not -size <= position < size:
-        raise IndexError(f"index {position} is outside of axis {axis}, which has size {size}")
-    return position % size

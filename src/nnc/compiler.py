@@ -1,7 +1,10 @@
 """From a module of level 1 to a program that can be called. No text on this path.
 
-The pipeline's passes are made once for each target. `NNC_BACKEND=interpret` runs the module of
-level 1 with numpy instead: slow, and with no compiler between the program and its meaning.
+The pipeline's passes are made once for each target. Environment variables, for debugging:
+
+* `NNC_BACKEND=interpret` runs the module of level 1 with numpy: slow, and no compiler in between;
+* `NNC_CHECK_NANS=1` looks for NaN after each program, before anything is changed in place;
+* `NNC_TARGET` names the target.
 """
 
 import functools
@@ -10,7 +13,7 @@ import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -32,6 +35,19 @@ from nnc.runtime.report import Report
 
 LEVEL_NAMES = ("frontend", "graph", "groups", "storage", "loops")
 """What `ir(level)` takes: the frontend's program, then one level for each of `LEVELS`."""
+
+
+class Settings(NamedTuple):
+    """The environment variables that decide how structures are compiled."""
+
+    backend: str | None
+    target: str | None
+    check_nans: str | None
+
+
+def settings() -> Settings:
+    get = os.environ.get
+    return Settings(get("NNC_BACKEND"), get("NNC_TARGET"), get("NNC_CHECK_NANS"))
 
 
 class Runnable(Protocol):
@@ -123,24 +139,25 @@ class Compiled:
     structure: Structure
     names: Names
     target: Target
+    settings: Settings
     artifact: Artifact | None
     """None when it is interpreted."""
 
     def program(self) -> Runnable:
         if self.artifact is None:
             return InterpretedProgram(module_of(self.structure, self.names))
-        return Program(self.artifact, ir=self.ir, check_nans=bool(os.environ.get("NNC_CHECK_NANS")))
+        return Program(self.artifact, ir=self.ir, check_nans=bool(self.settings.check_nans))
 
     def ir(self, level: str) -> str:
         """The program's text at a level, made anew."""
         return str(lower(module_of(self.structure, self.names), level, self.target))
 
 
-def compile_structure(structure: Structure, names: Names) -> Compiled:
+def compile_structure(structure: Structure, names: Names, settings: Settings) -> Compiled:
     """Generates the text of a structure."""
     target = detect_target()
-    if os.environ.get("NNC_BACKEND") == "interpret":
-        return Compiled(structure, names, target, None)
+    if settings.backend == "interpret":
+        return Compiled(structure, names, target, settings, None)
     module = module_of(structure, names)
     module.verify()
-    return Compiled(structure, names, target, artifact_of(module, target))
+    return Compiled(structure, names, target, settings, artifact_of(module, target))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnc.compiler import Compiled, Runnable, compile_structure
+from nnc.compiler import Compiled, Runnable, Settings, compile_structure, settings
 from nnc.graph import Graph, Memory, Scalar, Structure, Value
 from nnc.modules import names_of
 
@@ -20,7 +20,7 @@ STRUCTURES = 256
 """Compiled structures kept; the one unused for longest goes first."""
 BINDINGS = 16
 """Sets of variables kept for each structure."""
-RECOMPILED_OFTEN = 12
+RECOMPILED_OFTEN = 24
 """Compilations of one computation for different shapes before a warning."""
 
 
@@ -80,7 +80,7 @@ class Entry(NamedTuple):
     bindings: "OrderedDict[tuple[int, ...], Bound]"
 
 
-_entries: "OrderedDict[Structure, Entry]" = OrderedDict()
+_entries: "OrderedDict[tuple[Structure, Settings], Entry]" = OrderedDict()
 _compilations: dict[Any, int] = {}
 _lock = threading.RLock()
 
@@ -112,16 +112,17 @@ def bind(graph: Graph) -> Bound:
 
 def entry_of(graph: Graph) -> Entry:
     """The compiled structure, kept or made."""
-    structure = graph.structure
-    entry = _entries.get(structure)
+    structure, current = graph.structure, settings()
+    key = structure, current
+    entry = _entries.get(key)
     if entry is None:
         warn_if_recompiled(structure)
-        entry = Entry(compile_structure(structure, names_of(graph)), OrderedDict())
-        _entries[structure] = entry
+        entry = Entry(compile_structure(structure, names_of(graph), current), OrderedDict())
+        _entries[key] = entry
         if len(_entries) > STRUCTURES:
             _entries.popitem(last=False)
     else:
-        _entries.move_to_end(structure)
+        _entries.move_to_end(key)
     return entry
 
 
@@ -139,8 +140,16 @@ def warn_if_recompiled(structure: Structure) -> None:
 
 def without_shapes(structure: Structure) -> Any:
     """What two programs have in common that differ in shapes only."""
-    nodes = tuple((spec.operation, spec.inputs) for spec in structure.nodes)
-    return tuple(leaf.role for leaf in structure.leaves), nodes, structure.results
+    nodes = tuple(
+        (
+            n.operation,
+            n.inputs,
+            tuple(a if isinstance(a, str | bool) else type(a) for a in n.attributes),
+        )
+        for n in structure.nodes
+    )
+    leaves = tuple((leaf.role, leaf.type.dtype, len(leaf.type.shape)) for leaf in structure.leaves)
+    return leaves, nodes, structure.results
 
 
 def programs() -> list[Compiled]:

@@ -21,7 +21,8 @@ from xdsl.rewriter import InsertPoint
 
 from nnc import operators as ops
 from nnc.dialects.nn.base import insert
-from nnc.dialects.nn.elementwise import AddOp, constant
+from nnc.dialects.nn.constant import constant
+from nnc.dialects.nn.elementwise import AddOp
 from nnc.dialects.nn.reverse import NotDifferentiableError, differentiable_ops, pull_back
 from nnc.dialects.nn.shape import TransposeOp
 from nnc.dialects.syntax import array
@@ -92,7 +93,7 @@ class _ModuleBuilder:
         described = map(leaf_attributes, structure.leaves, names.leaves)
         self.program.set_attributes(list(described))
         for argument, name in zip(self.block.args, names.leaves, strict=True):
-            argument.name_hint = identifier(name)
+            argument.name_hint = identifier(name) or identifier(f"layer{name}")
         self.leaves = list(map(self.leaf, structure.leaves, self.block.args))
         for spec, site in zip(structure.nodes, names.sites, strict=True):
             self.values += self.node(spec, location_of(site))
@@ -135,8 +136,12 @@ class _ModuleBuilder:
         operands = [self.operand(number) for number in spec.inputs]
         if spec.operation is ops.gradient:
             return self.gradient(b, operands, *spec.attributes)
-        results = spec.operation.emit(b, *operands, *spec.attributes)
-        return [results] if isinstance(results, SSAValue) else results
+        emitted = spec.operation.emit(b, *operands, *spec.attributes)
+        results = [emitted] if isinstance(emitted, SSAValue) else emitted
+        for result in results:
+            if result.name_hint is None:
+                result.name_hint = spec.operation.name
+        return results
 
     def gradient(
         self, b: Builder, operands: Sequence[SSAValue], heads: int, weighted: bool

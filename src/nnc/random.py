@@ -9,7 +9,7 @@ import numpy as np
 from nnc import operators as ops
 from nnc.array import NDArray
 from nnc.dtypes import dtype_name
-from nnc.graph import Scalar, type_of
+from nnc.graph import Operation, Scalar, type_of
 from nnc.recorder import record
 
 Shape = int | Sequence[int]
@@ -64,7 +64,7 @@ def normal(
     return draw(ops.normal, shape, dtype) * scale + loc
 
 
-def draw(operation: "ops.Operation", shape: Shape, dtype: object) -> NDArray:
+def draw(operation: Operation, shape: Shape, dtype: object) -> NDArray:
     sizes = (shape,) if isinstance(shape, int) else tuple(shape)
     type = type_of(sizes, dtype_name(dtype))
     return NDArray(record(operation, generator.state(), (type.shape, type.dtype))[0])

@@ -10,6 +10,7 @@ from nnc import operators as ops
 from nnc.array import NDArray, array
 from nnc.errors import ShapeError
 from nnc.gluon.block import HybridBlock, check_array
+from nnc.graph import Operation
 from nnc.recorder import record
 
 Operand = NDArray
@@ -139,7 +140,7 @@ class SoftmaxCrossEntropyLoss(Loss):
         operation = layers.cross_entropy if self._sparse else layers.soft_cross_entropy
         return self.per_sample(NDArray(record(operation, inputs, settings)[0]), sample_weight)
 
-    def warn_of_softmax(self, operation: ops.Operation | None) -> None:
+    def warn_of_softmax(self, operation: Operation | None) -> None:
         """A softmax before this loss is nearly always a mistake."""
         if operation is layers.softmax:
             advice = (

@@ -1,0 +1,218 @@
+"""Arrays against numpy."""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnc
+from nnc import autograd, nd
+from nnc.errors import DtypeError, OptionError, ShapeError
+
+
+@pytest.fixture(autouse=True)
+def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NNC_BACKEND", "interpret")
+
+
+def numbers(*shape: int) -> Any:
+    return np.random.default_rng(len(shape)).uniform(0.5, 2, shape).astype(np.float32)
+
+
+BINARY = [operator.add, operator.sub, operator.mul, operator.truediv, operator.pow]
+COMPARE = [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]
+
+
+@pytest.mark.parametrize("apply", BINARY + COMPARE)
+@pytest.mark.parametrize("shapes", [((2, 3), (2, 3)), ((2, 3), (3,)), ((4, 1), (1, 3)), ((), (2,))])
+def test_binary_operators_broadcast(apply: Callable[..., Any], shapes: Any) -> None:
+    x, y = (numbers(*shape) for shape in shapes)
+    found = apply(nd.array(x), nd.array(y)).asnumpy()
+    np.testing.assert_allclose(found, apply(x, y), rtol=1e-6)
+    assert found.dtype == apply(x, y).dtype
+
+
+@pytest.mark.parametrize("apply", BINARY + COMPARE)
+def test_numbers_on_either_side(apply: Callable[..., Any]) -> None:
+    x = numbers(2, 3)
+    np.testing.assert_allclose(apply(nd.array(x), 2.0).asnumpy(), apply(x, 2.0), rtol=1e-6)
+    np.testing.assert_allclose(apply(2.0, nd.array(x)).asnumpy(), apply(2.0, x), rtol=1e-6)
+
+
+def test_another_number_runs_the_same_program() -> None:
+    x = nd.array(numbers(3, 5))
+    (x * 3.5).asnumpy()
+    before = len(nnc.programs())
+    np.testing.assert_allclose((x * 4.5).asnumpy(), x.asnumpy() * np.float32(4.5))
+    assert len(nnc.programs()) == before
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "prod"])
+@pytest.mark.parametrize("axis", [None, 0, -1, (0, 2)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_reductions(name: str, axis: Any, keepdims: bool) -> None:
+    x = numbers(2, 3, 4)
+    found = getattr(nd.array(x), name)(axis=axis, keepdims=keepdims)
+    expected = getattr(np, name)(x, axis=axis, keepdims=keepdims)
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found.asnumpy(), expected, rtol=1e-5)
+
+
+def test_reductions_of_booleans_count() -> None:
+    x = nd.array(np.arange(6))
+    assert (x > 2).sum().item() == 3
+    assert (x == x).mean().item() == 1.0
+
+
+def test_argmax() -> None:
+    x = np.array([[1.0, 3, 3], [5, 1, 0]], np.float32)
+    assert nd.array(x).argmax().item() == 3
+    assert nd.array(x).argmax(axis=1).tolist() == [1, 0]
+
+
+FUNCTIONS = ["exp", "log", "sqrt", "square", "sin", "cos", "tanh", "abs", "negative", "sign"]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(name: str) -> None:
+    x = numbers(5)
+    np.testing.assert_allclose(getattr(nd, name)(nd.array(x)).asnumpy(), getattr(np, name)(x), 1e-5)
+
+
+def test_shape_functions() -> None:
+    x, y = numbers(2, 3), numbers(2, 3) + 1
+    a, b = nd.array(x), nd.array(y)
+    np.testing.assert_array_equal(nd.concat(a, b, dim=1).asnumpy(), np.concatenate([x, y], 1))
+    np.testing.assert_array_equal(nd.stack(a, b).asnumpy(), np.stack([x, y]))
+    np.testing.assert_array_equal(a.T.asnumpy(), x.T)
+    np.testing.assert_array_equal(a.expand_dims(1).asnumpy(), x[:, None])
+    np.testing.assert_array_equal(nd.broadcast_to(a, (4, 2, 3)).asnumpy(), np.stack([x] * 4))
+    np.testing.assert_array_equal(nd.split(a, 3)[1].asnumpy(), x[:, 1:2])
+    np.testing.assert_array_equal(nd.where(a > 1, a, 0.0).asnumpy(), np.where(x > 1, x, 0))
+    np.testing.assert_array_equal(nd.maximum(a, 1.0).asnumpy(), np.maximum(x, 1))
+    np.testing.assert_array_equal(nd.one_hot([2, 0], 3).asnumpy(), np.eye(3)[[2, 0]])
+    np.testing.assert_array_equal(nd.pick(a, [2, 0]).asnumpy(), [x[0, 2], x[1, 0]])
+    np.testing.assert_array_equal(nd.take(a, [1, 1, 0]).asnumpy(), x[[1, 1, 0]])
+    np.testing.assert_allclose(nd.cumsum(a, 1).asnumpy(), np.cumsum(x, 1), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [((2, 3), (3, 4)), ((3,), (3,)), ((5, 2, 3), (3, 4)), ((5, 2, 3), (5, 3, 4)), ((2, 3), (3,))],
+)
+def test_matmul(shapes: Any) -> None:
+    x, y = (numbers(*shape) for shape in shapes)
+    np.testing.assert_allclose((nd.array(x) @ nd.array(y)).asnumpy(), x @ y, rtol=1e-5)
+
+
+KEYS = [0, -1, slice(1, 3), (slice(None), 1), (..., 0), (None, 1), (slice(0, 4, 2), slice(1, None))]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_basic_indexing_is_a_view(key: Any) -> None:
+    x = numbers(4, 3)
+    a = nd.array(x)
+    view = a[key]
+    np.testing.assert_array_equal(view.asnumpy(), x[key])
+    a[:] = a * 2
+    np.testing.assert_array_equal(view.asnumpy(), (x * 2)[key])
+    view[:] = 7
+    changed = x * 2
+    changed[key] = 7
+    np.testing.assert_array_equal(a.asnumpy(), changed)
+
+
+def test_writing_through_views_of_views() -> None:
+    x = numbers(2, 6)
+    a = nd.array(x)
+    a.reshape(3, 4)[1][2:] += 5
+    x.reshape(3, 4)[1][2:] += 5
+    np.testing.assert_allclose(a.asnumpy(), x)
+
+
+def test_a_pending_read_keeps_the_version_it_saw() -> None:
+    a = nd.array([1, 2])
+    doubled = a * 2
+    a[:] = 5
+    a[0] = 9
+    assert doubled.tolist() == [2, 4]
+    assert a.tolist() == [9, 5]
+
+
+def test_advanced_indexing_and_iteration() -> None:
+    x = numbers(4, 3)
+    np.testing.assert_array_equal(nd.array(x)[[2, 0]].asnumpy(), x[[2, 0]])
+    assert [row.tolist() for row in nd.array([[1, 2], [3, 4]])] == [[1, 2], [3, 4]]
+
+
+def test_dtypes_of_new_arrays() -> None:
+    assert nd.array([1, 2]).dtype == np.float32
+    assert nd.array(np.arange(3)).dtype == np.int64
+    assert nd.array(np.zeros(3)).dtype == np.float32
+    assert nd.array(np.zeros(3), dtype="float64").dtype == np.float64
+    assert (nd.array(np.arange(3)) / 2).dtype == np.float32
+    assert (nd.array(np.arange(3)) + 1).dtype == np.int64
+    assert (nd.array(np.arange(3)) + nd.ones((3,))).dtype == np.float32
+
+
+def test_numpy_both_ways() -> None:
+    source = numbers(3)
+    a = nd.array(source)
+    source[0] = 99
+    assert a.asnumpy()[0] != 99
+    taken = a.asnumpy()
+    taken[0] = 99
+    assert a.asnumpy()[0] != 99
+    np.testing.assert_array_equal(np.asarray(a), a.asnumpy())
+    np.testing.assert_array_equal(np.from_dlpack(a), a.asnumpy())
+    assert float(a[1]) == a.asnumpy()[1]
+    assert bool(a[1] > 0)
+
+
+def test_draws_depend_on_the_seed() -> None:
+    nnc.random.seed(3)
+    first = nnc.random.uniform(-1, 1, (100,)).asnumpy()
+    second = nnc.random.uniform(-1, 1, (100,)).asnumpy()
+    nnc.random.seed(3)
+    np.testing.assert_array_equal(nnc.random.uniform(-1, 1, (100,)).asnumpy(), first)
+    assert not np.array_equal(first, second)
+    assert -1 <= first.min() < -0.8
+    assert 0.8 < first.max() < 1
+
+
+def test_shape_errors_rise_where_the_mistake_is() -> None:
+    x = nd.ones((2, 3))
+    with pytest.raises(ShapeError, match=r"add: shapes \(2, 3\) and \(4,\)"):
+        nd.add(x, nd.ones((4,)))
+    with pytest.raises(ShapeError, match="matmul: the last axis of"):
+        nd.dot(x, nd.ones((2, 3)))
+    with pytest.raises(ShapeError, match=r"reshape: \(2, 3\) has 6 elements"):
+        x.reshape(4, 2)
+    with pytest.raises(ShapeError, match="sum: axis 2 of an array with 2 axes"):
+        x.sum(axis=2)
+    with pytest.raises(IndexError, match="index 5 is outside of axis 0"):
+        x[5]
+    with pytest.raises(ShapeError, match="item: expected an array of one element"):
+        x.item()
+    assert x.sum().item() == 6
+
+
+def test_dtype_errors() -> None:
+    with pytest.raises(DtypeError, match=r"add: given float32.*float64.*astype"):
+        nd.add(nd.ones((2,)), nd.ones((2,), dtype="float64"))
+    with pytest.raises(DtypeError, match="arrays have dtype float32"):
+        nd.array([1], dtype="complex64")
+    with pytest.raises(DtypeError, match="only float arrays have gradients"):
+        nd.array(np.arange(3)).attach_grad()
+    with pytest.raises(OptionError, match="grad_req is one of"):
+        nd.ones((2,)).attach_grad("sum")
+
+
+def test_many_operations_are_computed_in_between() -> None:
+    x = nd.zeros((2,))
+    with autograd.pause():
+        for _ in range(12_000):
+            x = x + 1
+    assert x.tolist() == [12_000, 12_000]
