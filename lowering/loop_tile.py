@@ -190,6 +190,8 @@ def reduction_kinds(op: loop.ForOp) -> list[Reduction] | None:
         uses = list(carried.uses)
         if kind is None or len(uses) != 1 or uses[0].operation is not combine:
             return None
+        if len(list(value.uses)) != 1:
+            return None  # What has been combined so far is wanted too, as in a running sum.
         kinds.append(kind)
     return kinds
 
