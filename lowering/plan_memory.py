@@ -3,11 +3,10 @@
 Comes in: `buffer.alloc`s in `main`. Goes out: views of the arena at fixed offsets, and the arena's
 size in the type of its argument. Two temporaries share bytes only if they are never both alive:
 a buffer lives from the first to the last op that touches it, and one that a loop uses, but does
-not allocate, lives as long as the whole loop. Larger buffers are placed first, each at the lowest
-offset that fits.
+not allocate, lives as long as the whole loop. First fit, in several orders; the best plan wins.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -36,7 +35,7 @@ class PlanMemoryPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         program = Program.of(op)
         lives = live_ranges(program, self.align)
-        place(program, lives, first_fit(lives))
+        place(program, lives, plan(lives))
 
 
 @dataclass(frozen=True)
@@ -91,11 +90,30 @@ def byte_size(value: SSAValue) -> int:
     return prod(type.get_shape()) * element_bytes(type.element_type)
 
 
-def first_fit(lives: Sequence[Live]) -> list[int]:
-    """An offset for each temporary."""
+Order = Callable[[Live], tuple[int, int]]
+ORDERS: tuple[Order, ...] = (
+    lambda live: (-live.size, live.first),
+    lambda live: (live.first - live.last, -live.size),
+    lambda live: (live.first, -live.size),
+)
+"""In which order temporaries are placed: the largest, the longest, the earliest first."""
+
+
+def plan(lives: Sequence[Live]) -> list[int]:
+    """An offset for each temporary, by the order that needs the fewest bytes."""
+    return min((first_fit(lives, order) for order in ORDERS), key=lambda o: arena_size(lives, o))
+
+
+def arena_size(lives: Sequence[Live], offsets: Sequence[int]) -> int:
+    """The bytes that a plan needs."""
+    return max((o + live.size for o, live in zip(offsets, lives, strict=True)), default=0)
+
+
+def first_fit(lives: Sequence[Live], order: Order) -> list[int]:
+    """Places each temporary, in this order, at the lowest offset where it meets nothing alive."""
     offsets = [0] * len(lives)
     placed: list[int] = []
-    for i in sorted(range(len(lives)), key=lambda i: (-lives[i].size, lives[i].first)):
+    for i in sorted(range(len(lives)), key=lambda i: order(lives[i])):
         neighbours = sorted(
             (j for j in placed if lives[j].meets(lives[i])), key=offsets.__getitem__
         )
@@ -116,7 +134,7 @@ def most_alive(lives: Sequence[Live]) -> int:
 
 def place(program: Program, lives: Sequence[Live], offsets: Sequence[int]) -> None:
     """Replaces the allocations by views of the arena."""
-    size = max((o + live.size for o, live in zip(offsets, lives, strict=True)), default=0)
+    size = arena_size(lives, offsets)
     arena = Rewriter.replace_value_with_new_type(arena_of(program), MemRefType(i8, [size]))
     program.update_type()
     for live, offset in zip(lives, offsets, strict=True):
