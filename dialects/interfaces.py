@@ -100,6 +100,10 @@ class Structured(Operation, abc.ABC):
         dimension d, as i32 (or a vector of them).
         """
 
+    def uses_index(self) -> bool:
+        """Whether `scalar` asks for coordinates."""
+        return False
+
     def reductions(self) -> Sequence[Reduction]:
         """How the values of `scalar` are combined, one kind each; empty without reduction."""
         return ()

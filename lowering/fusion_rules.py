@@ -10,7 +10,7 @@ A kernel computes on one *space*: a full shape F, and the axes A that it reduces
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from xdsl.ir import Operation, SSAValue, Use
@@ -37,6 +37,8 @@ class Space:
     kind: Kind
     full: Shape
     axes: Shape = ()
+    indexed: bool = False
+    """Whether an op asks where it is, which register tiles do not know."""
 
     @property
     def row(self) -> Shape:
@@ -59,11 +61,19 @@ def space_of(op: Operation) -> Space:
         case Structured() if op.domain().reduced:
             return Space("window", op.domain().parallel)
         case Structured():
-            return Space("sweeps", op.domain().parallel)
+            return Space("sweeps", op.domain().parallel, indexed=asks_where(op))
         case Decomposes():
             return Space("sweeps", shape_of(op.operands[0]), tuple(sorted(op.row_axes())))
         case _:
             return Space("alone", ())
+
+
+def asks_where(op: Operation) -> bool:
+    """Whether the op's value depends on its coordinates, itself or through what it copies."""
+    if not isinstance(op, Structured):
+        return False
+    copied = (o.owner for o in op.operands if isinstance(o.owner, Operation))
+    return op.uses_index() or any(is_copied(owner) and asks_where(owner) for owner in copied)
 
 
 def merged(a: Space, b: Space) -> Space | None:
@@ -76,12 +86,13 @@ def merged(a: Space, b: Space) -> Space | None:
         return None
     if b.kind != "sweeps":
         return b if a == Space("sweeps", b.full) else None
+    indexed = a.indexed or b.indexed
     if a.full == b.full and (not a.axes or not b.axes or a.axes == b.axes):
-        return a if a.axes else b
-    if a.axes and b == Space("sweeps", a.row):
-        return a
-    if b.axes and a == Space("sweeps", b.row):
-        return b
+        return replace(a if a.axes else b, indexed=indexed)
+    if a.axes and not b.axes and b.full == a.row:
+        return replace(a, indexed=indexed)
+    if b.axes and not a.axes and a.full == b.row:
+        return replace(b, indexed=indexed)
     return None
 
 

@@ -106,6 +106,9 @@ class ConstantOp(Elementwise):
             parser.raise_error(f"expected a tensor type, given {type}")
         return cls(literal, tensor_type(type))
 
+    def uses_index(self) -> bool:
+        return self.splat is None
+
     def scalar(
         self, b: Builder, arguments: Sequence[SSAValue], index: ScalarIndex
     ) -> Sequence[SSAValue]:

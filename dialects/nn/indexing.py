@@ -58,6 +58,9 @@ class IotaOp(GraphOp, Structured):
     def domain(self) -> Domain:
         return Domain(shape_of(self.output))
 
+    def uses_index(self) -> bool:
+        return True
+
     def accesses(self) -> Sequence[Access]:
         return []
 
@@ -94,6 +97,9 @@ class OneHotOp(GraphOp, Structured):
 
     def domain(self) -> Domain:
         return Domain(shape_of(self.output))
+
+    def uses_index(self) -> bool:
+        return True
 
     def accesses(self) -> Sequence[Access]:
         rank = len(shape_of(self.output))

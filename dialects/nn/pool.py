@@ -168,6 +168,9 @@ class AveragePool(Pool, Structured):
         settings["size"] = None if size is None else array(size)
         self.initialize([input], settings)
 
+    def uses_index(self) -> bool:
+        return not self.count_include_pad
+
     def reductions(self) -> Sequence[Reduction]:
         return ("sum",)
 

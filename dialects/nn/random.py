@@ -113,6 +113,9 @@ class Random(GraphOp, Structured):
     def domain(self) -> Domain:
         return Domain(shape_of(self.results[0]))
 
+    def uses_index(self) -> bool:
+        return True
+
     def block(
         self, b: Builder, key: SSAValue, counter: SSAValue, index: ScalarIndex
     ) -> list[SSAValue]:
