@@ -21,7 +21,7 @@ from nnc.dialects import buffer, kernel, scalars, tile
 from nnc.dialects.target import Target
 from nnc.lowering.strategies.body import new_block
 from nnc.lowering.strategies.contraction_choice import PACK_CHUNKS
-from nnc.lowering.strategies.contraction_plan import Extent, Plan, moved_by
+from nnc.lowering.strategies.contraction_plan import Extent, Plan, load_tile
 from nnc.lowering.strategies.epilogue import Epilogue
 from nnc.lowering.strategies.nest import ZERO, Index, Nest, apply
 from nnc.lowering.strategies.packing import write_packing
@@ -234,17 +234,15 @@ class _Writer:
         if not plan.has_rows:
             repeated = b.insert(tile.FillOp(nest.load(column, index), (extent.padded,))).output
             return b.insert(math.FmaOp(repeated, lanes, sums)).result
-        along = moved_by(plan.column_parts, plan.rows_dim)
-        load = tile.LoadOp(column, nest.indices, nest.map(index), [along], [extent.rows])
-        return b.insert(tile.OuterOp(b.insert(load).output, lanes, sums)).output
+        rows = load_tile(nest, column, plan.column_parts, index, [plan.rows_dim], [extent.rows])
+        return b.insert(tile.OuterOp(rows, lanes, sums)).output
 
     def _load_row(self, nest: Nest, extent: Extent, row: SSAValue, point: Index) -> SSAValue:
-        plan = self.plan
+        plan, shape = self.plan, [extent.padded]
         if plan.packed:
-            index, along, limit = (*point, ZERO), len(point), None
-        else:
-            index = plan.within(plan.row_parts, point)
-            along = moved_by(plan.row_parts, plan.lanes_dim)
-            limit = None if extent.whole else [extent.lanes]
-        load = tile.LoadOp(row, nest.indices, nest.map(index), [along], [extent.padded], limit)
-        return nest.builder.insert(load).output
+            packed = nest.map((*point, ZERO))
+            load = tile.LoadOp(row, nest.indices, packed, [len(point)], shape)
+            return nest.builder.insert(load).output
+        index = plan.within(plan.row_parts, point)
+        limit = None if extent.whole else [extent.lanes]
+        return load_tile(nest, row, plan.row_parts, index, [plan.lanes_dim], shape, limit)

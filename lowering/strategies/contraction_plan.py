@@ -1,19 +1,21 @@
 """What the writers of a contraction share: the op, its operands, dimensions and tile extents."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from xdsl.dialects.builtin import MemRefType, StridedLayoutAttr
 from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineMap
 
-from nnc.dialects import buffer, kernel
+from nnc.dialects import buffer, kernel, tile
 from nnc.dialects.interfaces import Structured
 from nnc.dialects.target import Target
 from nnc.lowering.strategies.affine import Linear, linear_map, memory_coefficients
 from nnc.lowering.strategies.body import KernelBody
 from nnc.lowering.strategies.contraction_choice import contraction_of
-from nnc.lowering.strategies.nest import ZERO, Index
+from nnc.lowering.strategies.nest import ZERO, Index, Nest
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,30 @@ class Plan:
 def moved_by(parts: tuple[Linear, ...], dimension: int) -> int:
     """The subscript that a dimension of the domain moves."""
     return next(d for d, part in enumerate(parts) if part.coefficients[dimension])
+
+
+def load_tile(
+    nest: Nest,
+    source: SSAValue,
+    parts: tuple[Linear, ...],
+    index: Index,
+    dimensions: Sequence[int],
+    shape: Sequence[int],
+    extent: Sequence[int] | None = None,
+) -> SSAValue:
+    """A tile from `index` on, along dimensions of the domain, which move `source` as `parts` say."""
+    along = [moved_by(parts, dimension) for dimension in dimensions]
+    steps = [parts[d].coefficients[dim] for d, dim in zip(along, dimensions, strict=True)]
+    if any(step != 1 for step in steps):
+        # Strided: a view whose own neighbours are so many elements apart.
+        type = buffer.type_of(source)
+        strides = [buffer.strides_of(type)[d] * step for d, step in zip(along, steps, strict=True)]
+        view = MemRefType(type.element_type, shape, StridedLayoutAttr(strides))
+        op = buffer.ViewOp(source, nest.indices, nest.map(index), view)
+        source = nest.builder.insert(op).output
+        index, along = (ZERO,) * len(shape), list(range(len(shape)))
+    load = tile.LoadOp(source, nest.indices, nest.map(index), along, shape, extent)
+    return nest.builder.insert(load).output
 
 
 def _linear(map: AffineMap) -> tuple[Linear, ...]:

@@ -10,7 +10,7 @@ from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineExpr
 
 from nnc.dialects import tile
-from nnc.lowering.strategies.contraction_plan import Extent, Plan, moved_by
+from nnc.lowering.strategies.contraction_plan import Extent, Plan, load_tile
 from nnc.lowering.strategies.nest import ZERO, Index, Nest
 
 
@@ -34,12 +34,11 @@ def write_packing(
 
 
 def _copy(plan: Plan, nest: Nest, extent: Extent, source: SSAValue, panel: SSAValue) -> None:
-    along = moved_by(plan.row_parts, plan.lanes_dim)
+    lanes, shape = [plan.lanes_dim], [extent.padded]
     limit = None if extent.whole else [extent.lanes]
     with nest.parallel(plan.reduced) as point:
-        index = nest.map(plan.within(plan.row_parts, point))
-        load = tile.LoadOp(source, nest.indices, index, [along], [extent.padded], limit)
-        value = nest.builder.insert(load).output
+        index = plan.within(plan.row_parts, point)
+        value = load_tile(nest, source, plan.row_parts, index, lanes, shape, limit)
         target = nest.map((*point, ZERO))
         nest.builder.insert(tile.StoreOp(value, panel, nest.indices, target, [len(point)]))
 
@@ -58,12 +57,11 @@ class _Square:
     def write(self, point: Index, count: int) -> None:
         """Transposes the square whose first reduced point is `point`, `count` of them real."""
         plan, nest, width = self.plan, self.nest, self.plan.target.lanes
-        index = nest.map(plan.within(plan.row_parts, point, self.lane))
-        last_dim = len(plan.parallel) + len(plan.reduced) - 1
-        along = [moved_by(plan.row_parts, dim) for dim in (plan.lanes_dim, last_dim)]
+        index = plan.within(plan.row_parts, point, self.lane)
+        sides = [plan.lanes_dim, len(plan.parallel) + len(plan.reduced) - 1]
         read = None if self.valid == count == width else [self.valid, count]
-        load = tile.LoadOp(self.source, nest.indices, index, along, [width, width], read)
-        turned = nest.builder.insert(tile.TransposeOp(nest.builder.insert(load).output)).output
+        square = load_tile(nest, self.source, plan.row_parts, index, sides, [width, width], read)
+        turned = nest.builder.insert(tile.TransposeOp(square)).output
         target = nest.map((*point, AffineExpr.constant(self.lane)))
         written = None if count == width else [count, width]
         rank = len(point)
