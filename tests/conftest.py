@@ -199,7 +199,7 @@ def points(op: Structured, sizes: Sequence[int], operands: Sequence[Array]) -> l
     types = [element_of(operand) for operand in op.operands]
 
     def build(b: Builder, *values: SSAValue) -> Values:
-        index = values[len(operands) :]
+        index = values[len(operands) :] if op.uses_index() else ()
         return op.scalar(b, values[: len(operands)], lambda d: index[d])
 
     module = module_of(build, [*types, *[i32] * len(sizes)])
