@@ -152,6 +152,11 @@ def without_shapes(structure: Structure) -> Any:
     return leaves, nodes, structure.results
 
 
+def bindings() -> list[Sequence[Bound]]:
+    """For each compiled structure, its programs on variables that are alive."""
+    return [list(entry.bindings.values()) for entry in _entries.values()]
+
+
 def programs() -> list[Compiled]:
     """The compiled programs, the one used last at the end."""
     return [entry.compiled for entry in _entries.values()]

@@ -61,16 +61,25 @@ def record(
 
 def flush(consumed: Collection["Slot"] = ()) -> Run | None:
     """Compute everything that waits. `consumed` gradients are kept only where they are held."""
-    roots = waiting(consumed)
     run = None
-    if roots:
-        graph = graph_of(list(roots.items()), through=bool(recorder.slots))
-        run = execute(graph)
-        commit(roots, run.results)
-    for slot in recorder.slots:
-        slot.drop_if_pending()
+    try:
+        roots = waiting(consumed)
+        if roots:
+            graph = graph_of(list(roots.items()), through=bool(recorder.slots))
+            run = execute(graph)
+            commit(roots, run.results)
+    except BaseException:
+        abandon()
+        raise
     forget()
     return run
+
+
+def abandon() -> None:
+    """Give up what waits: variables have the values in their memory again."""
+    for variable, base in recorder.writes.items():
+        variable.undo(base)
+    forget()
 
 
 def waiting(consumed: Collection["Slot"]) -> dict[Value, Value | None]:
@@ -99,7 +108,9 @@ def commit(roots: dict[Value, Value | None], results: Sequence[Any]) -> None:
 
 
 def forget() -> None:
-    """Forget what was recorded; what is held stays."""
+    """Forget what was recorded; arrays that are held can still be asked for."""
+    for slot in recorder.slots:
+        slot.drop_if_pending()
     recorder.nodes = 0
     recorder.handles = []
     recorder.writes = {}

@@ -4,10 +4,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
 from nnc.array import NDArray
 from nnc.dtypes import dtype_name
 from nnc.errors import OptionError, ShapeError
-from nnc.gluon.parameter import Parameter
+from nnc.gluon.parameter import Parameter, warn_kept
 from nnc.init import Initializer
 
 
@@ -44,6 +46,9 @@ class Block:
     """Finishes the block's own parameters whose shape depends on its inputs."""
 
     def __call__(self, *args: Any) -> Any:
+        for x in args:
+            if type(x) is np.ndarray:
+                check_array(type(self).__name__, x)
         for parameter in self._parameters.values():
             if not parameter.initialized:
                 self.infer_shape(*args)
@@ -83,8 +88,13 @@ class Block:
 
         Those that are initialized already keep their values, with a warning.
         """
-        for parameter in self.collect_params().values():
-            parameter.initialize(None, default_init=init, force_reinit=force_reinit)
+        parameters = list(self.collect_params().values())
+        kept = [p for p in parameters if p.initialized and not force_reinit]
+        if kept:
+            warn_kept(kept)
+        for parameter in parameters:
+            if parameter not in kept:
+                parameter.initialize(None, default_init=init, force_reinit=force_reinit)
 
     def cast(self, dtype: object) -> None:
         """Change the dtype of all parameters."""

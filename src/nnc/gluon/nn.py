@@ -9,7 +9,7 @@ from nnc import nd
 from nnc import operators as ops
 from nnc.array import NDArray
 from nnc.errors import DtypeError, OptionError, ShapeError
-from nnc.gluon.block import Block, HybridBlock, HybridSequential, Sequential, check_array
+from nnc.gluon.block import Block, HybridBlock, HybridSequential, Sequential
 from nnc.gluon.parameter import Parameter
 from nnc.graph import Operation
 from nnc.init import Initializer
@@ -147,7 +147,7 @@ class Dense(Affine):
         self._flatten = flatten
 
     def infer_shape(self, x: NDArray) -> None:
-        shape = check_array("Dense", x).shape
+        shape = x.shape
         if len(shape) < 2:
             raise ShapeError(f"Dense: expected a batch, shape (N, …), given shape {shape}")
         width = math.prod(shape[1:]) if self._flatten else shape[-1]
@@ -188,7 +188,7 @@ class Conv2D(Affine):
         self._geometry = (pair(strides), pair(padding), pair(dilation), groups)
 
     def infer_shape(self, x: NDArray) -> None:
-        shape, groups = check_array("Conv2D", x).shape, self._geometry[3]
+        shape, groups = x.shape, self._geometry[3]
         if len(shape) != 4:
             raise ShapeError(f"Conv2D: expected images (N, C, H, W), given shape {shape}")
         if shape[1] % groups:
@@ -364,7 +364,7 @@ class BatchNorm(HybridBlock):
 
     def infer_shape(self, x: NDArray) -> None:
         for parameter in self.params.values():
-            parameter.finish((check_array("BatchNorm", x).shape[self._axis],))
+            parameter.finish((x.shape[self._axis],))
 
     def forward(self, x: NDArray) -> NDArray:
         value, gamma, beta = x.current, self.gamma.variable.current, self.beta.variable.current

@@ -1,6 +1,7 @@
 """Parameters: arrays that a trainer updates, whose shape may be known only at the first call."""
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -97,11 +98,7 @@ class Parameter:
         The parameter's own `init` counts first, then `init`, then `default_init`.
         """
         if self._variable is not None and not force_reinit:
-            warnings.warn(
-                f"parameter '{self.name}' is already initialized and keeps its values; "
-                "pass force_reinit=True to draw new ones",
-                stacklevel=2,
-            )
+            warn_kept([self])
             return
         source = self.init if self.init is not None else init if init is not None else default_init
         chosen = initializers.initializer(source) or initializers.Uniform()
@@ -197,3 +194,13 @@ class Parameter:
         self._dtype, self._variable = dtype_name(dtype), None
         if values is not None:
             self._hold(values.astype(self._dtype))
+
+
+def warn_kept(parameters: "Sequence[Parameter]") -> None:
+    """Initializing twice is usually a mistake, and never a silent reset."""
+    names = ", ".join(f"'{p.name}'" for p in parameters[:5]) + ", …" * (len(parameters) > 5)
+    warnings.warn(
+        f"parameters are already initialized and keep their values: {names}; pass "
+        "force_reinit=True to draw new ones",
+        stacklevel=3,
+    )

@@ -12,7 +12,7 @@ from nnc.execution import Run
 from nnc.gluon.parameter import Parameter
 from nnc.graph import user_site
 from nnc.optimizer import Optimizer
-from nnc.recorder import flush, recorder
+from nnc.recorder import abandon, flush
 from nnc.slot import Slot
 from nnc.variable import Variable
 
@@ -73,15 +73,12 @@ class Trainer:
     def run(self, batch_size: float, ignore_stale_grad: bool = False) -> Run | None:
         """`step`, returning what was run."""
         chosen = self.fresh_parameters(ignore_stale_grad)
-        writes = {variable: (variable.current, b) for variable, b in recorder.writes.items()}
         try:
             with self.counted(batch_size):
                 slots = self.record_updates(chosen)
                 run = flush(consumed=slots)
         except BaseException:
-            for variable, base in recorder.writes.items():
-                variable.undo(writes.get(variable, (base, base))[0])
-            recorder.writes = {variable: base for variable, (_, base) in writes.items()}
+            abandon()
             raise
         for slot in slots:
             slot.fresh = False

@@ -1,0 +1,237 @@
+"""Recording and gradients: the rules of the frontend, one by one."""
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from nnc import autograd, nd
+from nnc.array import NDArray
+from nnc.errors import GradientError, InPlaceError, ShapeError, StaleValueError
+
+
+@pytest.fixture(autouse=True)
+def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NNC_BACKEND", "interpret")
+
+
+def leaf(*values: float, grad_req: str = "write") -> NDArray:
+    x = nd.array(values)
+    x.attach_grad(grad_req)
+    return x
+
+
+def recorded(function: Callable[[NDArray], NDArray], x: NDArray) -> NDArray:
+    with autograd.record():
+        return function(x)
+
+
+def gradient(x: NDArray) -> list[float]:
+    assert x.grad is not None
+    return x.grad.tolist()
+
+
+def test_gradient_of_a_sum_over_all_elements() -> None:
+    x = leaf(1, 2, 3)
+    recorded(lambda x: x * x + 2 * x, x).backward()
+    assert gradient(x) == [4, 6, 8]
+
+
+def test_head_gradients_weight_the_elements() -> None:
+    x = leaf(1, 2, 3)
+    recorded(lambda x: x * x, x).backward(nd.array([1, 0, 10]))
+    assert gradient(x) == [2, 0, 60]
+
+
+def test_several_heads() -> None:
+    x, y = leaf(1, 2), leaf(3, 4)
+    with autograd.record():
+        a, b = x * y, x + 1
+    autograd.backward([a, b], [None, nd.array([10, 10])])
+    assert gradient(x) == [13, 14]
+    assert gradient(y) == [1, 2]
+
+
+def test_broadcasting_sums_the_gradient() -> None:
+    x, y = leaf(1, 2), leaf(5)
+    recorded(lambda x: x * y, x).backward()
+    assert gradient(y) == [3]
+
+
+def test_gradients_are_zero_before_backward_and_of_what_does_not_count() -> None:
+    x, y = leaf(1, 2), leaf(3)
+    assert gradient(x) == [0, 0]
+    recorded(lambda x: x + 0 * y, x).backward()
+    assert gradient(y) == [0]
+
+
+def test_add_accumulates_and_write_replaces() -> None:
+    x, y = leaf(1, 2, grad_req="add"), leaf(1, 2)
+    for _ in range(3):
+        recorded(lambda x: x * x + y * y, x).backward()
+    assert gradient(x) == [6, 12]
+    assert gradient(y) == [2, 4]
+
+
+def test_a_held_gradient_shows_each_new_one() -> None:
+    x = leaf(1, 2)
+    held = x.grad
+    assert held is not None
+    recorded(lambda x: x * 3, x).backward()
+    assert held.tolist() == [3, 3]
+    recorded(lambda x: x * 4, x).backward()
+    assert held.tolist() == [4, 4]
+
+
+def test_looking_in_between_changes_nothing() -> None:
+    x = leaf(1, 2)
+    with autograd.record():
+        y = x * x
+        assert y.tolist() == [1, 4]
+        z = y * x
+    assert z.tolist() == [1, 8]
+    z.backward()
+    assert gradient(x) == [3, 12]
+
+
+def test_a_recording_is_used_once_unless_retained() -> None:
+    x = leaf(2)
+    y = recorded(lambda x: x * x, x)
+    y.backward(retain_graph=True)
+    assert gradient(x) == [4]
+    y.backward()
+    assert gradient(x) == [4]
+    with pytest.raises(GradientError, match="already used"):
+        y.backward()
+    assert gradient(x) == [4]
+
+
+def test_second_derivatives() -> None:
+    x = leaf(1, 2)
+    with autograd.record():
+        y = x**3
+        [first] = autograd.grad([y], [x], create_graph=True)
+        z = first * first
+    z.backward()
+    np.testing.assert_allclose(gradient(x), [36, 288], rtol=1e-5)
+
+
+def test_grad_returns_new_arrays() -> None:
+    x = leaf(1, 2)
+    y = recorded(lambda x: x * x, x)
+    found = autograd.grad(y, x)
+    assert isinstance(found, NDArray)
+    assert found.tolist() == [2, 4]
+    assert gradient(x) == [0, 0]
+
+
+def test_detach_and_pause_cut_the_gradient() -> None:
+    x = leaf(1, 2)
+    with autograd.record():
+        y = x * x
+        with autograd.pause():
+            scale = x * 10
+        z = y.detach() * x + scale * x
+    z.backward()
+    assert gradient(x) == [11, 24]
+
+
+def test_what_was_computed_before_record_is_constant() -> None:
+    x = leaf(1, 2)
+    before = x * 3
+    recorded(lambda x: x * before, x).backward()
+    assert gradient(x) == [3, 6]
+
+
+def test_gradient_descent_by_hand() -> None:
+    w = leaf(3)
+    for _ in range(40):
+        recorded(lambda w: w * w, w).backward()
+        assert w.grad is not None
+        w[:] = w - 0.1 * w.grad
+    assert abs(w.item()) < 1e-3
+
+
+def test_changing_a_leaf_or_a_recorded_value_while_recording() -> None:
+    x = leaf(1, 2)
+    with autograd.record():
+        y = x * 2
+        with pytest.raises(InPlaceError, match=r"an array with a gradient \(shape \(2,\)\)"):
+            x[:] = 0
+        with pytest.raises(InPlaceError, match="a recorded value"):
+            y += 1
+        z = nd.zeros((2,))
+    z[:] = 1
+    assert x.tolist() == [1, 2]
+
+
+def test_views_carry_gradients() -> None:
+    x = leaf(1, 2, 3, 4)
+    recorded(lambda x: x[1:3] * x.reshape(2, 2)[0], x).backward()
+    assert gradient(x) == [2, 4, 2, 0]
+
+
+def test_errors_name_the_reason() -> None:
+    x = nd.array([1, 2])
+    with pytest.raises(GradientError, match=r"not computed inside autograd.record\(\)"):
+        (x * 2).backward()
+    with pytest.raises(GradientError, match="no array with a gradient leads to this one"):
+        recorded(lambda x: x * 2, x).backward()
+    y = recorded(lambda x: x * 2, leaf(1, 2))
+    with pytest.raises(ShapeError, match="head gradient: expected"):
+        y.backward(nd.ones((3,)))
+
+
+def test_an_exception_inside_record_takes_the_flags_back() -> None:
+    def fail() -> None:
+        with autograd.record():
+            assert autograd.is_recording()
+            assert autograd.is_training()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not autograd.is_recording()
+    assert not autograd.is_training()
+
+
+def test_modes_nest() -> None:
+    with autograd.record(train_mode=False):
+        assert not autograd.is_training()
+        with autograd.train_mode():
+            assert autograd.is_training()
+        with autograd.pause():
+            assert not autograd.is_recording()
+        assert autograd.is_recording()
+
+
+def test_the_published_name_is_explained() -> None:
+    with pytest.raises(AttributeError, match=r"use `with autograd.record\(\):`"):
+        _ = autograd.block_gradients
+
+
+def test_each_thread_records_for_itself() -> None:
+    x = leaf(1, 2)
+    seen: list[bool] = []
+    with autograd.record():
+        y = x * x
+        thread = threading.Thread(target=lambda: seen.append(autograd.is_recording()))
+        thread.start()
+        thread.join()
+    y.backward()
+    assert seen == [False]
+    assert gradient(x) == [2, 4]
+
+
+def test_a_gradient_whose_leaf_was_overwritten_is_an_error() -> None:
+    from nnc.gluon import Parameter
+
+    w = Parameter("w", shape=(2,), init="ones")
+    w.initialize()
+    y = recorded(lambda w: w * w, w.data())
+    y.wait_to_read()
+    w.set_data(np.zeros(2))
+    y.backward()
+    with pytest.raises(StaleValueError, match="was changed in place"):
+        w.grad().wait_to_read()
