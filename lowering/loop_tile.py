@@ -65,7 +65,9 @@ def benefit(block: Block, variable: SSAValue) -> int | None:
             case loop.WhenOp():
                 gain = None if variable in op.indices else 0
             case arith.IndexCastOp():
-                gain = 0
+                # A subscript of its own in each lane is no vector access.
+                scattered = isinstance(op.result.type, IndexType) and _moves(op.input, variable)
+                gain = None if scattered else 0
             case kernel.CallOp() | buffer.AllocOp() | tile.LoadOp() | tile.StoreOp():
                 gain = None
             case _:
@@ -75,6 +77,13 @@ def benefit(block: Block, variable: SSAValue) -> int | None:
             return None
         total += gain
     return total
+
+
+def _moves(value: SSAValue, variable: SSAValue) -> bool:
+    """Whether a value is computed from `variable`."""
+    owner = value.owner
+    operands = owner.operands if isinstance(owner, Operation) else ()
+    return value is variable or any(_moves(operand, variable) for operand in operands)
 
 
 def _in_lanes(type: Attribute) -> bool:

@@ -177,7 +177,7 @@ def load_tile(
     shape: Sequence[int],
     extent: Sequence[int] | None = None,
 ) -> SSAValue:
-    """A tile from `index` on, along dimensions of the domain, which move `source` as `parts` say."""
+    """A tile from `index` on, along dimensions of the domain; `parts` say how they move it."""
     along = [moved_by(parts, dimension) for dimension in dimensions]
     steps = [parts[d].coefficients[dim] for d, dim in zip(along, dimensions, strict=True)]
     if any(step != 1 for step in steps):
