@@ -24,6 +24,12 @@ from nnc.dialects.syntax import integers
 Access = tile.LoadOp | tile.StoreOp
 
 HINTS = {
+    "arith.bitcast": "bits",
+    "arith.shli": "shifted",
+    "arith.shrui": "shifted",
+    "arith.shrsi": "shifted",
+    "math.absf": "magnitude",
+    "math.fma": "fused",
     "arith.addf": "sum",
     "arith.subf": "difference",
     "arith.mulf": "product",

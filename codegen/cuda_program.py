@@ -13,7 +13,7 @@ from xdsl.ir import Block, SSAValue
 from nnc.codegen.artifact import Launch, Operand, Unit
 from nnc.codegen.device import DevicePrinter
 from nnc.codegen.errors import CodegenError
-from nnc.codegen.functions import Program, aligned, callees
+from nnc.codegen.functions import Program, aligned, called, callees
 from nnc.codegen.helpers import Helpers
 from nnc.codegen.interface import Host
 from nnc.codegen.linear import Linear
@@ -114,10 +114,7 @@ class CudaProgram:
         return steps
 
     def _launch(self, op: kernel.LaunchOp, indices: Mapping[SSAValue, Linear]) -> list[Step]:
-        name = op.callee.string_value()
-        if name not in self.program.kernels:
-            raise CodegenError.at(op, f"there is no kernel.func @{name}")
-        callee = self.program.kernels[name]
+        callee = called(op, self.program.kernels)
         printer = self.printer(callee)
         operands = [self._operand(v, indices) for v in (*op.ins, *op.outs, *op.inouts)]
         if printer.scratch_bytes:

@@ -52,7 +52,7 @@ def callees(function: kernel.FuncOp, kernels: dict[str, kernel.FuncOp]) -> list[
     return list(found.values())
 
 
-def called(op: kernel.CallOp, kernels: dict[str, kernel.FuncOp]) -> kernel.FuncOp:
+def called(op: kernel.CallOp | kernel.LaunchOp, kernels: dict[str, kernel.FuncOp]) -> kernel.FuncOp:
     name = op.callee.string_value()
     if name not in kernels:
         raise CodegenError.at(op, f"there is no kernel.func @{name}")
@@ -185,11 +185,11 @@ class KernelPrinter(LoopPrinter):
         """The phases that use an op's results, also through others; None is the kernel itself."""
         found: set[Operation | None] = set()
         for use in (use for result in op.results for use in result.uses):
-            phase = next((p for p in self.phases() if p.is_ancestor(use.operation)), None)
-            if phase is None and is_repeatable(use.operation) and use.operation.results:
-                found |= self.users(use.operation)
+            user = self.function.body.block.find_ancestor_op_in_block(use.operation)
+            if user is not None and is_repeatable(user):
+                found |= self.users(user)
             else:
-                found.add(phase)
+                found.add(user if user in self.phases() else None)
         return found
 
     def shared(self, phase: loop.ParallelOp) -> list[Operation]:

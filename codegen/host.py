@@ -8,7 +8,7 @@ from xdsl.ir import Operation, SSAValue
 from nnc.codegen.boxes import Range, border, collapsed
 from nnc.codegen.elements import kind, literal
 from nnc.codegen.errors import CodegenError
-from nnc.codegen.functions import Program, aligned
+from nnc.codegen.functions import Program, aligned, called
 from nnc.codegen.helpers import Helpers
 from nnc.codegen.interface import Host, root
 from nnc.codegen.linear import Linear
@@ -84,10 +84,7 @@ class HostPrinter(LoopPrinter):
                 super().op(op)
 
     def launch(self, op: kernel.LaunchOp) -> None:
-        name = op.callee.string_value()
-        if name not in self.program.kernels:
-            raise CodegenError.at(op, f"there is no kernel.func @{name}")
-        callee = self.program.kernels[name]
+        callee = called(op, self.program.kernels)
         facts = self.program.facts(callee)
         arguments = [self.scope.buffers[value] for value in (*op.ins, *op.outs, *op.inouts)]
         if facts.scratch:
@@ -97,7 +94,7 @@ class HostPrinter(LoopPrinter):
         self.out.line()
         if about := note(op, callee):
             self.out.line(comment(about))
-        self.out.line(f"{self.program.names[name]}({', '.join(arguments)});")
+        self.out.line(f"{self.program.names[callee.sym_name.data]}({', '.join(arguments)});")
 
     # Copies and fills
 

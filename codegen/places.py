@@ -38,8 +38,8 @@ def distinct_arguments(
         name: set(range(len(function.block.args))) for name, function in program.kernels.items()
     }
     for launch in launches:
-        name = launch.callee.string_value()
-        written = program.facts(program.kernels[name]).written
+        callee = called(launch, program.kernels)
+        name, written = callee.sym_name.data, program.facts(callee).written
         operands = [*launch.ins, *launch.outs, *launch.inouts]
         for i, j in _pairs(len(operands), written):
             if _overlap(operands[i], operands[j]):

@@ -37,6 +37,7 @@ class Scope:
     """Pointer names."""
     assigned: dict[SSAValue, Cells] = field(default_factory=dict[SSAValue, Cells])
     """Values that are computed straight into variables of a loop."""
+    _grids: dict[SSAValue, Grid] = field(default_factory=dict[SSAValue, Grid])
     _bases: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
 
     # What a value is
@@ -46,9 +47,12 @@ class Scope:
         return self.target.lanes
 
     def grid(self, value: SSAValue) -> Grid:
-        # With one lane rows and columns are the same.
-        column = value in self.columns and self.lanes > 1
-        return grid(value.type, self.lanes, column)
+        shape = self._grids.get(value)
+        if shape is None:
+            # With one lane rows and columns are the same.
+            column = value in self.columns and self.lanes > 1
+            shape = self._grids[value] = grid(value.type, self.lanes, column)
+        return shape
 
     def is_native(self, value: SSAValue) -> bool:
         """Whether the cells of a value are native vectors rather than scalars."""

@@ -130,19 +130,26 @@ def _yielded(body: Region) -> Sequence[SSAValue]:
 
 
 class _Groups:
-    """Sets of values, joined."""
+    """Disjoint sets of values; each points towards the one that stands for its set."""
 
     def __init__(self):
-        self._group: dict[SSAValue, list[SSAValue]] = {}
+        self._parent: dict[SSAValue, SSAValue] = {}
+
+    def find(self, value: SSAValue) -> SSAValue:
+        parent = self._parent.setdefault(value, value)
+        if parent is value:
+            return value
+        self._parent[value] = found = self.find(parent)
+        return found
 
     def join(self, values: Sequence[SSAValue]) -> None:
-        merged: list[SSAValue] = []
-        for value in values:
-            group = self._group.get(value, [value])
-            if group is not merged and value not in merged:
-                merged.extend(group)
-        for value in merged:
-            self._group[value] = merged
+        if values:
+            first = self.find(values[0])
+            for value in values[1:]:
+                self._parent[self.find(value)] = first
 
     def sets(self) -> list[list[SSAValue]]:
-        return list({id(group): group for group in self._group.values()}.values())
+        members: dict[SSAValue, list[SSAValue]] = {}
+        for value in list(self._parent):
+            members.setdefault(self.find(value), []).append(value)
+        return list(members.values())

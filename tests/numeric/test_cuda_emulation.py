@@ -70,3 +70,60 @@ def test_example_is_emulated(tmp_path: Path, name: str) -> None:
         arrays, expected = CASES[name]()
         assert run(arrays, seed) == ""
         np.testing.assert_allclose(arrays[-1], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("name", CASES)
+def test_example_compiles_for_devices(name: str, architecture: str) -> None:
+    artifact = emit(parse(text(name)), "cuda")
+    for unit in artifact.units:
+        cubin = compile_cuda(unit.name, unit.text, (f"--gpu-architecture={architecture}",))
+        assert cubin.code
+
+
+# Each thread adds its neighbour's element to its own: a race, unless a barrier stands between.
+NEIGHBOURS = """
+builtin.module @neighbours {{
+  func.func @main(%x: memref<64xf32>, %y: memref<64xf32> {{nnc.role = "output"}}) {{
+    kernel.launch @neighbours ins(%x : memref<64xf32>) outs(%y : memref<64xf32>)
+    func.return
+  }}
+  kernel.func @neighbours(%x: memref<64xf32>, %y: memref<64xf32>) outs 1 {{
+    loop.parallel (%block, %i) to (1, 64) mapping [blocks, threads] {{
+      %copy = buffer.alloc : memref<64xf32>
+      %a = buffer.load %x[%i] : memref<64xf32> -> f32
+      buffer.store %a, %copy[%i] : f32 to memref<64xf32>
+      {barrier}
+      %b = buffer.load %copy[(%i + {step}) mod 64] : memref<64xf32> -> f32
+      %c = arith.addf %a, %b : f32
+      buffer.store %c, %y[%i + {offset}] : f32 to memref<64xf32>
+      loop.yield
+    }}
+    kernel.return
+  }}
+}}
+"""
+
+
+def run_neighbours(folder: Path, seed: int, barrier: str, step: int = 1, offset: int = 0) -> str:
+    module = parse(NEIGHBOURS.format(barrier=barrier, step=step, offset=offset))
+    x, y = draw(64), np.zeros(64, np.float32)
+    error = Emulator(emit(module, "cuda"), folder)([x, y], seed)
+    if not error:
+        assert (y == x + np.roll(x, -step)).all()
+    return error
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_barrier_orders_the_threads_of_a_block(tmp_path: Path, seed: int) -> None:
+    assert run_neighbours(tmp_path, seed, "loop.barrier") == ""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_missing_barrier_is_found(tmp_path: Path, seed: int) -> None:
+    error = run_neighbours(tmp_path, seed, "")
+    assert "race" in error or "nothing wrote" in error
+
+
+def test_an_access_outside_of_a_buffer_is_found(tmp_path: Path) -> None:
+    assert "outside of every buffer" in run_neighbours(tmp_path, 0, "loop.barrier", offset=1)

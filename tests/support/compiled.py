@@ -92,3 +92,24 @@ def execute(
         pytest.skip(f"{compiler} is not installed")
     artifact = emit(parse(text), isa)
     call(artifact, compile_c(artifact, folder, compiler, extra), arrays, workers)
+
+
+def sanitize(artifact: Artifact, folder: Path, compiler: str) -> None:
+    """Runs the program as an executable of its own, on heap blocks of exactly the right size."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    sizes = [int(np.prod(a.shape)) * np.dtype(a.dtype).itemsize for a in artifact.arguments]
+    lines = ["#include <stdlib.h>", *(unit.text for unit in artifact.units), "int main(void)", "{"]
+    lines.append(f"    void *arguments[] = {{{', '.join(f'calloc({n}, 1)' for n in sizes)}}};")
+    lines.append(f"    char *arena = malloc({artifact.arena_bytes + artifact.scratch_bytes + 1});")
+    lines.append(f"    int result = {artifact.entry}(arguments, arena);")
+    lines += [f"    free(arguments[{i}]);" for i in range(len(sizes))]
+    lines += ["    free(arena);", "    return result;", "}", ""]
+    source, program = folder / "main.c", folder / f"main_{compiler}"
+    source.write_text("\n".join(lines))
+    checks = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-O0"]
+    command = [compiler, *STRICT, *WARNINGS, *checks, str(source), "-lm", "-o", str(program)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    done = subprocess.run([str(program)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
