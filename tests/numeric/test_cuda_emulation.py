@@ -10,6 +10,7 @@ from emulated import Emulator
 from numpy.typing import NDArray
 
 from nnc.codegen.emit import emit
+from nnc.runtime.nvrtc import compile_cuda
 
 EXAMPLES = Path(__file__).parents[1] / "filecheck/codegen"
 Floats = NDArray[np.float32]

@@ -1,7 +1,11 @@
 """Runs CUDA artifacts on the CPU, through an emulation of blocks, threads and barriers."""
 
+import atexit
 import ctypes
+import functools
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,9 @@ from nnc.codegen.artifact import Artifact
 
 Array = NDArray[Any]
 HERE = Path(__file__).parent
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter")
+COMPILE = ("g++", "-std=c++17", "-O1", "-march=haswell", "-fPIC", "-ffp-contract=off", *WARNINGS,
+           "-fno-strict-aliasing", "-I", str(HERE), "-c")  # fmt: skip
 
 
 class Emulator:
@@ -27,21 +34,10 @@ class Emulator:
         text = '#include "cuda_emulation.h"\n' + "".join(unit.text for unit in artifact.units)
         source, library = folder / "kernels.cpp", folder / f"emulated_{checked}.so"
         source.write_text(text + "".join(f"EMULATE({name})\n" for name in kernels))
-        common = ["g++", "-std=c++17", "-O1", "-g", "-fPIC", "-ffp-contract=off"]
-        common += [
-            "-march=haswell",
-            "-fno-strict-aliasing",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-Wno-unused-parameter",
-            "-I",
-        ]
-        common += [str(HERE), "-c"]
         checks = ["-fsanitize=thread"] if checked else []
-        objects = [str(folder / "kernels.o"), str(folder / "runtime.o")]
-        _run([*common, *checks, str(source), "-o", objects[0]])
-        _run([*common, str(HERE / "cuda_emulation.cpp"), "-o", objects[1]])
+        kernel_object = folder / "kernels.o"
+        _run([*COMPILE, *checks, str(source), "-o", str(kernel_object)])
+        objects = [str(kernel_object), str(runtime_object())]
         _run(["g++", "-shared", "-Wl,-Bsymbolic", *objects, "-o", str(library)])
         self.library = ctypes.CDLL(str(library))
         self.library.emulated_launch.restype = ctypes.c_char_p
@@ -71,6 +67,15 @@ class Emulator:
             if error:
                 return f"{launch.kernel}: {error.decode()}"
         return ""
+
+
+@functools.cache
+def runtime_object() -> Path:
+    """The compiled emulation, once for all tests of a process."""
+    target = Path(tempfile.mkdtemp(prefix="nnc-emulation-")) / "runtime.o"
+    atexit.register(shutil.rmtree, target.parent)
+    _run([*COMPILE, str(HERE / "cuda_emulation.cpp"), "-o", str(target)])
+    return target
 
 
 def _run(command: Sequence[str]) -> None:

@@ -24,7 +24,8 @@ NAMES = [path.stem for path in sorted(EXAMPLES.glob("*.mlir"))]
 NORMALISE = """
 builtin.module @normalise {
   func.func @main(%x: memref<10x8xf32>, %scale: memref<f32>, %y: memref<10x8xf32>) {
-    kernel.launch @normalise ins(%x, %scale : memref<10x8xf32>, memref<f32>) outs(%y : memref<10x8xf32>)
+    kernel.launch @normalise
+      ins(%x, %scale : memref<10x8xf32>, memref<f32>) outs(%y : memref<10x8xf32>)
     func.return
   }
   kernel.func @normalise(%x: memref<10x8xf32>, %scale: memref<f32>, %y: memref<10x8xf32>) outs 1 {
