@@ -98,7 +98,7 @@ class OptimApplyPass(ModulePass):
         layout = program.attributes(parameter).get("nnc.layout")
         more = {} if layout is None else {"nnc.layout": layout}
         states = [
-            program.add_argument(value.type, f"{state}:{name}", "state", **more)
+            program.add_argument(value.type, f"{state}:{name}", "state", more)
             for state in rule.STATES
         ]
         tied = [parameter, *range(first, first + len(states))]

@@ -17,6 +17,7 @@ PASSES: dict[str, str] = {
     # graph
     "nn-canonicalize": "nnc.lowering.nn_canonicalize:NnCanonicalizePass",
     "nn-layout": "nnc.lowering.nn_layout:NnLayoutPass",
+    "nn-derive": "nnc.lowering.nn_derive:NnDerivePass",
     # groups
     "kernel-fuse": "nnc.lowering.kernel_fuse:KernelFusePass",
     "kernel-outline": "nnc.lowering.kernel_outline:KernelOutlinePass",

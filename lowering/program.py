@@ -102,10 +102,12 @@ class Program:
         listed = ArrayAttr([DictionaryAttr(dict(one)) for one in attributes])
         self.function.properties["arg_attrs"] = listed
 
-    def add_argument(self, type: Attribute, name: str, role: str, **more: Attribute) -> SSAValue:
+    def add_argument(
+        self, type: Attribute, name: str, role: str, more: Attributes | None = None
+    ) -> SSAValue:
         """A new last argument."""
         count = len(self.block.args)
-        described = {"nnc.name": StringAttr(name), "nnc.role": StringAttr(role), **more}
+        described = {"nnc.name": StringAttr(name), "nnc.role": StringAttr(role), **(more or {})}
         self.set_attributes([*(self.attributes(i) for i in range(count)), described])
         value = self.block.insert_arg(type, count)
         value.name_hint = identifier(name)

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from xdsl.builder import Builder
 from xdsl.ir import Operation, SSAValue
 
-from nnc.dialects.nn.base import GraphOp, insert, shape_of, tensor_type
+from nnc.dialects.nn.base import Binary, GraphOp, Unary, insert, shape_of, tensor_type
 from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.contract import MatmulOp
-from nnc.dialects.nn.elementwise import Binary, CastOp, CompareOp, SelectOp, Unary
+from nnc.dialects.nn.elementwise import CastOp, CompareOp, SelectOp
 from nnc.dialects.nn.reduce import BroadcastOp
 from nnc.dialects.nn.shape import TransposeOp
 from nnc.dialects.optim import Update
