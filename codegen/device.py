@@ -53,7 +53,7 @@ def phases_of(name: str, function: kernel.FuncOp) -> list[Phase]:
             groups.append([])
         groups[-1].append(op)
     single = len(groups) == 1
-    return [_phase(name if single else f"{name}_{i}", ops) for i, ops in enumerate(groups)]
+    return [_phase(name if single else f"{name}_part{i}", ops) for i, ops in enumerate(groups)]
 
 
 def _is_loop(ops: Sequence[Operation]) -> bool:
