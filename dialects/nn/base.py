@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, cast
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import AnyFloat, TensorType
+from xdsl.dialects.builtin import AnyFloat, TensorType, i32
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
@@ -19,6 +19,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects import scalars
 from nnc.dialects.interfaces import (
     Access,
     Cotangents,
@@ -91,6 +92,17 @@ def float_type(name: str, type: Attribute) -> None:
 
 
 ScalarIndex = Callable[[int], SSAValue]
+
+
+def linear_index(b: Builder, sizes: Sequence[int], index: ScalarIndex) -> SSAValue:
+    """Where the element at `index` stands in row-major order, as i32."""
+    if not sizes:
+        return scalars.constant(b, 0, i32)
+    position = index(0)
+    for d, size in enumerate(sizes[1:], start=1):
+        scaled = scalars.mul(b, position, scalars.constant(b, size, position))
+        position = scalars.add(b, scaled, index(d))
+    return position
 
 
 class Elementwise(GraphOp, Structured):

@@ -11,7 +11,6 @@ from xdsl.dialects.builtin import (
     FloatAttr,
     IntegerAttr,
     TensorType,
-    i32,
 )
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import base, irdl_op_definition, prop_def, result_def
@@ -26,6 +25,7 @@ from nnc.dialects.nn.base import (
     Tensor,
     element_of,
     insert,
+    linear_index,
     shape_of,
     tensor_type,
 )
@@ -115,7 +115,7 @@ class ConstantOp(Elementwise):
         element = element_of(self.output)
         if not isinstance(self.value, DenseIntOrFPElementsAttr):
             return [scalars.constant(b, self.value.value.data, element)]
-        position = self._position(b, index)
+        position = linear_index(b, shape_of(self.output), index)
         values = cast(tuple[float, ...], self.value.get_values())
         chosen = scalars.constant(b, values[0], scalars.with_element(position.type, element))
         for i, (before, value) in enumerate(pairwise(values), start=1):
@@ -123,17 +123,6 @@ class ConstantOp(Elementwise):
                 reached = scalars.compare(b, "ge", position, scalars.constant(b, i, position))
                 chosen = scalars.select(b, reached, scalars.constant(b, value, chosen), chosen)
         return [chosen]
-
-    def _position(self, b: Builder, index: ScalarIndex) -> SSAValue:
-        """Where an element stands in the list."""
-        sizes = shape_of(self.output)
-        if not sizes:
-            return scalars.constant(b, 0, i32)
-        position = index(0)
-        for d, size in enumerate(sizes[1:], start=1):
-            scaled = scalars.mul(b, position, scalars.constant(b, size, position))
-            position = scalars.add(b, scaled, index(d))
-        return position
 
 
 def constant(b: Builder, value: float, like: SSAValue) -> SSAValue:

@@ -32,7 +32,14 @@ from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
 from nnc.dialects.interfaces import Access, Cotangents, Differentiable, Domain, Structured
-from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of
+from nnc.dialects.nn.base import (
+    GraphOp,
+    ScalarIndex,
+    element_of,
+    insert,
+    linear_index,
+    shape_of,
+)
 
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -121,10 +128,7 @@ class Random(GraphOp, Structured):
     ) -> list[SSAValue]:
         """The random words of the element at `index`."""
         counter_words = _split(b, counter)
-        element = scalars.constant(b, 0, counter_words[0])
-        for dimension, size in enumerate(shape_of(self.results[0])):
-            scaled = scalars.mul(b, element, scalars.constant(b, size, element))
-            element = scalars.add(b, scaled, index(dimension))
+        element = linear_index(b, shape_of(self.results[0]), index)
         zero = scalars.constant(b, 0, element)
         return philox(b, (element, zero, *counter_words), _split(b, key))
 
