@@ -34,7 +34,7 @@ from nnc.dialects.nn import (
     shape,
     structure,
 )
-from nnc.dialects.nn.base import insert
+from nnc.dialects.nn.base import insert, shape_of
 
 Array = npt.NDArray[Any]
 Arrays = Sequence[Array]
@@ -296,6 +296,10 @@ def other_elementwise_rows() -> list[Row]:
     ]
 
 
+def joined(x: SSAValue, y: SSAValue) -> Operation:
+    return shape.ConcatOp([x, y], 1)
+
+
 def shape_rows() -> list[Row]:
     x = normal(3, 5, 7)
     return [
@@ -306,17 +310,17 @@ def shape_rows() -> list[Row]:
         Row(partial(shape.SliceOp, starts=(0, 1), limits=(5, 17), strides=(2, 3)),
             (normal(5, 17),), same),
         Row(partial(shape.PadOp, low=(0, 1, 2), high=(1, 0, 3), value=2.0), (x,), same),
-        Row(lambda x, y: shape.ConcatOp([x, y], 1), (x, normal(3, 2, 7)), same),
+        Row(joined, (x, normal(3, 2, 7)), same),
         Row(partial(reduce.BroadcastOp, shape=(3, 17), dimensions=(1,)), (normal(17),), same),
         Row(partial(reduce.BroadcastOp, shape=(3, 17), dimensions=(0,)), (normal(3),), same),
         Row(partial(indexing.OneHotOp, size=5, element=f32), (whole(5, 7),), same),
         Row(partial(indexing.GatherOp, axis=0), (normal(9, 17), whole(9, 4)), same),
         Row(partial(indexing.GatherOp, axis=1, batch_dims=1), (normal(3, 9), whole(9, 3)), same),
-        Row(partial(indexing.ScatterAddOp, size=4, axis=0), (normal(9, 17), whole(4, 9)), linear_updates),
+        Row(partial(indexing.ScatterAddOp, size=4, axis=0), (normal(9, 17), whole(4, 9)), updates),
     ]  # fmt: skip
 
 
-def linear_updates(row: Row, results: Arrays) -> Arrays:
+def updates(row: Row, results: Arrays) -> Arrays:
     """Many updates may come to one place."""
     return [np.full(results[0].shape, np.abs(row.inputs[0]).sum(axis=0))]
 
@@ -343,8 +347,7 @@ def contraction_rows() -> list[Row]:
     for image, kernel, options in CONVOLUTIONS:
         forward = partial(convolution.Conv2DOp, **options)
         x, k = normal(*image), normal(*kernel)
-        result = TensorType(f32, forward(*arguments([x, k])).results[0].type.get_shape())
-        g = normal(*result.get_shape())
+        g = normal(*shape_of(forward(*arguments([x, k])).output))
         to_image = partial(convolution.Conv2DInputGradOp, size=image[2:], **options)
         to_kernel = partial(convolution.Conv2DWeightGradOp, size=kernel[2:], **options)
         rows.append(Row(forward, (x, k), linear))
@@ -358,7 +361,7 @@ def pool_rows() -> list[Row]:
     for window in WINDOWS:
         image = normal(2, 3, 8, 9)
         average = partial(pool.AvgPoolOp, **window)
-        g = normal(*average(*arguments([image])).results[0].type.get_shape())
+        g = normal(*shape_of(average(*arguments([image])).output))
         rows.append(Row(partial(pool.MaxPoolOp, **window), (image,), same))
         rows.append(Row(average, (image,), linear))
         rows.append(Row(partial(pool.AvgPoolGradOp, size=(8, 9), **window), (g,), linear))
@@ -374,7 +377,8 @@ def normalization_rows() -> list[Row]:
         Row(partial(normalize.SoftmaxOp, axis=1), (x,), softmax),
         Row(partial(normalize.LogSoftmaxOp, axis=1), (x,), log_softmax),
         Row(partial(normalize.SoftmaxGradOp, axis=1), (probabilities, g), softmax_grad),
-        Row(partial(normalize.LogSoftmaxGradOp, axis=1), (np.log(probabilities), g), log_softmax_grad),
+        Row(partial(normalize.LogSoftmaxGradOp, axis=1), (np.log(probabilities), g),
+            log_softmax_grad),
         Row(normalize.CrossEntropyOp, (x, label), cross_entropy),
         Row(normalize.CrossEntropyGradOp, (probabilities, label, normal(5)), relative(4)),
         Row(batch_norm.BatchNormOp, (image, channels, channels), batch_norm_terms),
@@ -432,3 +436,20 @@ ROWS = [
     *contraction_rows(), *pool_rows(), *normalization_rows(), *random_rows(), *optimizer_rows(),
     *scan_rows(),
 ]  # fmt: skip
+
+LARGE_ROWS = [
+    Row(functions.TanhOp, (normal(300, 301),), relative(3)),
+    Row(contract.MatmulOp, (normal(201, 130), normal(130, 170)), linear),
+    Row(partial(contract.MatmulOp, transpose_lhs=True), (normal(70, 301), normal(70, 65)), linear),
+    Row(partial(convolution.Conv2DOp, low=(1, 1), high=(1, 1)),
+        (normal(3, 8, 20, 20), normal(17, 8, 3, 3)), linear),
+    Row(partial(convolution.Conv2DWeightGradOp, size=(3, 3)),
+        (normal(4, 8, 22, 22), normal(4, 17, 20, 20)), linear),
+    Row(partial(reduce.ReduceOp, "sum", axes=(1,)), (normal(400, 301),), linear),
+    Row(partial(reduce.ReduceOp, "sum", axes=(0,)), (normal(301, 400),), linear),
+    Row(partial(normalize.SoftmaxOp, axis=1), (normal(401, 200),), softmax),
+    Row(partial(pool.MaxPoolOp, kernel=(2, 2), strides=(2, 2)), (normal(8, 16, 40, 40),), same),
+    Row(batch_norm.BatchNormOp, (normal(8, 16, 31, 31), normal(16), normal(16)), batch_norm_terms),
+    Row(partial(shape.TransposeOp, permutation=(1, 0)), (normal(300, 501),), same),
+]  # fmt: skip
+"""Rows of enough work for several threads."""
