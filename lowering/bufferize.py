@@ -8,7 +8,7 @@ every result. `nnc.lowering.storage` decides which; what it cannot place is a `b
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 from xdsl.builder import Builder
 from xdsl.context import Context
@@ -31,7 +31,7 @@ from xdsl.utils.exceptions import PassFailedException
 
 from nnc.dialects import buffer, kernel, loop
 from nnc.dialects.buffer import contiguous_strides, type_of
-from nnc.dialects.nn.base import element_of, shape_of
+from nnc.dialects.nn.base import Tensor, element_of, shape_of, tensor_type
 from nnc.dialects.nn.constant import ConstantOp, number
 from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp
 from nnc.dialects.nn.structure import ScanOp
@@ -93,7 +93,13 @@ def bufferize_program(program: Program, variants: Variants) -> None:
 
 def memory_type(value: SSAValue) -> MemRefType[Attribute]:
     """The contiguous memory of a tensor."""
-    return MemRefType(element_of(value), shape_of(value))
+    return stored(tensor_type(value))
+
+
+@lru_cache(maxsize=1024)
+def stored(type: Tensor) -> MemRefType[Attribute]:
+    """The memory type, which is costly to make and often the same."""
+    return MemRefType(type.element_type, type.get_shape())
 
 
 class Writer:

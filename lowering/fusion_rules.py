@@ -171,15 +171,14 @@ def absorbs_copies(op: Operation) -> bool:
 
 
 def reads_of(value: SSAValue) -> Iterator[Read]:
-    """Every read of a value by an op that is not copied; copied ops are looked through."""
+    """Every read of a value; broadcasts, which readers copy, are looked through as well."""
     for use in value.uses:
         yield from _reads(value, use)
 
 
 def _reads(value: SSAValue, use: Use, broadcast: BroadcastOp | None = None) -> Iterator[Read]:
     op = use.operation
-    if not isinstance(op, BroadcastOp):
-        yield Read(value, op, use.index, broadcast)
-        return
-    for inner in op.output.uses:
-        yield from _reads(value, inner, op)
+    yield Read(value, op, use.index, broadcast)
+    if isinstance(op, BroadcastOp):
+        for inner in op.output.uses:
+            yield from _reads(value, inner, op)

@@ -112,9 +112,11 @@ def move_into_group(unit: Unit) -> None:
     group = kernel.GroupOp(list(operands), [r.type for r in results], Region(body))
     group.location = last.location
     Builder(InsertPoint.after(last)).insert(group)
-    for value, argument in zip(operands, body.args, strict=True):
+    passed = dict(zip(operands, body.args, strict=True))
+    for value, argument in passed.items():
         argument.name_hint = value.name_hint
-        value.replace_uses_with_if(argument, lambda use: use.operation in inside)
+    for op in unit:
+        op.operands = [passed.get(operand, operand) for operand in op.operands]
     for value, result in zip(results, group.outputs, strict=True):
         result.name_hint = value.name_hint
         value.replace_uses_with_if(result, lambda use: use.operation not in inside)

@@ -49,14 +49,16 @@ class KernelFusePass(ModulePass):
             write_groups(block, groups.members())
 
 
-@dataclass
+@dataclass(eq=False)
 class Group:
     """Ops that will share a kernel; `space` is None for an op that stays outside of kernels."""
 
     ops: list[Operation]
     space: Space | None
+    bit: int
+    """One bit, of the group's own, in program order."""
     below: int = 0
-    """A bit for every group that needs a result of this one, directly or not."""
+    """The bits of all groups that need a result of this one, directly or not."""
 
 
 class Groups:
@@ -66,17 +68,23 @@ class Groups:
         self.block = block
         self.max_ops = max_ops
         self.ops = [op for op in block.ops if not is_copied(op) or needs_kernel(op)]
-        self.of = {op: Group([op], None if stays_outside(op) else space_of(op)) for op in self.ops}
-        self.bit = {id(self.of[op]): 1 << i for i, op in enumerate(self.ops)}
-        for op in reversed(self.ops):
-            for reader in self.readers(self.of[op]):
-                self.of[op].below |= reader.below | self.bit[id(reader)]
+        self.of = {
+            op: Group([op], None if stays_outside(op) else space_of(op), 1 << i)
+            for i, op in enumerate(self.ops)
+        }
+        self.groups = dict.fromkeys(self.of.values())
+        for group in reversed(self.groups):
+            for reader in self.readers(group):
+                group.below |= reader.below | reader.bit
 
     def members(self) -> list[list[Operation]]:
         """The ops of each group, in program order."""
         position = {op: i for i, op in enumerate(self.ops)}
-        groups = {id(g): g for g in self.of.values() if g.space is not None}
-        return [sorted(group.ops, key=position.__getitem__) for group in groups.values()]
+        return [
+            sorted(group.ops, key=position.__getitem__)
+            for group in self.groups
+            if group.space is not None
+        ]
 
     def reads(self, group: Group) -> Iterator[tuple[Group, Read]]:
         """The reads of a group's results by other groups of this block."""
@@ -89,8 +97,7 @@ class Groups:
 
     def readers(self, group: Group) -> list[Group]:
         """The groups that read a result of this one, in program order."""
-        found = {id(reader): reader for reader, _ in self.reads(group)}
-        return sorted(found.values(), key=lambda g: self.bit[id(g)])
+        return sorted({reader for reader, _ in self.reads(group)}, key=lambda g: g.bit)
 
     def merge_all(self) -> None:
         for op in reversed(self.ops):
@@ -121,11 +128,12 @@ class Groups:
 
     def merge_siblings(self, value: SSAValue) -> None:
         """Groups on one space that read a tensor of its full shape read it once."""
-        readers = [read.reader for read in reads_of(value)]
-        for a, b in combinations(readers, 2):
-            space = self.of[a].space
-            if space is not None and space == self.of[b].space and shape_of(value) == space.full:
-                self.merge(self.of[a], self.of[b])
+        shape = shape_of(value)
+        groups = dict.fromkeys(self.of[r.reader] for r in reads_of(value) if r.reader in self.of)
+        siblings = [g for g in groups if g.space is not None and g.space.full == shape]
+        for a, b in combinations(siblings, 2):
+            if a.space == b.space and a in self.groups and b in self.groups:
+                self.merge(a, b)
 
     def merge(self, a: Group, b: Group) -> bool:
         """Makes `a` and `b` one group where rules, size and order allow."""
@@ -148,22 +156,23 @@ class Groups:
     def convex(self, a: Group, b: Group) -> bool:
         """Whether no value would leave the union and come back."""
         return not any(
-            reader.below & self.bit[id(other)]
+            reader.below & other.bit
             for group, other in ((a, b), (b, a))
             for reader in self.readers(group)
             if reader is not other
         )
 
     def unite(self, a: Group, b: Group, space: Space) -> None:
-        gone, kept = self.bit[id(b)], self.bit[id(a)]
+        """Makes `a` the union."""
         a.ops += b.ops
         a.space = space
-        a.below = (a.below | b.below) & ~gone & ~kept
+        a.below = (a.below | b.below) & ~a.bit & ~b.bit
         for op in b.ops:
             self.of[op] = a
-        for group in {id(g): g for g in self.of.values()}.values():
-            if group.below & (gone | kept):
-                group.below = group.below & ~gone | kept | a.below
+        del self.groups[b]
+        for group in self.groups:
+            if group.below & (a.bit | b.bit):
+                group.below = group.below & ~b.bit | a.bit | a.below
 
 
 def needs_kernel(op: Operation) -> bool:

@@ -119,6 +119,7 @@ def derive(module: ModuleOp, program: Program, parameters: Sequence[SSAValue]) -
         parts = ArrayAttr([StringAttr(program.name(i)) for i in of])
         argument = program.add_argument(value.type, name, "derived", {"nnc.derived": parts})
         value.replace_all_uses_with(argument)
+    program.update_type()
     erase_unread(program, known)
 
 

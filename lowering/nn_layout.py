@@ -11,11 +11,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, TensorType
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import Operation, SSAValue, Use
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -43,8 +44,7 @@ class NnLayoutPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         program = Program.of(op)
-        for argument in swapped_arguments(program):
-            swap(program, argument)
+        swap(program, swapped_arguments(program))
         for block in blocks(program.block):
             for convolution in [o for o in block.ops if isinstance(o, Convolution)]:
                 pad_explicitly(convolution)
@@ -79,25 +79,32 @@ def is_dense_weight(value: SSAValue) -> bool:
     )
 
 
-def swap(program: Program, argument: int) -> None:
-    """Stores a matrix argument, and what replaces it, transposed."""
-    old = program.block.args[argument]
-    rows, columns = shape_of(old)
-    stored = Rewriter.replace_value_with_new_type(old, TensorType(element_of(old), [columns, rows]))
+def swap(program: Program, arguments: Sequence[int]) -> None:
+    """Stores matrices, and what replaces them, transposed."""
     b = Builder(InsertPoint.at_start(program.block))
-    logical = b.insert(TransposeOp(stored, SWAPPED))
-    stored.replace_uses_with_if(logical.output, lambda use: use.operation is not logical)
-    end = program.builder()
-    results = [
-        Result(insert(end, TransposeOp(result.value, SWAPPED)), tied=argument)
-        if result.tied == argument
-        else result
-        for result in program.results()
-    ]
     attributes = [dict(program.attributes(i)) for i in range(len(program.block.args))]
-    attributes[argument]["nnc.layout"] = array(SWAPPED)
+    for argument in arguments:
+        old = program.block.args[argument]
+        rows, columns = shape_of(old)
+        type = TensorType(element_of(old), [columns, rows])
+        stored = Rewriter.replace_value_with_new_type(old, type)
+        logical = b.insert(TransposeOp(stored, SWAPPED))
+        stored.replace_uses_with_if(logical.output, partial(is_not, logical))
+        attributes[argument]["nnc.layout"] = array(SWAPPED)
     program.set_attributes(attributes)
-    program.set_results(results)
+    end = program.builder()
+    program.set_results(
+        [
+            Result(insert(end, TransposeOp(result.value, SWAPPED)), tied=result.tied)
+            if result.tied in arguments
+            else result
+            for result in program.results()
+        ]
+    )
+
+
+def is_not(op: Operation, use: Use) -> bool:
+    return use.operation is not op
 
 
 def pad_explicitly(op: Convolution) -> None:

@@ -52,10 +52,11 @@ class OptimApplyPass(ModulePass):
         program = Program.of(op)
         rule, constants = self.update()
         scalars = Scalars(program)
+        positions = {program.name(i): i for i in range(len(program.block.args))}
         results: list[Result] = []
         for result in program.results():
             if result.name.startswith(PREFIX):
-                parameter = program.find(result.name.removeprefix(PREFIX))
+                parameter = positions[result.name.removeprefix(PREFIX)]
                 results += self.replace(program, rule, constants, result.value, parameter, scalars)
             else:
                 results.append(result)
@@ -112,16 +113,19 @@ class OptimApplyPass(ModulePass):
         return [Result(value, tied=i) for value, i in zip(op.results, tied, strict=True)]
 
 
-@dataclass(frozen=True)
 class Scalars:
     """The scalar arguments, one for each name and element type."""
 
-    program: Program
+    def __init__(self, program: Program):
+        self.program = program
+        self.known: dict[tuple[str, Attribute], SSAValue] = {
+            (program.name(i), argument.type): argument
+            for i, argument in enumerate(program.block.args)
+        }
 
     def of(self, name: str, element: Attribute) -> SSAValue:
         """The argument of that name, added when it is new."""
-        type = TensorType(element, [])
-        for i, argument in enumerate(self.program.block.args):
-            if self.program.name(i) == name and argument.type == type:
-                return argument
-        return self.program.add_argument(type, name, "scalar")
+        key = (name, TensorType(element, []))
+        if key not in self.known:
+            self.known[key] = self.program.add_argument(key[1], name, "scalar")
+        return self.known[key]

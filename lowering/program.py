@@ -105,13 +105,14 @@ class Program:
     def add_argument(
         self, type: Attribute, name: str, role: str, more: Attributes | None = None
     ) -> SSAValue:
-        """A new last argument."""
+        """A new last argument; `update_type` (or `set_results`) has to follow."""
         count = len(self.block.args)
         described = {"nnc.name": StringAttr(name), "nnc.role": StringAttr(role), **(more or {})}
-        self.set_attributes([*(self.attributes(i) for i in range(count)), described])
+        listed = self.function.arg_attrs
+        before = [DictionaryAttr({})] * count if listed is None else listed.data
+        self.function.properties["arg_attrs"] = ArrayAttr([*before, DictionaryAttr(described)])
         value = self.block.insert_arg(type, count)
         value.name_hint = identifier(name)
-        self.update_type()
         return value
 
     def results(self) -> list[Result]:

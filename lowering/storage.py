@@ -44,6 +44,10 @@ class Storage:
     )
     """For each launch, the operand that a result is written over."""
 
+    answers: dict[tuple[str, int, int], bool] = field(
+        default_factory=dict[tuple[str, int, int], bool]
+    )
+
     def __post_init__(self) -> None:
         self.position = {op: i for i, op in enumerate(self.block.ops)}
         self.last_read: dict[SSAValue, int] = {}
@@ -98,10 +102,17 @@ class Storage:
         given = self.donated.setdefault(launch, {})
         if operands[0] in given.values():
             return False
-        if not may_donate(self.kernels[launch.callee.string_value()], operands[0], result):
+        if not self.may_donate(launch.callee.string_value(), operands[0], result):
             return False
         given[result] = operands[0]
         return True
+
+    def may_donate(self, name: str, operand: int, result: int) -> bool:
+        """Whether a kernel allows it; asked once for all launches."""
+        key = (name, operand, result)
+        if key not in self.answers:
+            self.answers[key] = may_donate(self.kernels[name], operand, result)
+        return self.answers[key]
 
     def place_over_dying(self) -> None:
         """Writes results over temporaries that die in the launch."""
