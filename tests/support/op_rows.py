@@ -442,14 +442,14 @@ LARGE_ROWS = [
     Row(contract.MatmulOp, (normal(201, 130), normal(130, 170)), linear),
     Row(partial(contract.MatmulOp, transpose_lhs=True), (normal(70, 301), normal(70, 65)), linear),
     Row(partial(convolution.Conv2DOp, low=(1, 1), high=(1, 1)),
-        (normal(3, 8, 20, 20), normal(17, 8, 3, 3)), linear),
-    Row(partial(convolution.Conv2DWeightGradOp, size=(3, 3)),
-        (normal(4, 8, 22, 22), normal(4, 17, 20, 20)), linear),
+        (normal(4, 8, 20, 20), normal(17, 8, 3, 3)), linear),
+    Row(partial(convolution.Conv2DWeightGradOp, size=(4, 4)),
+        (normal(4, 8, 23, 23), normal(4, 17, 20, 20)), linear),
     Row(partial(reduce.ReduceOp, "sum", axes=(1,)), (normal(400, 301),), linear),
     Row(partial(reduce.ReduceOp, "sum", axes=(0,)), (normal(301, 400),), linear),
     Row(partial(normalize.SoftmaxOp, axis=1), (normal(401, 200),), softmax),
     Row(partial(pool.MaxPoolOp, kernel=(2, 2), strides=(2, 2)), (normal(8, 16, 40, 40),), same),
-    Row(batch_norm.BatchNormOp, (normal(8, 16, 31, 31), normal(16), normal(16)), batch_norm_terms),
+    Row(batch_norm.BatchNormOp, (normal(8, 16, 21, 21), normal(16), normal(16)), batch_norm_terms),
     Row(partial(shape.TransposeOp, permutation=(1, 0)), (normal(300, 501),), same),
 ]  # fmt: skip
 """Rows of enough work for several threads."""
