@@ -6,6 +6,7 @@ Operands are atoms (names or literals), so that no expression needs parentheses 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Operation
@@ -16,8 +17,7 @@ from nnc.codegen.helpers import VECTOR, Helpers
 from nnc.dialects import arith
 
 
-@dataclass(frozen=True)
-class Atom:
+class Atom(NamedTuple):
     """An operand: its text, and whether a scalar stands for all lanes of a vector."""
 
     text: str
@@ -301,7 +301,8 @@ def _floordivsi(f: Form) -> str:
     return f"{f.a} / {f.b} - ({f.a} % {f.b} != 0 && ({f.a} < 0) != ({f.b} < 0))"
 
 
-EXPRESSIONS: dict[str, Callable[[Form], str]] = {
+Spelling = Callable[[Form], str]
+EXPRESSIONS: dict[str, Spelling] = {
     "arith.addf": lambda f: f.infix("+"),
     "arith.subf": lambda f: f.infix("-"),
     "arith.mulf": lambda f: f.infix("*"),

@@ -152,6 +152,7 @@ class KernelPrinter(LoopPrinter):
             hint = argument.name_hint or f"arg{argument.index}"
             scope.buffers[argument] = scope.names.fresh(hint)
         self.scratch = scope.names.fresh("scratch")
+        self._users: dict[Operation, set[Operation | None]] = {}
 
     def parameters(self) -> list[str]:
         """Parameter declarations: buffers, then scratch where it is used."""
@@ -183,6 +184,11 @@ class KernelPrinter(LoopPrinter):
 
     def users(self, op: Operation) -> set[Operation | None]:
         """The phases that use an op's results, also through others; None is the kernel itself."""
+        if op not in self._users:
+            self._users[op] = self._find_users(op)
+        return self._users[op]
+
+    def _find_users(self, op: Operation) -> set[Operation | None]:
         found: set[Operation | None] = set()
         for use in (use for result in op.results for use in result.uses):
             user = self.function.body.block.find_ancestor_op_in_block(use.operation)
@@ -239,6 +245,8 @@ class KernelPrinter(LoopPrinter):
 
 def is_repeatable(op: Operation) -> bool:
     """Whether several functions may each compute the op for themselves."""
+    if op.name in EXPRESSIONS:
+        return True
     match op:
         case loop.ForOp() | loop.WhenOp() | scf.IfOp():
             inside = (inner for inner in op.walk() if inner is not op)
@@ -246,9 +254,9 @@ def is_repeatable(op: Operation) -> bool:
                 is_repeatable(inner) or isinstance(inner, loop.YieldOp | scf.YieldOp)
                 for inner in inside
             )
+        case buffer.LoadOp() | buffer.AllocOp() | buffer.ViewOp() | arith.ConstantOp():
+            return True
         case tile.ReduceOp() | tile.TransposeOp():
             return True
-        case arith.ConstantOp() | buffer.LoadOp() | buffer.AllocOp() | buffer.ViewOp():
-            return True
         case _:
-            return bool(op.results) and (op.name in EXPRESSIONS or is_cellwise(op))
+            return bool(op.results) and is_cellwise(op)

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from xdsl.dialects.builtin import IndexType, VectorType
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
 
-from nnc.codegen.elements import MEMORY_TYPES, VALUE_TYPES, kind, literal
+from nnc.codegen.elements import MEMORY_TYPES, VALUE_TYPES, kind
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.expressions import Atom, splat
 from nnc.codegen.helpers import VECTOR, Helpers
@@ -37,7 +36,10 @@ class Scope:
     """Pointer names."""
     assigned: dict[SSAValue, Cells] = field(default_factory=dict[SSAValue, Cells])
     """Values that are computed straight into variables of a loop."""
+    patterns: dict[Operation, str] = field(default_factory=dict[Operation, str])
+    """The expression that all cells of an op share, with marks for their operands."""
     _grids: dict[SSAValue, Grid] = field(default_factory=dict[SSAValue, Grid])
+    _heads: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
     _bases: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
 
     # What a value is
@@ -56,8 +58,10 @@ class Scope:
 
     def is_native(self, value: SSAValue) -> bool:
         """Whether the cells of a value are native vectors rather than scalars."""
-        vector = isinstance(value.type, VectorType) and self.lanes > 1
-        return vector and not self.grid(value).column
+        if self.lanes == 1:
+            return False
+        shape = self.grid(value)
+        return shape.rank > 0 and not shape.column
 
     def c_type(self, value: SSAValue) -> str:
         element = kind(value.type)
@@ -85,34 +89,46 @@ class Scope:
 
     def define(self, value: SSAValue, row: int, part: int, expression: str, hint: str) -> None:
         """`type name = expression;`, or an assignment to the loop variable it is for."""
-        if not value.uses:
-            return
-        shape = self.grid(value)
+        head = self._heads.get(value)
+        if head is None:
+            head = self._heads[value] = self._declared(value, hint)
+        if value in self.cells:
+            name = self.cells[value][row][part].text
+            if name != expression:
+                self.out.line(f"{head}{name} = {expression};")
+
+    def _declared(self, value: SSAValue, hint: str) -> str:
+        """What stands before a value's name where it is computed; binds the names of its cells."""
         if value in self.assigned:
-            atom = self.assigned[value][row][part]
-            if atom.text != expression:
-                self.out.line(f"{atom.text} = {expression};")
-        else:
-            atom = Atom(self.base(value, hint) + shape.suffix(row, part))
-            self.out.line(f"{self.c_type(value)} {atom.text} = {expression};")
-        self.bind(value, row, part, atom)
+            self.cells[value] = self.assigned[value]
+            return ""
+        if not value.uses:
+            return ""
+        self.cells[value] = self.variables(value, hint)
+        return f"{self.c_type(value)} "
 
     def bind(self, value: SSAValue, row: int, part: int, atom: Atom) -> None:
         """The cell of a value is `atom` from now on."""
         shape = self.grid(value)
         cells = self.cells.get(value)
-        if cells is None or len(cells) != shape.rows:
+        if cells is None:
             cells = [[Atom("?")] * shape.parts for _ in range(shape.rows)]
             self.cells[value] = cells
         cells[row][part] = atom
 
+    def bind_all(self, value: SSAValue, atom: Atom) -> None:
+        """All cells of a value are `atom`."""
+        shape = self.grid(value)
+        self.cells[value] = [[atom] * shape.parts] * shape.rows
+
     # Operands
 
     def atom(self, value: SSAValue, row: int = 0, part: int = 0) -> Atom:
-        if isinstance(value.type, IndexType):
-            linear = self.indices[value]
-            return Atom(linear.atom, literal=not linear.terms)
-        return self.cells[value][row][part]
+        cells = self.cells.get(value)
+        if cells is not None:
+            return cells[row][part]
+        linear = self.indices[value]
+        return Atom(linear.atom, literal=not linear.terms)
 
     def cell(self, value: SSAValue, row: int = 0, part: int = 0) -> str:
         """A cell as C text of the value's C type."""
@@ -131,10 +147,6 @@ class Scope:
         part, lane = divmod(position, self.lanes)
         atom = self.cells[value][0][part]
         return atom.text if atom.uniform or self.lanes == 1 else f"{atom.text}[{lane}]"
-
-    def zero(self, value: SSAValue) -> str:
-        """Zero in the C type of a value's cells."""
-        return "{0}" if self.is_native(value) else literal(0, kind(value.type))
 
     # Memory
 

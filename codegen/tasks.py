@@ -107,9 +107,13 @@ class TaskPrinter(KernelPrinter):
 
     def uses_scratch(self, op: loop.ParallelOp, shared: Sequence[Operation]) -> bool:
         """Whether a task needs its worker's scratch."""
-        inside = any(isinstance(inner, buffer.AllocOp | kernel.CallOp) for inner in op.walk())
-        own = any(isinstance(o, buffer.AllocOp) and self.is_private(o) for o in shared)
-        return bool(self.facts.scratch) and (inside or own)
+        if any(isinstance(o, buffer.AllocOp) and self.is_private(o) for o in shared):
+            return True
+        return any(
+            isinstance(inner, buffer.AllocOp)
+            or (isinstance(inner, kernel.CallOp) and bool(self.extra_arguments(inner)))
+            for inner in op.walk()
+        )
 
     def is_private(self, op: buffer.AllocOp) -> bool:
         """Whether each worker has its own, as one loop over threads is all that uses it."""
