@@ -59,12 +59,13 @@ class Run:
 
 def digits() -> tuple[Array, Array, Array, Array]:
     """Images (N, 1, 8, 8) in [0, 1] and labels: training set, then 450 held out, stratified."""
-    images, labels = load_digits(return_X_y=True)
-    images = (images / 16).astype(np.float32).reshape(-1, 1, 8, 8)
-    x, x_test, y, y_test = train_test_split(
-        images, labels.astype(np.int32), test_size=HELD_OUT, stratify=labels, random_state=0
+    source: Any = load_digits()
+    images = (source.data / 16).astype(np.float32).reshape(-1, 1, 8, 8)
+    labels = source.target.astype(np.int32)
+    parts: list[Any] = train_test_split(
+        images, labels, test_size=HELD_OUT, stratify=labels, random_state=0
     )
-    return x, y, x_test, y_test
+    return parts[0], parts[2], parts[1], parts[3]
 
 
 def train(name: str, make: Callable[[], Any], epochs: int, progress: Progress) -> Run:
@@ -108,7 +109,8 @@ def write(run: Run, folder: Path) -> None:
         (folder / f"{number}_{level}.mlir").write_text(run.step.ir(level) + "\n")
     (folder / "5_program.c").write_text(run.step.source)
     (folder / "report.txt").write_text(f"{run.step.report()}\n")
-    memory_plan(run.step.report(), f"{run.name}: memory of one training step", folder / "memory.png")
+    title = f"{run.name}: memory of one training step"
+    memory_plan(run.step.report(), title, folder / "memory.png")
 
 
 def main() -> None:

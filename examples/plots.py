@@ -43,7 +43,8 @@ def memory_plan(report: Report, title: str, path: Path) -> None:
         )  # fmt: skip
         if b.bytes > tallest / 15:
             middle = b.first + width / 2, (b.offset + b.bytes / 2) / scale
-            axes.annotate(b.name, middle, ha="center", va="center", fontsize=8, color="black")
+            label = f"{b.name}  {b.bytes / scale:.0f} KiB"
+            axes.annotate(label, middle, ha="center", va="center", fontsize=8, color="black")
     arena, live = report.arena_bytes / scale, report.live_bytes / scale
     axes.axhline(arena, color="#333333", linewidth=1, linestyle="--")
     axes.set(xlabel="launch", ylabel="offset in the arena (KiB)", ylim=(0, arena * 1.1 or 1))

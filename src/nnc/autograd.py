@@ -6,13 +6,11 @@ whatever needs them, in one program with the update where there is one.
 
 from collections.abc import Sequence
 from types import TracebackType
-from typing import NoReturn
 
 from nnc import operators as ops
 from nnc.array import NDArray
 from nnc.errors import GradientError, ShapeError
 from nnc.graph import Node, Value
-from nnc.lowering.pass_specs import did_you_mean
 from nnc.random import generator
 from nnc.recorder import record as record_node
 from nnc.recorder import recorder
@@ -212,11 +210,3 @@ def leaves_of(heads: Sequence[Value], free: bool) -> list[Value]:
             recorder.freed.extend(node.inputs)
         recorder.freed.extend(heads)
     return list(leaves)
-
-
-def __getattr__(name: str) -> NoReturn:
-    known = ("record", "pause", "train_mode", "predict_mode", "backward", "grad")
-    hint = (
-        "use `with autograd.record():`" if name == "block_gradients" else did_you_mean(name, known)
-    )
-    raise AttributeError(f"nnc.autograd has no '{name}'; {hint}")

@@ -1,12 +1,13 @@
 """Recording and gradients: the rules of the frontend, one by one."""
 
+import re
 import threading
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from nnc import autograd, nd
+from nnc import autograd, gluon, nd
 from nnc.array import NDArray
 from nnc.errors import GradientError, InPlaceError, ShapeError, StaleValueError
 
@@ -206,9 +207,12 @@ def test_modes_nest() -> None:
         assert autograd.is_recording()
 
 
-def test_the_published_name_is_explained() -> None:
-    with pytest.raises(AttributeError, match=r"use `with autograd.record\(\):`"):
-        _ = autograd.block_gradients
+@pytest.mark.parametrize(
+    ("name", "hint"), [("block_gradients", "nnc.autograd.record()"), ("Trainr", "Trainer")]
+)
+def test_names_that_do_not_exist_are_answered(name: str, hint: str) -> None:
+    with pytest.raises(AttributeError, match=re.escape(f"did you mean {hint}?")):
+        getattr(gluon, name)
 
 
 def test_each_thread_records_for_itself() -> None:

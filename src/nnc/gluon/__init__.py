@@ -1,10 +1,13 @@
 """Networks, losses and training, as in MXNet's Gluon."""
 
+from typing import NoReturn
+
 from nnc.gluon import data, loss, nn, utils
 from nnc.gluon.block import Block, HybridBlock
 from nnc.gluon.parameter import Parameter
 from nnc.gluon.trainer import Trainer
 from nnc.gluon.utils import split_and_load
+from nnc.lowering.pass_specs import did_you_mean
 
 __all__ = [
     "Block",
@@ -17,3 +20,10 @@ __all__ = [
     "split_and_load",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> NoReturn:
+    hint = did_you_mean(name, __all__)
+    if name == "block_gradients":  # Of a widely copied introduction; it never existed.
+        hint = "did you mean nnc.autograd.record()?"
+    raise AttributeError(f"module 'nnc.gluon' has no attribute '{name}'; {hint}")
