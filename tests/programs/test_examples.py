@@ -1,0 +1,61 @@
+"""The examples run, through generated C."""
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def example(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_first_program() -> None:
+    assert example("first_program").main(epochs=5) > 0.9
+
+
+def test_digits_writes_every_level(tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / "digits.py"), "--out", str(tmp_path), "--epochs", "2"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "test accuracy" in run.stdout
+    for network in ("mlp", "cnn"):
+        files = {path.name for path in (tmp_path / network).iterdir()}
+        assert files == {
+            "0_frontend.mlir",
+            "1_graph.mlir",
+            "2_groups.mlir",
+            "3_storage.mlir",
+            "4_loops.mlir",
+            "5_program.c",
+            "memory.png",
+            "report.txt",
+        }
+        assert "digits.py" in (tmp_path / network / "5_program.c").read_text()
+    assert (tmp_path / "loss.png").stat().st_size > 1000
+
+
+def test_fashion_mnist_says_what_is_missing(tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / "fashion_mnist.py"), str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "has no train-images-idx3-ubyte.gz" in run.stderr
+    assert "apt install dataset-fashion-mnist" in run.stderr
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(b"text")
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert "is no idx file" in run.stderr
+
+
+@pytest.mark.parametrize("module", ["digits", "fashion_mnist", "first_program"])
+def test_examples_say_what_they_do(module: str) -> None:
+    assert (EXAMPLES / f"{module}.py").read_text().startswith('"""')
