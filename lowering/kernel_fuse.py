@@ -7,8 +7,7 @@ evaluated twice but for those that cost nothing.
 
 Groups start as single ops and are merged along the reads between them: first what follows a
 contraction, then producers whose readers are all in one group, then producers that are read
-elsewhere too, last siblings that read one tensor. `bufferize` decides whether a pad or concat
-needs a kernel.
+elsewhere too, last siblings that read one tensor.
 """
 
 from collections.abc import Iterator
@@ -112,9 +111,10 @@ class Groups:
             self.merge_siblings(value)
 
     def merge_epilogue(self, group: Group) -> None:
-        """A contraction takes what only it feeds, so that its tiles are not read again."""
+        """A contraction takes the ops that follow it, one by one, while its tiles are at hand."""
         if group.space is not None and group.space.kind in ("contraction", "window"):
-            self.merge_only_reader(group)
+            while (readers := self.readers(group)) and self.merge(group, readers[0]):
+                pass
 
     def merge_only_reader(self, group: Group) -> None:
         readers = self.readers(group)
