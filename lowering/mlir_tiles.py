@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import (
     BoolAttr,
     DenseArrayBase,
     DenseIntOrFPElementsAttr,
+    IntegerAttr,
     MemRefType,
     StridedLayoutAttr,
     UnregisteredOp,
@@ -130,7 +131,7 @@ def reduce(m: Memory, op: tile.ReduceOp) -> None:
     first = scalars.constant(
         m.builder, identity_of(cast(Reduction, op.kind.data), type.element_type), type
     )
-    dimensions = DenseArrayBase.from_list(i64, integers(op.dimension))
+    dimensions = ArrayAttr([IntegerAttr(d, i64) for d in integers(op.dimension)])
     reduction = upstream(
         "vector.multi_reduction", [value, first], type, kind=kind, reduction_dims=dimensions
     )
