@@ -18,8 +18,8 @@ from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.target import Target
 from nnc.lowering.strategies.affine import memory_coefficients
 
-PANEL_BYTES = 256 << 10
-"""A panel spread over more memory than this misses in the TLB, and is better copied together."""
+PANEL_BYTES = 32 << 10
+"""A panel spread over more memory than this misses in the caches, and is better copied together."""
 COPY_CYCLES = 0.15
 """Cycles to pack one element whose lanes are neighbours."""
 PACK_CYCLES = 0.4
