@@ -1,9 +1,9 @@
 """`nn-derive`: what is computed from parameters alone is computed when they change.
 
-Comes in: a program for inference. Goes out: the same program with an argument (role
-"derived", `nnc.derived` naming the parameters it is made of) for each such value, and the function
-`@prepare` that makes them. `split` takes that function out, as a program of its own: it runs again
-whenever a parameter's version has changed.
+Comes in: a program for inference. Goes out: the same program with one more parameter for each such
+value (`nnc.derived` names those it is made of), and the function `@prepare` that makes them.
+`split` takes that function out, as a program of its own: it runs again whenever a parameter's
+version has changed.
 
 Wide dense weights are packed first: a row of `[in, out]` is so long that the lines of one panel
 collide in the cache, so the columns are stored as panels `[out / width, in, width]`, and each panel
@@ -61,7 +61,9 @@ def fixed_parameters(program: Program) -> list[SSAValue]:
     return [
         argument
         for i, argument in enumerate(program.block.args)
-        if program.role(i) == "parameter" and i not in tied
+        if program.role(i) == "parameter"
+        and i not in tied
+        and "nnc.derived" not in program.attributes(i)
     ]
 
 
@@ -117,7 +119,7 @@ def derive(module: ModuleOp, program: Program, parameters: Sequence[SSAValue]) -
     module.body.block.add_op(prepare(program, values, names))
     for value, name, of in zip(values, names, made_of, strict=True):
         parts = ArrayAttr([StringAttr(program.name(i)) for i in of])
-        argument = program.add_argument(value.type, name, "derived", {"nnc.derived": parts})
+        argument = program.add_argument(value.type, name, "parameter", {"nnc.derived": parts})
         value.replace_all_uses_with(argument)
     program.update_type()
     erase_unread(program, known)

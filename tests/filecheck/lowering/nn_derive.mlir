@@ -5,8 +5,8 @@
 // its product and epilogue, and writes its columns of the output; all are launches of one kernel.
 
 // CHECK-LABEL: func.func @main
-// CHECK-SAME: tensor<3x8x4xf32> {nnc.name = "d.weight:derived0", nnc.role = "derived", nnc.derived = ["d.weight"]}
-// CHECK-SAME: tensor<12xf32> {nnc.name = "gamma:derived1", nnc.role = "derived", nnc.derived = ["gamma"]}
+// CHECK-SAME: tensor<3x8x4xf32> {nnc.name = "d.weight:derived0", nnc.role = "parameter", nnc.derived = ["d.weight"]}
+// CHECK-SAME: tensor<12xf32> {nnc.name = "gamma:derived1", nnc.role = "parameter", nnc.derived = ["gamma"]}
 // CHECK: nn.slice %d_weight_derived0 {starts = [1, 0, 0], limits = [2, 8, 4], strides = [1, 1, 1]}
 // CHECK: nn.slice %b {starts = [4], limits = [8], strides = [1]}
 // CHECK: nn.relu
