@@ -34,6 +34,7 @@ class Access:
         self.native = scope.is_native(self.tile)
         self.column = scope.grid(self.tile).column
         self.vector = scope.c_type(self.tile)
+        self.is_mask = kind(self.tile.type) == "i1"
 
     def width(self, row: int, part: int) -> int:
         """How many elements of a cell are in memory."""
@@ -68,7 +69,10 @@ class Access:
         if width == 0:
             return "{0}"
         if self.stride != 1:
-            return f"{{{', '.join(self.item(row, part, lane) for lane in range(width))}}}"
+            sign = "-" if self.is_mask else ""
+            return f"{{{', '.join(sign + self.item(row, part, lane) for lane in range(width))}}}"
+        if self.is_mask:
+            return f"{self.helper('load_mask')}({self.place(row, part)}, {width})"
         if width == self.scope.lanes:
             return f"{self.helper('load')}({self.place(row, part)})"
         return f"{self.helper('load_part')}({self.place(row, part)}, {width})"
@@ -82,8 +86,11 @@ class Access:
             return [f"{self.item(row, part)} = {atom.text};"]
         cell = self.scope.cell(self.tile, row, part)
         if self.stride != 1:
-            lanes = [atom.text if atom.uniform else f"{cell}[{i}]" for i in range(width)]
+            bit = " & 1" if self.is_mask else ""
+            lanes = [(atom.text if atom.uniform else f"{cell}[{i}]") + bit for i in range(width)]
             return [f"{self.item(row, part, i)} = {lane};" for i, lane in enumerate(lanes)]
+        if self.is_mask:
+            return [f"{self.helper('store_mask')}({self.place(row, part)}, {cell}, {width});"]
         if width == self.scope.lanes:
             return [f"{self.helper('store')}({self.place(row, part)}, {cell});"]
         return [f"{self.helper('store_part')}({self.place(row, part)}, {cell}, {width});"]

@@ -22,7 +22,14 @@ MARKS = "\0\1\2"
 """Stand for the operands of an op in the expression that all its cells share."""
 
 HINTS = {
+    "arith.addi": "sum",
+    "arith.subi": "difference",
+    "arith.muli": "product",
+    "arith.andi": "both",
+    "arith.ori": "either",
+    "arith.xori": "flipped",
     "arith.bitcast": "bits",
+    "arith.index_cast": "number",
     "arith.shli": "shifted",
     "arith.shrui": "shifted",
     "arith.shrsi": "shifted",
@@ -211,7 +218,11 @@ class Run:
         scope = self.scope
         if scope.grid(value).column:
             atom = scope.atom(value, row)
-            return atom if is_spread(scope, value) else Atom(atom.text, uniform=True)
+            if is_spread(scope, value):
+                return atom
+            if kind(value.type) == "i1":
+                return Atom(scope.splat(Atom(f"-{atom.text}"), "i1"))
+            return Atom(atom.text, uniform=True)
         return Atom(scope.element(value, row), uniform=True)
 
     def _row(self, value: SSAValue, part: int) -> Atom:
@@ -242,7 +253,7 @@ class Run:
 
     def _constant(self, op: arith.ConstantOp) -> None:
         scope, value = self.scope, op.value
-        if not (isinstance(value, DenseIntOrFPElementsAttr) and value.is_splat()):
+        if not (isinstance(value, DenseIntOrFPElementsAttr) and _is_splat(value)):
             raise CodegenError.at(op, "vector constants have one value; load others from a buffer")
         number = next(n for n in value.iter_values() if isinstance(n, float | int))
         native = scope.is_native(op.result)
@@ -277,6 +288,12 @@ def form(scope: Scope, op: Operation, row: int = 0, part: int = 0) -> Form:
     atoms = tuple(scope.atom(operand, row, part) for operand in op.operands)
     native = scope.is_native(op.results[0])
     return Form(op, atoms, native, scope.helpers, scope.target.fma)
+
+
+def _is_splat(value: DenseIntOrFPElementsAttr[Any]) -> bool:
+    """Whether all elements have the same bits; NaN is not equal to itself."""
+    data, count = value.data.data, len(value)
+    return data == data[: len(data) // count] * count
 
 
 def _number(value: float, kind: str, native: bool) -> str:

@@ -88,10 +88,18 @@ def _wrapping(operator: str) -> Callable[[Form], str]:
             return f.infix(operator)
         if f.vector:
             return f"(vi)((vu){f.a} {operator} (vu){f.b})"
-        type, unsigned = VALUE_TYPES[f.kind], UNSIGNED[f.kind]
-        return f"({type})(({unsigned}){f.a} {operator} ({unsigned}){f.b})"
+        left, right = (_as_unsigned(f, i) for i in range(2))
+        return f"({VALUE_TYPES[f.kind]})({left} {operator} {right})"
 
     return expression
+
+
+def _as_unsigned(f: Form, operand: int) -> str:
+    """`(unsigned)x`, or `7u`."""
+    atom = f.atoms[operand]
+    if atom.literal and f.kind == "i32" and atom.text.isdecimal():
+        return f"{atom.text}u"
+    return f"({UNSIGNED[f.kind]}){atom.text}"
 
 
 def _signed(operator: str) -> Callable[[Form], str]:

@@ -78,6 +78,7 @@ _UNROLL = """\
 #endif
 """
 _PARTIAL_LOAD = "{type} v = {{0}};\n    __builtin_memcpy(&v, p, n * 4);\n    return v;"
+_MASK_LOAD = "{type} v = {{0}};\n    for (int i = 0; i < n; i++) v[i] = -p[i];\n    return v;"
 _PARTIAL_STORE = "__builtin_memcpy(p, &v, n * 4);"
 _MASKED_LOAD = "return __builtin_ia32_loadups512_mask(p, (vf){0}, (unsigned short)((1u << n) - 1));"
 _MASKED_STORE = "__builtin_ia32_storeups512_mask(p, v, (unsigned short)((1u << n) - 1));"
@@ -207,6 +208,12 @@ class Helpers:
             case "store_part":
                 body = _MASKED_STORE if self._masks(type) else _PARTIAL_STORE
                 return _inline(f"void {name}({scalar} *p, {type} v, int n)", body)
+            case "load_mask":
+                body = _MASK_LOAD.format(type=type)
+                return _inline(f"{type} {name}(const unsigned char *p, int n)", body)
+            case "store_mask":
+                body = "for (int i = 0; i < n; i++) p[i] = v[i] & 1;"
+                return _inline(f"void {name}(unsigned char *p, {type} v, int n)", body)
             case "fma":
                 return _inline("vf fma_vf(vf a, vf b, vf c)", f"return {_FUSED[self.lanes]};")
             case _:

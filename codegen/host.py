@@ -31,6 +31,7 @@ class HostPrinter(LoopPrinter):
         self.arena, self.pool = names.fresh("arena"), names.fresh("pool")
         super().__init__(Scope(out, names, helpers, program.target))
         self.host, self.program, self.entry = host, program, entry
+        self.closed = True
 
     def print(self) -> None:
         threads = self.program.target.threads
@@ -43,20 +44,36 @@ class HostPrinter(LoopPrinter):
 
     def declare_arguments(self) -> None:
         scope, host = self.scope, self.host
-        if not any(value.uses for value in host.values):
-            self.out.line(f"(void){self.arguments};")
-        # A program may need neither, and a compiler would warn.
-        self.out.line(f"(void){self.arena};")
-        if self.program.target.threads:
-            self.out.line(f"(void){self.pool};")
+        for name, used in self.parameters_used().items():
+            if not used:
+                self.out.line(f"(void){name};")
         if host.arena is not None:
             scope.buffers[host.arena] = self.arena
         for i, (value, argument) in enumerate(zip(host.values, host.arguments, strict=True)):
             if value.uses:
-                name = scope.names.fresh(argument.name)
+                name = scope.names.fresh(value.name_hint or argument.name)
                 element = f"{self.qualifier(value)}{memory_type(value.type)}"
                 self.out.line(f"{element} *{name} = {self.arguments}[{i}];")
                 scope.buffers[value] = name
+
+    def parameters_used(self) -> dict[str, bool]:
+        """Which parameters of the entry its body names."""
+        host = self.host
+        facts = [self.program.facts(called(op, self.program.kernels)) for op in host.launches()]
+        views = host.arena is not None and bool(host.arena.uses)
+        used = {
+            self.arguments: any(value.uses for value in host.values),
+            self.arena: views or any(f.scratch for f in facts),
+        }
+        if self.program.target.threads:
+            used[self.pool] = any(f.threaded for f in facts)
+        return used
+
+    def paragraph(self) -> None:
+        """A blank line before what follows a launch, a copy or a fill."""
+        if self.closed:
+            self.out.line()
+        self.closed = False
 
     def qualifier(self, value: SSAValue) -> str:
         for argument, facts in zip(self.host.values, self.host.arguments, strict=True):
@@ -65,9 +82,11 @@ class HostPrinter(LoopPrinter):
         return ""
 
     def op(self, op: Operation) -> None:
+        if not isinstance(op, buffer.ViewOp) or op.output.uses:
+            self.paragraph()
         match op:
             case func.ReturnOp():
-                self.out.line()
+                pass
             case kernel.LaunchOp():
                 self.launch(op)
             case buffer.CopyOp():
@@ -91,10 +110,10 @@ class HostPrinter(LoopPrinter):
             arguments.append(plus(self.arena, Linear(aligned(self.host.arena_bytes))))
         if facts.threaded:
             arguments.append(self.pool)
-        self.out.line()
         if about := note(op, callee):
             self.out.line(comment(about))
         self.out.line(f"{self.program.names[callee.sym_name.data]}({', '.join(arguments)});")
+        self.closed = True
 
     # Copies and fills
 
@@ -151,12 +170,12 @@ class HostPrinter(LoopPrinter):
             sum((Linear.variable(v) * s for v, s in zip(variables, by, strict=False)), Linear())
             for by in strides
         ]
-        self.out.line()
         if stretch and whole:
             statement = stretch([offset + Linear(first) for offset in offsets], end - first)
         else:
             statement = element(offsets)
         self._sweep(list(zip(variables, outer, strict=True)), statement)
+        self.closed = True
 
     def _sweep(self, loops: Sequence[tuple[str, Range]], statement: str) -> None:
         if not loops:

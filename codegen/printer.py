@@ -18,7 +18,7 @@ from nnc.codegen.cells import Run, form, hint_for, is_cellwise
 from nnc.codegen.elements import kind, literal
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.expressions import EXPRESSIONS, Atom, extended_product
-from nnc.codegen.linear import Linear, condition
+from nnc.codegen.linear import Linear, condition, implied
 from nnc.codegen.scope import Cells, Scope, memory_type
 from nnc.dialects import arith, buffer, kernel, loop, tile
 
@@ -215,8 +215,12 @@ class LoopPrinter:
         """An affine guard; its results are variables."""
         for output, otherwise in zip(op.outputs, op.otherwise, strict=True):
             self.scope.cells[output] = self.declare(output, "guarded", otherwise)
-        guard = condition(op.condition.data, self.scope.linear(op.indices))
+        scope, values = self.scope, self.scope.linear(op.indices)
+        facts = scope.facts
+        scope.facts = [*facts, *implied(op.condition.data, values)]
+        guard = condition(op.condition.data, values, facts)
         self.branch(f"if ({guard})", op.body.block, op.outputs)
+        scope.facts = facts
 
     def scf_if(self, op: scf.IfOp) -> None:
         for output in op.results:

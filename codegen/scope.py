@@ -34,6 +34,8 @@ class Scope:
     indices: dict[SSAValue, Linear] = field(default_factory=dict[SSAValue, Linear])
     buffers: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
     """Pointer names."""
+    facts: list[Linear] = field(default_factory=list[Linear])
+    """What the guards around say is not negative."""
     assigned: dict[SSAValue, Cells] = field(default_factory=dict[SSAValue, Cells])
     """Values that are computed straight into variables of a loop."""
     patterns: dict[Operation, str] = field(default_factory=dict[Operation, str])
@@ -155,7 +157,7 @@ class Scope:
 
     def offset(self, buffer: SSAValue, map: AffineMap, indices: Sequence[SSAValue]) -> Linear:
         """The offset of a subscript in elements."""
-        return address(map, self.linear(indices), strides_of(type_of(buffer)))
+        return address(map, self.linear(indices), strides_of(type_of(buffer)), self.facts)
 
     def place(self, buffer: SSAValue, offset: Linear) -> str:
         """`x + offset`, a pointer."""

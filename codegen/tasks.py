@@ -38,6 +38,9 @@ class TaskPrinter(KernelPrinter):
         """The whole kernel; `prefix` is `static …` or empty."""
         for number, op in enumerate(self.phases()):
             self.print_task(op, number)
+        if prefix.endswith("\n"):
+            self.out.line(prefix)
+            prefix = ""
         with self.out.function(f"{prefix}{self.signature()}"):
             self.mention_unused()
             self.sequence(

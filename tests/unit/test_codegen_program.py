@@ -86,8 +86,8 @@ def test_workers_share_what_several_loops_use(tmp_path: Path, isa: str) -> None:
 def test_loops_are_phases_on_a_gpu(tmp_path: Path) -> None:
     artifact = emit(parse(NORMALISE), "cuda")
     assert [(k.kernel, k.grid[0], k.block[0]) for k in artifact.launches] == [
-        ("normalise2_0", 1, 10),
-        ("normalise2_1", 1, 80),
+        ("normalise2_part0", 1, 10),
+        ("normalise2_part1", 1, 80),
     ]
     run = Emulator(artifact, tmp_path)
     for seed in range(4):

@@ -89,11 +89,10 @@ builtin.module @dense_step {
 // CHECK-NEXT: int dense_step(void *const *arguments, char *arena, const nnc_pool *pool)
 // CHECK-NEXT: {
 // CHECK-NEXT:     (void)arena;
-// CHECK-NEXT:     (void)pool;
 // CHECK-NEXT:     const float *x = arguments[0];
-// CHECK-NEXT:     const float *dense0_weight = arguments[1];
+// CHECK-NEXT:     const float *w = arguments[1];
 // CHECK-NEXT:     const float *b = arguments[2];
 // CHECK-NEXT:     float *z = arguments[3];
-// CHECK:          dense(x, dense0_weight, b, z, pool);
+// CHECK:          dense(x, w, b, z, pool);
 // CHECK:          return 0;
 // CHECK-NEXT: }

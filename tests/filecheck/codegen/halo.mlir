@@ -49,20 +49,19 @@ builtin.module @mean {
 // CHECK:      /* mean: one call of the program */
 // CHECK-NEXT: int mean(void *const *arguments, char *arena, const nnc_pool *pool)
 // CHECK-NEXT: {
-// CHECK-NEXT:     (void)arena;
 // CHECK-NEXT:     (void)pool;
 // CHECK-NEXT:     const float *x = arguments[0];
 // CHECK-NEXT:     float *y = arguments[1];
-// CHECK-NEXT:     float *padded = (float *)arena;
+// CHECK:          float *padded = (float *)arena;
 // CHECK-NEXT:     float *interior = padded + 19;
-// CHECK:          memset(padded, 0, 18 * sizeof(float));
-// CHECK:          memset(padded + 162, 0, 18 * sizeof(float));
-// CHECK:          for (long i = 1; i < 9; i++) {
+// CHECK-NEXT:     memset(padded, 0, 18 * sizeof(float));
+// CHECK-NEXT:     memset(padded + 162, 0, 18 * sizeof(float));
+// CHECK-NEXT:     for (long i = 1; i < 9; i++) {
 // CHECK-NEXT:         for (long j = 0; j < 1; j++) {
 // CHECK-NEXT:             padded[18 * i + j] = 0.0f;
 // CHECK-NEXT:         }
 // CHECK-NEXT:     }
-// CHECK:          for (long i = 1; i < 9; i++) {
+// CHECK-NEXT:     for (long i = 1; i < 9; i++) {
 // CHECK-NEXT:         for (long j = 17; j < 18; j++) {
 // CHECK-NEXT:             padded[18 * i + j] = 0.0f;
 // CHECK-NEXT:         }

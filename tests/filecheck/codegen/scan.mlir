@@ -42,19 +42,18 @@ builtin.module @scan {
 // CHECK:      /* scan: one call of the program */
 // CHECK-NEXT: int scan(void *const *arguments, char *arena, const nnc_pool *pool)
 // CHECK-NEXT: {
-// CHECK-NEXT:     (void)arena;
 // CHECK-NEXT:     (void)pool;
 // CHECK-NEXT:     const float *x = arguments[0];
 // CHECK-NEXT:     float *last = arguments[1];
-// CHECK-NEXT:     float *h = (float *)arena;
-// CHECK:          memset(h, 0, 16 * sizeof(float));
-// CHECK-NEXT:     for (long t = 0; t < 5; t++) {
+// CHECK:          float *h = (float *)arena;
+// CHECK-NEXT:     memset(h, 0, 16 * sizeof(float));
+// CHECK:          for (long t = 0; t < 5; t++) {
 // CHECK-NEXT:         const float *xt = x + 8 * t;
 // CHECK-NEXT:         float *old = h + 8 * (t % 2);
 // CHECK-NEXT:         float *new2 = h + 8 * ((t + 1) % 2);
-// CHECK:              cell(xt, old, new2);
-// CHECK-NEXT:     }
+// CHECK-NEXT:         cell(xt, old, new2);
+// CHECK:          }
 // CHECK-NEXT:     float *end = h + 8;
-// CHECK:          memcpy(last, end, 8 * sizeof(float));
+// CHECK-NEXT:     memcpy(last, end, 8 * sizeof(float));
 // CHECK:          return 0;
 // CHECK-NEXT: }

@@ -84,8 +84,6 @@ builtin.module @softmax {
 // CHECK:      /* softmax: one call of the program */
 // CHECK-NEXT: int softmax(void *const *arguments, char *arena, const nnc_pool *pool)
 // CHECK-NEXT: {
-// CHECK-NEXT:     (void)arena;
-// CHECK-NEXT:     (void)pool;
 // CHECK-NEXT:     const float *x = arguments[0];
 // CHECK-NEXT:     float *y = arguments[1];
 // CHECK:          softmax2(x, y, arena, pool);
