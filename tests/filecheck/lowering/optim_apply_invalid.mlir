@@ -1,0 +1,9 @@
+// RUN: not nnc-opt %s -p 'optim-apply{rule=adamax}' 2>&1 | filecheck %s --check-prefix UNKNOWN
+// RUN: not nnc-opt %s -p 'optim-apply{rule=sgd beta1=0.5}' 2>&1 | filecheck %s --check-prefix CONSTANT
+
+// UNKNOWN: optim-apply: unknown rule 'adamax', expected one of sgd, momentum, nag, adam, rmsprop
+// CONSTANT: optim-apply: rule 'sgd' has no constant 'beta1'; it has none
+func.func @main(%w: tensor<3xf32> {nnc.name = "w"}) -> tensor<3xf32>
+    attributes {nnc.outputs = ["grad:w"]} {
+  func.return %w : tensor<3xf32>
+}
