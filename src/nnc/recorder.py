@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nnc.slot import Slot
     from nnc.variable import Variable
 
-NODE_CAP = 5000
+NODE_CAP = 2000
 """Nodes recorded before they are computed without being asked for."""
 
 

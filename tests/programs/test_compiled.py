@@ -1,0 +1,148 @@
+"""Whole programs through generated C, beside the interpreter."""
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnc
+from nnc import autograd, gluon, nd
+from nnc.array import NDArray
+from nnc.errors import NanError, OptionError
+from nnc.gluon import nn
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.standard_normal((16, 1, 8, 8)).astype(np.float32)
+Y = RANDOM.integers(0, 4, 16)
+
+
+def network() -> nn.HybridSequential:
+    """Something of everything: halo, state, random numbers, windows."""
+    net = nn.HybridSequential(
+        nn.Conv2D(4, 3, padding=1, use_bias=False),
+        nn.BatchNorm(),
+        nn.Activation("relu"),
+        nn.MaxPool2D(),
+        nn.Conv2D(4, 3, padding=1, activation="tanh"),
+        nn.AvgPool2D(),
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        nn.Dense(8, "sigmoid"),
+        nn.Dense(4),
+    )
+    net.initialize(nnc.init.Xavier())
+    return net
+
+
+def train(optimizer: str, steps: int = 4) -> tuple[list[float], list[np.ndarray[Any, Any]]]:
+    nnc.random.seed(0)
+    net, loss_of = network(), gluon.loss.SoftmaxCrossEntropyLoss()
+    trainer = gluon.Trainer(net.collect_params(), optimizer, {"learning_rate": 0.02, "wd": 1e-3})
+    losses: list[float] = []
+    for _ in range(steps):
+        with autograd.record():
+            loss = loss_of(net(nd.array(X)), nd.array(Y))
+        loss.backward()
+        trainer.step(len(X))
+        losses.append(float(loss.asnumpy().mean()))
+    return losses, [p.data().asnumpy() for p in net.collect_params().values()]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nag", "adam", "rmsprop"])
+def test_training_agrees_with_the_interpreter(
+    optimizer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, parameters = train(optimizer)
+    monkeypatch.setenv("NNC_BACKEND", "interpret")
+    expected_losses, expected = train(optimizer)
+    np.testing.assert_allclose(losses, expected_losses, rtol=1e-4)
+    for found, meant in zip(parameters, expected, strict=True):
+        np.testing.assert_allclose(found, meant, rtol=2e-3, atol=2e-4)
+
+
+def polynomial(x: NDArray, y: NDArray) -> list[NDArray]:
+    return [x * x + 2 * y, (x - y).sum(axis=1)]
+
+
+def test_compiled_functions() -> None:
+    x, y = X[0, 0], X[1, 0]
+    compiled = nnc.compile(polynomial, x, y)
+    first, second = compiled(nd.array(x), y)
+    np.testing.assert_allclose(first.asnumpy(), x * x + 2 * y, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(second.asnumpy(), (x - y).sum(1), rtol=1e-4, atol=1e-5)
+    assert compiled(x[:3], y[:3])[0].shape == (3, 8)
+    assert len(compiled.entries) == 2
+    assert "nn.mul" in compiled.ir("frontend")
+    assert "loop." in compiled.ir("loops")
+    assert "test_compiled.py" in compiled.source
+    assert compiled.report().launches >= 1
+    with pytest.raises(OptionError, match="no level 'loop'; did you mean loops"):
+        compiled.ir("loop")
+
+
+def test_compiled_networks_see_new_parameters() -> None:
+    layer = nn.Dense(3, in_units=8)
+    layer.initialize()
+    predict = nnc.compile(layer, X[0, 0])
+    for value in (1.0, 2.0):
+        layer.weight.set_data(np.full((3, 8), value))
+        np.testing.assert_allclose(
+            predict(X[0, 0]).asnumpy()[:, 0], value * X[0, 0].sum(1), rtol=1e-4, atol=1e-5
+        )
+
+
+def test_two_networks_of_one_structure_share_a_program() -> None:
+    results: list[np.ndarray[Any, Any]] = []
+    for value in (1.0, 2.0):
+        layer = nn.Dense(5, in_units=8, weight_initializer=nnc.init.Constant(value))
+        layer.initialize()
+        before = len(nnc.programs())
+        results.append(layer(nd.array(X[0, 0])).asnumpy())
+        created = len(nnc.programs()) - before
+        assert created == (value == 1.0)
+    np.testing.assert_allclose(results[1], 2 * results[0], rtol=1e-5)
+
+
+def test_names_with_odd_characters() -> None:
+    weight = gluon.Parameter('*/ "weight"\n\\', shape=(8,), init="ones")
+    weight.initialize()
+    with autograd.record():
+        loss = nd.array(X[0, 0]) * weight.data()
+    loss.backward()
+    gluon.Trainer([weight], "sgd", {"learning_rate": 1.0}).step(1)
+    np.testing.assert_allclose(weight.data().asnumpy(), 1 - X[0, 0].sum(0), rtol=1e-4, atol=1e-5)
+
+
+def test_nan_checks_leave_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NNC_CHECK_NANS", "1")
+    layer = nn.Dense(2, in_units=8)
+    layer.initialize()
+    before = layer.weight.data().asnumpy()
+    trainer = gluon.Trainer(layer.collect_params(), "sgd", {"learning_rate": 0.1})
+    poisoned = np.where(np.eye(8) > 0, np.nan, 0)
+    with autograd.record():
+        loss = gluon.loss.L2Loss()(layer(nd.array(poisoned)), nd.zeros((8, 2)))
+    loss.backward()
+    with pytest.raises(NanError, match="NaN was given in 'input'"):
+        trainer.step(8)
+    np.testing.assert_array_equal(layer.weight.data().asnumpy(), before)
+    assert trainer.optimizer.num_update == 0
+
+
+def test_threads_run_one_program_at_once() -> None:
+    compiled = nnc.compile(polynomial, X[0, 0], X[1, 0])
+    wrong: list[int] = []
+
+    def work(number: int) -> None:
+        for i in range(50):
+            x = X[(number + i) % 16, 0]
+            if not np.allclose(compiled(x, x)[0].asnumpy(), x * x + 2 * x, atol=1e-5):
+                wrong.append(number)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
