@@ -1,4 +1,8 @@
-"""The compiler stays small enough to be read: its lines of code, docstrings and comments aside."""
+"""The compiler stays small enough to be read.
+
+Counted are lines of code, docstrings and comments aside, without the numpy oracle of the tests
+(`dialects/meaning`), which no compilation runs.
+"""
 
 import ast
 import io
@@ -7,7 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 COMPILER = ["dialects", "lowering", "codegen", "runtime"]
-FOLDERS = [*COMPILER, "tools", "src/nnc"]
+ORACLE = "dialects/meaning"
+FOLDERS = [*COMPILER, ORACLE, "tools", "src/nnc"]
 LIMIT = 15_000
 LAYOUT = {
     tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT,
@@ -42,4 +47,4 @@ def lines(folder: str) -> int:
 def test_compiler_size() -> None:
     sizes = {folder: lines(folder) for folder in FOLDERS}
     print(*(f"{size:6} {folder}" for folder, size in sizes.items()), sep="\n")
-    assert sum(sizes[folder] for folder in COMPILER) < LIMIT, sizes
+    assert sum(sizes[folder] for folder in COMPILER) - sizes[ORACLE] < LIMIT, sizes
