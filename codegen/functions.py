@@ -41,6 +41,13 @@ def kernels_of(module: ModuleOp) -> dict[str, kernel.FuncOp]:
     return {op.sym_name.data: op for op in module.ops if isinstance(op, kernel.FuncOp)}
 
 
+def derived_names(function: kernel.FuncOp) -> list[str]:
+    """What may follow a kernel's name in names of its own: tasks and parts, by number."""
+    loops = sum(isinstance(op, loop.ParallelOp) for op in function.block.ops)
+    numbers = range(2 * loops + 1)
+    return ["", "_task", "_context", *(f"_{w}{n}" for w in ("task", "part") for n in numbers)]
+
+
 def callees(function: kernel.FuncOp, kernels: dict[str, kernel.FuncOp]) -> list[kernel.FuncOp]:
     """The micro-kernels a kernel calls, the innermost first, each once."""
     found: dict[str, kernel.FuncOp] = {}

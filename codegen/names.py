@@ -23,6 +23,9 @@ RESERVED = frozenset([*_KEYWORDS.split(), *_LIBRARY.split()])
 """Words of C, C++ and CUDA, so that one name serves every target, and the functions that a
 compiler knows by name: a kernel called `exp` must not become one of them."""
 
+_HELPERS = re.compile(r"v[fiu]|[A-Z]+|nnc_.*|.*_(vf|vi|vu|f32|f64|i32|i64|memory)")
+"""Types, macros and helpers of the prologue."""
+
 
 def identifier(text: str) -> str:
     """`text` as a C identifier: odd characters become `_`, a leading digit gets a letter."""
@@ -42,11 +45,14 @@ class Names:
         """A free base; it and its suffixed forms are taken from now on."""
         base = identifier(hint)
         name, number = base, 1
-        while any(name + suffix in self._taken for suffix in suffixes):
+        while any(self._is_taken(name + suffix) for suffix in suffixes):
             number += 1
             name = f"{base}{number}"
         self._taken.update(name + suffix for suffix in suffixes)
         return name
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self._taken or _HELPERS.fullmatch(name) is not None
 
     def scope(self) -> "Names":
         """Names of an inner scope, which never shadow the outer ones."""

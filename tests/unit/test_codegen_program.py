@@ -128,6 +128,42 @@ def test_names_cannot_break_the_text(tmp_path: Path, isa: str) -> None:
     np.testing.assert_allclose(y, np.exp(1), rtol=1e-6)
 
 
+PROLOGUE_NAMES = """
+builtin.module {
+  func.func @main(%load_vf: memref<16xf32>, %vf: memref<16xf32>) {
+    kernel.launch @work ins(%load_vf : memref<16xf32>) outs(%vf : memref<16xf32>)
+    kernel.launch @work_task inouts(%vf : memref<16xf32>)
+    func.return
+  }
+  kernel.func @work(%vi: memref<16xf32>, %INLINE: memref<16xf32>) outs 1 {
+    loop.parallel (%LANES) to (1) mapping [threads] {
+      %vf = tile.load %vi[%LANES] along [0] : memref<16xf32> -> vector<16xf32>
+      %store_vf = math.fma %vf, %vf, %vf : vector<16xf32>
+      tile.store %store_vf, %INLINE[%LANES] along [0] : vector<16xf32> to memref<16xf32>
+      loop.yield
+    }
+    kernel.return
+  }
+  kernel.func @work_task(%y: memref<16xf32>) inouts 1 {
+    loop.for %i to 16 {
+      %fma_vf = buffer.load %y[%i] : memref<16xf32> -> f32
+      %sum = arith.addf %fma_vf, %fma_vf : f32
+      buffer.store %sum, %y[%i] : f32 to memref<16xf32>
+      loop.yield
+    }
+    kernel.return
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("isa", ["avx512", "c99"])
+def test_names_never_meet_those_of_the_prologue(tmp_path: Path, isa: str) -> None:
+    x, y = np.arange(16, dtype=np.float32), np.zeros(16, np.float32)
+    execute(PROLOGUE_NAMES, isa, x, y, folder=tmp_path)
+    assert (y == 2 * (x * x + x)).all()
+
+
 def test_launches_cite_their_line() -> None:
     module = parse(ODD)
     launch = next(op for op in module.walk() if isinstance(op, LaunchOp))
