@@ -1,0 +1,468 @@
+"""The strategies of kernels against the interpreter, at the sizes where loops have tails.
+
+Each table is compiled as one module for each target. What one op does is in
+`test_ops_compiled.py`; here are the sizes, the axes, and several ops in one kernel.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import chain, combinations
+from typing import Any
+
+import numpy as np
+import pytest
+from batch import Array, Batch, Build, Case, runnable_targets
+from xdsl.builder import Builder
+from xdsl.dialects.builtin import TensorType, f32
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.rewriter import InsertPoint
+
+from nnc.dialects import optim
+from nnc.dialects.nn import elementwise, functions, indexing, pool, random
+from nnc.dialects.nn.base import insert, shape_of
+from nnc.dialects.nn.batch_norm import BatchNormGradOp, BatchNormOp
+from nnc.dialects.nn.contract import MatmulOp
+from nnc.dialects.nn.convolution import Conv2DInputGradOp, Conv2DOp, Conv2DWeightGradOp
+from nnc.dialects.nn.normalize import (
+    CrossEntropyGradOp,
+    CrossEntropyOp,
+    LogSoftmaxGradOp,
+    LogSoftmaxOp,
+    SoftmaxGradOp,
+    SoftmaxOp,
+)
+from nnc.dialects.nn.reduce import ArgmaxOp, BroadcastOp, CumsumOp, ReduceOp
+from nnc.dialects.nn.shape import TransposeOp
+from nnc.dialects.nn.structure import ScanOp, YieldOp
+from nnc.runtime.pool import (
+    reset_workers_that_ran,
+    set_threads,
+    threads,
+    workers_that_ran,
+)
+
+SIZES = (1, 3, 7, 16, 17, 33, 64, 65, 100)
+TARGETS = runnable_targets()
+
+
+def normal(*sizes: int, seed: int = 0) -> Array:
+    return np.random.default_rng([seed, *sizes]).standard_normal(sizes).astype(np.float32)
+
+
+def below(high: int, *sizes: int) -> Array:
+    return np.random.default_rng([high, *sizes]).integers(0, high, sizes, dtype=np.int32)
+
+
+# Products: each pair of sizes for (m, n), (m, k) and (n, k), the transposes in turn.
+
+
+def product(m: int, n: int, k: int, lhs: bool, rhs: bool) -> Case:
+    x = normal(*((k, m) if lhs else (m, k)))
+    y = normal(*((n, k) if rhs else (k, n)), seed=1)
+    build = partial(MatmulOp, transpose_lhs=lhs, transpose_rhs=rhs)
+    return Case(f"matmul {m}x{n}x{k}{' tl' * lhs}{' tr' * rhs}", build, (x, y))
+
+
+def products() -> list[Case]:
+    count = len(SIZES)
+    return [
+        product(m, n, SIZES[(i + j) % count], lhs=bool((i + j) & 1), rhs=bool(((i - j) >> 1) & 1))
+        for i, m in enumerate(SIZES)
+        for j, n in enumerate(SIZES)
+        if (i * j) % 2 == 0
+    ]
+
+
+def batched_products() -> list[Case]:
+    return [
+        Case("matmul batches", MatmulOp, (normal(3, 7, 17), normal(3, 17, 33))),
+        Case("matmul batches tr", partial(MatmulOp, transpose_rhs=True),
+             (normal(2, 3, 7, 17), normal(2, 3, 33, 17))),
+        Case("matmul batches tl", partial(MatmulOp, transpose_lhs=True),
+             (normal(3, 17, 1), normal(3, 17, 65))),
+    ]  # fmt: skip
+
+
+# Epilogues.
+
+
+def broadcast(b: Builder, x: SSAValue, like: SSAValue, *dimensions: int) -> SSAValue:
+    return insert(b, BroadcastOp(x, shape_of(like), dimensions))
+
+
+def dense_relu(b: Builder, x: SSAValue, w: SSAValue, bias: SSAValue) -> SSAValue:
+    z = insert(b, MatmulOp(x, w))
+    return insert(b, functions.ReluOp(insert(b, elementwise.AddOp(z, broadcast(b, bias, z, 1)))))
+
+
+def row_bias(b: Builder, x: SSAValue, w: SSAValue, bias: SSAValue) -> SSAValue:
+    z = insert(b, MatmulOp(x, w, transpose_rhs=True))
+    return insert(b, elementwise.SubOp(z, broadcast(b, bias, z, 0)))
+
+
+def residual(b: Builder, x: SSAValue, w: SSAValue, r: SSAValue) -> SSAValue:
+    return insert(b, elementwise.AddOp(r, insert(b, MatmulOp(x, w))))
+
+
+def transposed_residual(b: Builder, x: SSAValue, w: SSAValue, r: SSAValue) -> SSAValue:
+    turned = insert(b, TransposeOp(r, (1, 0)))
+    return insert(b, elementwise.AddOp(turned, insert(b, MatmulOp(x, w))))
+
+
+def masked(b: Builder, x: SSAValue, w: SSAValue, mask: SSAValue, r: SSAValue) -> SSAValue:
+    product = insert(b, MatmulOp(x, w))
+    return insert(b, elementwise.SelectOp(mask, product, r))
+
+
+def row_mask(dimension: int) -> Build:
+    """A mask that is the same for a whole row or column, used as a mask and as a number."""
+
+    def build(b: Builder, x: SSAValue, w: SSAValue, mask: SSAValue, r: SSAValue) -> SSAValue:
+        product = insert(b, MatmulOp(x, w))
+        wide = broadcast(b, mask, product, dimension)
+        chosen = insert(b, elementwise.SelectOp(wide, product, r))
+        return insert(b, elementwise.AddOp(chosen, insert(b, elementwise.CastOp(wide, f32))))
+
+    return build
+
+
+def relu_gradient(b: Builder, g: SSAValue, w: SSAValue, y: SSAValue) -> SSAValue:
+    product = insert(b, MatmulOp(g, w, transpose_rhs=True))
+    zero = insert(b, elementwise.SubOp(y, y))
+    mask = insert(b, elementwise.CompareOp("gt", y, zero))
+    return insert(b, elementwise.SelectOp(mask, product, zero))
+
+
+def momentum(b: Builder, x: SSAValue, g: SSAValue, *state: SSAValue) -> Operation:
+    gradient = insert(b, MatmulOp(x, g, transpose_lhs=True))
+    return b.insert(optim.MomentumOp(gradient, state[0], state[1:2], state[2:]))
+
+
+def two_results(b: Builder, x: SSAValue, w: SSAValue) -> list[SSAValue]:
+    z = insert(b, MatmulOp(x, w))
+    return [z, insert(b, functions.TanhOp(z))]
+
+
+def biased_image(b: Builder, x: SSAValue, k: SSAValue, bias: SSAValue) -> SSAValue:
+    z = insert(b, Conv2DOp(x, k))
+    return insert(b, functions.ReluOp(insert(b, elementwise.AddOp(z, broadcast(b, bias, z, 1)))))
+
+
+def epilogues() -> list[Case]:
+    x, w, mask = normal(17, 9), normal(9, 35), normal(17, 35) > 0
+    settings = tuple(np.array(s, np.float32) for s in (0.1, 0.01, 0.5))
+    return [
+        Case("dense relu", dense_relu, (x, w, normal(35))),
+        Case("dense relu, one row", dense_relu, (normal(1, 9), w, normal(35))),
+        Case("row bias", row_bias, (x, normal(35, 9), normal(17))),
+        Case("residual", residual, (x, w, normal(17, 35))),
+        Case("transposed residual", transposed_residual, (x, w, normal(35, 17))),
+        Case("masked", masked, (x, w, mask, normal(17, 35))),
+        Case("masked rows", row_mask(0), (x, w, mask[:, 0].copy(), normal(17, 35))),
+        Case("masked columns", row_mask(1), (x, w, mask[0].copy(), normal(17, 35))),
+        Case("relu gradient", relu_gradient, (x, normal(35, 9), normal(17, 35))),
+        Case("momentum", momentum,
+             (normal(6, 17), normal(6, 35), normal(17, 35), normal(17, 35, seed=1), *settings)),
+        Case("two results", two_results, (x, w)),
+        Case("image bias", biased_image, (normal(2, 3, 9, 8), normal(5, 3, 3, 3), normal(5))),
+    ]  # fmt: skip
+
+
+# Convolutions, each with its two adjoints.
+
+CONVOLUTIONS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "plain": ((2, 3, 9, 20), (17, 3, 3, 3), {}),
+    "one channel": ((1, 1, 7, 7), (1, 1, 3, 3), {}),
+    "padded": ((2, 4, 8, 9), (6, 4, 3, 3), {"low": (1, 1), "high": (1, 1)}),
+    "padded unevenly": ((1, 3, 6, 7), (4, 3, 2, 3), {"low": (1, 0), "high": (0, 2)}),
+    "strided": ((2, 3, 11, 13), (20, 3, 3, 3), {"strides": (2, 2)}),
+    "strided and padded": (
+        (1, 5, 10, 9), (7, 5, 3, 3), {"strides": (2, 3), "low": (1, 1), "high": (1, 1)},
+    ),
+    "dilated": ((2, 3, 11, 12), (4, 3, 3, 3), {"dilations": (2, 3)}),
+    "dilated, strided and padded": (
+        (1, 2, 12, 12), (3, 2, 3, 3),
+        {"dilations": (2, 2), "strides": (2, 2), "low": (2, 1), "high": (1, 2)},
+    ),
+    "grouped": ((2, 6, 7, 8), (4, 3, 3, 3), {"groups": 2, "low": (1, 1), "high": (1, 1)}),
+    "depthwise": ((1, 6, 9, 9), (6, 1, 3, 3), {"groups": 6, "strides": (2, 2)}),
+}  # fmt: skip
+
+
+def convolutions() -> list[Case]:
+    cases: list[Case] = []
+    for name, (image, kernel, options) in CONVOLUTIONS.items():
+        x, k = normal(*image), normal(*kernel)
+        types = Block(arg_types=[TensorType(f32, image), TensorType(f32, kernel)]).args
+        g = normal(*shape_of(Conv2DOp(*types, **options).output))
+        to_image = partial(Conv2DInputGradOp, size=image[2:], **options)
+        to_kernel = partial(Conv2DWeightGradOp, size=kernel[2:], **options)
+        cases += [
+            Case(f"conv2d {name}", partial(Conv2DOp, **options), (x, k)),
+            Case(f"conv2d_input_grad {name}", to_image, (g, k)),
+            Case(f"conv2d_weight_grad {name}", to_kernel, (x, g)),
+        ]
+    return cases
+
+
+# Sweeps.
+
+
+def softmax_of_sum(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
+    return insert(b, SoftmaxOp(insert(b, functions.TanhOp(insert(b, elementwise.AddOp(x, y)))), 1))
+
+
+def normalized(b: Builder, x: SSAValue) -> SSAValue:
+    """A row less its mean, divided by its deviation: three sweeps."""
+    mean = insert(b, ReduceOp("mean", x, (1,)))
+    centered = insert(b, elementwise.SubOp(x, broadcast(b, mean, x, 0)))
+    square = insert(b, elementwise.MulOp(centered, centered))
+    rate = insert(b, functions.RsqrtOp(insert(b, ReduceOp("mean", square, (1,)))))
+    return insert(b, elementwise.MulOp(centered, broadcast(b, rate, x, 0)))
+
+
+def outer_sum(b: Builder, x: SSAValue, y: SSAValue, z: SSAValue) -> SSAValue:
+    total = insert(b, elementwise.AddOp(broadcast(b, x, z, 1), broadcast(b, y, z, 0)))
+    return insert(b, elementwise.MulOp(total, z))
+
+
+def softmaxes() -> list[Case]:
+    x, g = normal(5, 7, 18), normal(5, 7, 18, seed=1)
+    cases: list[Case] = []
+    for axis in range(3):
+        powers = np.exp(x) / np.exp(x).sum(axis, keepdims=True)
+        for op in (SoftmaxOp, LogSoftmaxOp):
+            cases.append(Case(f"{op.name} {axis}", partial(op, axis=axis), (x,)))
+        cases += [
+            Case(f"softmax_grad {axis}", partial(SoftmaxGradOp, axis=axis), (powers, g)),
+            Case(f"log_softmax_grad {axis}", partial(LogSoftmaxGradOp, axis=axis),
+                 (np.log(powers), g)),
+        ]  # fmt: skip
+    return cases
+
+
+def losses() -> list[Case]:
+    cases: list[Case] = []
+    for rows, classes in ((1, 1), (3, 10), (17, 100), (33, 2)):
+        logits, label = normal(rows, classes), below(classes, rows)
+        powers = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        size = f"{rows}x{classes}"
+        cases += [
+            Case(f"cross_entropy {size}", CrossEntropyOp, (logits, label)),
+            Case(f"cross_entropy_grad {size}", CrossEntropyGradOp, (powers, label, normal(rows))),
+        ]
+    return cases
+
+
+def batch_norms() -> list[Case]:
+    cases: list[Case] = []
+    for shape in ((33, 7), (4, 3, 5, 6), (2, 17, 1, 1), (5, 1, 4, 20)):
+        x, gamma = normal(*shape), normal(shape[1])
+        axes = tuple(d for d in range(len(shape)) if d != 1)
+        mean, variance = x.mean(axes), x.var(axes)
+        gradient = partial(BatchNormGradOp, epsilon=1e-3)
+        inputs = (x, gamma, mean, variance, normal(*shape, seed=1))
+        cases += [
+            Case(f"batch_norm {shape}", partial(BatchNormOp, epsilon=1e-3), (x, gamma, gamma)),
+            Case(f"batch_norm_grad {shape}", gradient, inputs),
+        ]
+    return cases
+
+
+def reductions() -> list[Case]:
+    """Every kind over every subset of four axes, the kinds in turn."""
+    kinds = ("sum", "mean", "max", "min", "prod")
+    subsets = chain.from_iterable(combinations(range(4), count) for count in range(5))
+    x, small = normal(3, 5, 4, 18), normal(2, 3, 1, 7)
+    return [
+        Case(f"{kind} over {axes} of {values.shape}", partial(ReduceOp, kind, axes=axes), (values,))
+        for number, axes in enumerate(subsets)
+        for kind, values in ((kinds[number % 5], x), (kinds[(number + 2) % 5], small))
+    ]
+
+
+def long_rows() -> list[Case]:
+    """One row: there is nothing outside of it to run in parallel."""
+    x = normal(1, 40_003)
+    return [
+        Case("softmax of one long row", partial(SoftmaxOp, axis=1), (x,)),
+        Case("log_softmax of one long row", partial(LogSoftmaxOp, axis=1), (x,)),
+        Case("softmax_grad of one long row", partial(SoftmaxGradOp, axis=1), (x, x + 1)),
+        Case("normalized long row", normalized, (x,)),
+        Case("sum of one long row", partial(ReduceOp, "sum", axes=(0, 1)), (x,), 1e-4),
+    ]  # fmt: skip
+
+
+def sweeps() -> list[Case]:
+    return [
+        *softmaxes(), *losses(), *batch_norms(), *reductions(), *long_rows(),
+        Case("softmax of sum", softmax_of_sum, (normal(5, 33), normal(5, 33, seed=1))),
+        Case("normalized", normalized, (normal(7, 65),)),
+        Case("outer sum", outer_sum, (normal(19), normal(5), normal(5, 19))),
+    ]  # fmt: skip
+
+
+# Windows, and ops with loops of their own.
+
+WINDOWS: tuple[dict[str, Any], ...] = (
+    {"kernel": (2, 2), "strides": (2, 2)},
+    {"kernel": (3, 3), "strides": (1, 1)},
+    {"kernel": (3, 2), "strides": (2, 1), "low": (1, 1), "high": (1, 0)},
+    {"kernel": (3, 3), "strides": (3, 2), "low": (2, 0), "high": (0, 2)},
+)
+
+
+def max_pool_gradient(window: dict[str, Any]) -> Build:
+    def build(b: Builder, x: SSAValue) -> SSAValue:
+        op = b.insert(pool.MaxPoolOp(x, **window))
+        gradient = op.vjp(b, [op.output, None], [True])[0]
+        assert gradient is not None
+        return gradient
+
+    return build
+
+
+def windows() -> list[Case]:
+    image = normal(2, 3, 9, 20)
+    cases: list[Case] = []
+    for window in WINDOWS:
+        average = partial(pool.AvgPoolOp, count_include_pad=False, **window)
+        types = Block(arg_types=[TensorType(f32, image.shape)]).args
+        g = normal(*shape_of(average(*types).results[0]))
+        for counted in (False, True):
+            gradient = partial(
+                pool.AvgPoolGradOp, size=(9, 20), count_include_pad=counted, **window
+            )
+            cases.append(Case(f"avg_pool_grad {window} {counted}", gradient, (g,)))
+        cases += [
+            Case(f"avg_pool {window}", average, (image,)),
+            Case(f"max_pool {window}", partial(pool.MaxPoolOp, **window), (image,), 0),
+            Case(f"max_pool gradient {window}", max_pool_gradient(window), (image,)),
+        ]
+    return cases
+
+
+def indexed() -> list[Case]:
+    x = normal(5, 6, 17)
+    flat = partial(indexing.GatherOp, axis=0)
+    batched = partial(indexing.GatherOp, axis=1, batch_dims=1)
+    scatter = partial(indexing.ScatterAddOp, size=4, axis=0)
+    scatter_batched = partial(indexing.ScatterAddOp, size=6, axis=1, batch_dims=1)
+    cases = [
+        Case("gather rows", flat, (normal(9, 17), below(9, 3, 4)), 0),
+        Case("gather numbers", flat, (normal(50), below(50, 70)), 0),
+        Case("gather columns", partial(indexing.GatherOp, axis=1), (normal(3, 9), below(9, 33)), 0),
+        Case("gather in batches", batched, (normal(3, 9, 5), below(9, 3, 4)), 0),
+        Case("gather outside", flat, (normal(4, 3), np.array([-1, 0, 9], np.int32)), 0),
+        Case("scatter_add rows", scatter, (normal(40, 17), below(4, 40))),
+        Case("scatter_add numbers", scatter, (normal(70), below(4, 70))),
+        Case("scatter_add in batches", scatter_batched, (normal(3, 7), below(6, 3, 7))),
+    ]
+    for axis in range(3):
+        cases += [
+            Case(f"argmax {axis}", partial(ArgmaxOp, axis=axis), (x,), 0),
+            Case(f"cumsum {axis}", partial(CumsumOp, axis=axis), (x,)),
+            Case(f"cumsum reverse {axis}", partial(CumsumOp, axis=axis, reverse=True), (x,)),
+        ]
+    return cases
+
+
+def draws() -> list[Case]:
+    """The same bits as the interpreter, whatever the loops."""
+    cases: list[Case] = []
+    key, counter = np.array(7, np.int32), np.array(1 << 40, np.int64)
+    for shape in ((), (1,), (100,), (3, 17), (2, 3, 5, 7), (65, 64)):
+        drawn = TensorType(f32, shape)
+        dropout = partial(random.DropoutOp, rate=0.5)
+        cases += [
+            Case(f"uniform {shape}", partial(random.UniformOp, type=drawn), (key, counter), 0),
+            Case(f"normal {shape}", partial(random.NormalOp, type=drawn), (key, counter)),
+            Case(f"dropout {shape}", dropout, (normal(*shape), key, counter), 0),
+        ]
+    return cases
+
+
+def recurrence(reverse: bool, b: Builder, h: SSAValue, xs: SSAValue, w: SSAValue) -> Operation:
+    body = Block(arg_types=[h.type, TensorType(f32, shape_of(xs)[1:]), w.type])
+    inside = Builder(InsertPoint.at_end(body))
+    moved = insert(inside, MatmulOp(body.args[0], body.args[2]))
+    state = insert(inside, functions.TanhOp(insert(inside, elementwise.AddOp(moved, body.args[1]))))
+    inside.insert(YieldOp([state, insert(inside, SoftmaxOp(state, 1))]))
+    return b.insert(ScanOp(shape_of(xs)[0], [h], [xs], [w], body, reverse=reverse))
+
+
+def scans() -> list[Case]:
+    def build(reverse: bool) -> Build:
+        return lambda *values: recurrence(reverse, *values)
+
+    return [
+        Case(f"scan {steps} {reverse}", build(reverse),
+             (normal(3, 17), normal(steps, 3, 17), normal(17, 17) / 4))
+        for steps in (1, 2, 5)
+        for reverse in (False, True)
+    ]  # fmt: skip
+
+
+TABLES = {
+    "products": [*products(), *batched_products()],
+    "epilogues": epilogues(),
+    "convolutions": convolutions(),
+    "sweeps": sweeps(),
+    "windows": windows(),
+    "indexed": indexed(),
+    "draws": draws(),
+    "scans": scans(),
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("target", TARGETS)
+def test_agrees_with_the_interpreter(target: str, table: str) -> None:
+    assert not Batch(TABLES[table], target).mistakes()
+
+
+# Threads: kernels that are worth a fork, with at least four parts.
+
+LARGE = [
+    Case("matmul", MatmulOp, (normal(100, 65), normal(65, 300))),
+    Case("matmul, packed", partial(MatmulOp, transpose_rhs=True),
+         (normal(99, 65), normal(300, 65))),
+    Case("matmul, one panel", partial(MatmulOp, transpose_rhs=True),
+         (normal(200, 65), normal(10, 65))),
+    Case("matmul of one row", MatmulOp, (normal(1, 300), normal(300, 700))),
+    Case("conv2d", Conv2DOp, (normal(4, 3, 20, 20), normal(16, 3, 3, 3))),
+    Case("elementwise", functions.TanhOp, (normal(130, 1000),)),
+    Case("softmax", partial(SoftmaxOp, axis=1), (normal(66, 200),)),
+    Case("softmax of one row", partial(SoftmaxOp, axis=1), (normal(1, 40_000),)),
+    Case("column sums", partial(ReduceOp, "sum", axes=(0,)), (normal(200, 400),)),
+    Case("batch_norm", BatchNormOp, (normal(8, 6, 20, 20), normal(6), normal(6))),
+    Case("gather", partial(indexing.GatherOp, axis=0), (normal(50, 70), below(50, 300))),
+    Case("scatter_add", partial(indexing.ScatterAddOp, size=9, axis=0),
+         (normal(300, 700), below(9, 300))),
+    Case("max_pool", partial(pool.MaxPoolOp, kernel=(2, 2), strides=(2, 2)),
+         (normal(4, 8, 32, 32),)),
+    Case("uniform", partial(random.UniformOp, type=TensorType(f32, (100, 100))),
+         (np.array(1, np.int32), np.array(2, np.int32))),
+]  # fmt: skip
+
+
+@pytest.fixture
+def any_threads() -> Iterator[None]:
+    """The number of threads is as before when the test ends."""
+    before = threads()
+    yield
+    set_threads(before)
+
+
+@pytest.mark.usefixtures("any_threads")
+@pytest.mark.parametrize("case", LARGE, ids=lambda case: case.name)
+def test_the_same_bits_with_any_number_of_threads(case: Case) -> None:
+    batch = Batch([case], TARGETS[0])
+    assert not batch.mistakes()
+    found: set[bytes] = set()
+    for count in (1, 2, 3, 4, 4):
+        set_threads(count)
+        reset_workers_that_ran()
+        found.add(b"".join(result.tobytes() for result in batch.run()[0]))
+        assert workers_that_ran() == count
+    assert len(found) == 1
