@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from xdsl.dialects.builtin import f32, i1, i32
 from xdsl.ir import Operation, SSAValue, Use
 from xdsl.ir.affine import AffineMap
 from xdsl.traits import IsTerminator
 
 from nnc.dialects.interfaces import Access, Decomposes, Structured
-from nnc.dialects.nn.base import shape_of
+from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.contract import Contraction
 from nnc.dialects.nn.indexing import IotaOp
@@ -37,8 +38,8 @@ class Space:
     kind: Kind
     full: Shape
     axes: Shape = ()
-    indexed: bool = False
-    """Whether an op asks where it is, which register tiles do not know."""
+    scalar: bool = False
+    """Whether an op needs what register tiles lack: its coordinates, bytes, or 64-bit elements."""
 
     @property
     def row(self) -> Shape:
@@ -57,15 +58,20 @@ def space_of(op: Operation) -> Space:
         case ReduceOp():
             return Space("sweeps", shape_of(op.input), tuple(sorted(op.reduced_axes)))
         case Contraction():
-            return Space("contraction", shape_of(op.output))
+            return Space("contraction", shape_of(op.output), scalar=element_of(op.output) != f32)
         case Structured() if op.domain().reduced:
             return Space("window", op.domain().parallel)
         case Structured():
-            return Space("sweeps", op.domain().parallel, indexed=asks_where(op))
+            return Space("sweeps", op.domain().parallel, scalar=asks_where(op) or not in_tiles(op))
         case Decomposes():
             return Space("sweeps", shape_of(op.operands[0]), tuple(sorted(op.row_axes())))
         case _:
             return Space("alone", ())
+
+
+def in_tiles(op: Operation) -> bool:
+    """Whether register tiles can hold what the op reads and writes."""
+    return all(element_of(value) in (f32, i32, i1) for value in (*op.operands, *op.results))
 
 
 def asks_where(op: Operation) -> bool:
@@ -85,14 +91,15 @@ def merged(a: Space, b: Space) -> Space | None:
     if b.kind == "alone":
         return None
     if b.kind != "sweeps":
-        return b if a == Space("sweeps", b.full) else None
-    indexed = a.indexed or b.indexed
+        fits = a.full == b.full and not a.axes and (b.scalar or not a.scalar)
+        return b if fits else None
+    scalar = a.scalar or b.scalar
     if a.full == b.full and (not a.axes or not b.axes or a.axes == b.axes):
-        return replace(a if a.axes else b, indexed=indexed)
+        return replace(a if a.axes else b, scalar=scalar)
     if a.axes and not b.axes and b.full == a.row:
-        return replace(a, indexed=indexed)
+        return replace(a, scalar=scalar)
     if b.axes and not a.axes and a.full == b.row:
-        return replace(b, indexed=indexed)
+        return replace(b, scalar=scalar)
     return None
 
 

@@ -210,19 +210,17 @@ def widen_reduction(op: loop.ForOp, lanes: int) -> None:
     kinds = reduction_kinds(op)
     assert kinds is not None
     b = Builder(InsertPoint.before(op))
-    results: list[SSAValue | None] = [
-        None if _is_identity(init, kind) else init
-        for init, kind in zip(op.inits, kinds, strict=True)
-    ]
+    results: list[SSAValue | None] = [None] * len(kinds)
     for turn in _turns(op.count.data, lanes):
         partial = _reduce_range(b, op, kinds, turn)
         for i, kind in enumerate(kinds):
             reduced = b.insert(tile.ReduceOp(kind, partial[i], 0)).output
             before = results[i]
             results[i] = reduced if before is None else COMBINE[kind](b, before, reduced)
-    for old, new in zip(op.outputs, results, strict=True):
+    for old, init, kind, new in zip(op.outputs, op.inits, kinds, results, strict=True):
         assert new is not None
-        old.replace_all_uses_with(new)
+        total = new if _is_identity(init, kind) else COMBINE[kind](b, init, new)
+        old.replace_all_uses_with(total)
     op.detach()
     op.erase()
 
@@ -327,7 +325,8 @@ def _tile_for(op: loop.ForOp, lanes: int) -> None:
     block = op.body.block
     gain = benefit(block, block.args[0])
     has_loops = any(isinstance(o, loop.ForOp | loop.ParallelOp) for o in block.ops)
-    if gain and gain > 0 and not has_loops and reduction_kinds(op) is not None:
+    worth = gain is not None and gain > 0 and op.count.data > 0
+    if worth and not has_loops and reduction_kinds(op) is not None:
         widen_reduction(op, lanes)
     else:
         tile_block(block, lanes)

@@ -65,7 +65,8 @@ class NormalizeFunctions(InterpreterFunctions):
         logits, label = args[0], args[1].astype(np.int32)
         logs = logits - log_sum_exp(logits, -1)
         known = (label >= 0) & (label < logits.shape[-1])
-        nll = -np.where(known, np.sum(logs * one_hot(logits, label), -1), np.max(logs, -1))
+        chosen = np.where(one_hot(logits, label) != 0, logs, 0)
+        nll = -np.where(known, np.sum(chosen, -1), np.max(logs, -1))
         return nll, np.exp(logs)
 
     @impl(bn.BatchNormOp)

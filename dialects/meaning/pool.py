@@ -42,7 +42,7 @@ def max_pool(op: pool.MaxPoolOp, x: Array) -> tuple[Array, Array]:
     values, indices = np.empty(shape, x.dtype), np.empty(shape, np.int32)
     for h, w, rows, columns in windows(op.windows):
         part = x[:, :, rows, columns]
-        flat = part.reshape(*shape[:2], -1)
+        flat = part.reshape(*shape[:2], part.shape[2] * part.shape[3])
         first = np.argmax(flat, -1)
         values[:, :, h, w] = np.take_along_axis(flat, first[..., None], -1)[..., 0]
         row, column = np.divmod(first, part.shape[3])

@@ -248,7 +248,15 @@ class _Sweeps:
         combined = self.nest.loops(counts, inits, step)
         for op, value in zip(reductions, combined, strict=True):
             (result,) = op.finalize(self.nest.builder, [value])
-            self.evaluator.known[op.output] = constantly(result)
+            self.evaluator.known[op.output] = constantly(self._shared(result))
+
+    def _shared(self, value: SSAValue) -> SSAValue:
+        """A row's value for the threads of later sweeps; a single row leaves it in memory."""
+        if self.nest.indices or not any(self.rows.is_full(t) for t, _ in self.results):
+            return value
+        place = self.nest.builder.insert(buffer.AllocOp(MemRefType(value.type, [])))
+        self.nest.store(value, place.output, ())
+        return self.nest.load(place.output, ())
 
     def _read_back(self, tensor: SSAValue, target: SSAValue) -> None:
         """From now on, `tensor` is read from its scratch."""
