@@ -333,6 +333,8 @@ def reduce_rows() -> list[Row]:
         for kind, terms in kinds.items()
         for sizes, dims in (axes if kind == "sum" else axes[1:3])
     ]
+    for sizes, dims in (((70000,), (0,)), ((3000, 5), (0,)), ((8, 3, 31, 31), (0, 2, 3))):
+        rows.append(Row(partial(reduce.ReduceOp, "sum", axes=dims), (positive(*sizes),), linear))
     rows.append(Row(partial(reduce.ArgmaxOp, axis=1), (normal(5, 33),), same))
     rows.append(Row(partial(reduce.ArgmaxOp, axis=0), (normal(17, 3),), same))
     rows.append(Row(partial(reduce.CumsumOp, axis=1), (normal(3, 17),), linear))
@@ -449,7 +451,7 @@ LARGE_ROWS = [
     Row(partial(reduce.ReduceOp, "sum", axes=(0,)), (normal(301, 400),), linear),
     Row(partial(normalize.SoftmaxOp, axis=1), (normal(401, 200),), softmax),
     Row(partial(pool.MaxPoolOp, kernel=(2, 2), strides=(2, 2)), (normal(8, 16, 40, 40),), same),
-    Row(batch_norm.BatchNormOp, (normal(8, 16, 21, 21), normal(16), normal(16)), batch_norm_terms),
+    Row(batch_norm.BatchNormOp, (normal(8, 16, 31, 31), normal(16), normal(16)), batch_norm_terms),
     Row(partial(shape.TransposeOp, permutation=(1, 0)), (normal(300, 501),), same),
 ]  # fmt: skip
 """Rows of enough work for several threads."""
