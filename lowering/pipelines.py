@@ -46,7 +46,8 @@ PIPELINES: dict[str, str] = {
     "graph": "nn-canonicalize,cse,dce,nn-layout,nn-canonicalize,cse,dce",
     "group": "kernel-fuse,kernel-outline,kernel-select,kernel-schedule",
     "store": "bufferize",
-    "loops": "nn-decompose,kernel-to-loops,loop-tile,loop-cascade,expand-math,loop-map,loop-hoist,cse,dce",
+    "loops": "nn-decompose,kernel-to-loops,loop-tile,loop-cascade,expand-math,loop-map,loop-hoist,"
+    "cse,dce",
     "plan": "plan-memory,verify-inplace,verify-dominance",
     "lower": "graph,group,store,loops,plan",
     "infer-avx2": "lower{target=avx2}",
