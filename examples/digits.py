@@ -26,20 +26,22 @@ from nnc.gluon import nn
 Array = np.ndarray[Any, np.dtype[Any]]
 BATCH = 64
 HELD_OUT = 450
+RATE = 3e-3
 
 
 def mlp() -> nn.HybridSequential:
-    return nn.HybridSequential(nn.Dense(128, "relu"), nn.Dense(64, "relu"), nn.Dense(10))
+    return nn.HybridSequential(nn.Dense(256, "relu"), nn.Dense(64, "relu"), nn.Dense(10))
 
 
 def cnn() -> nn.HybridSequential:
     return nn.HybridSequential(
         nn.Conv2D(16, 3, padding=1, activation="relu"),
-        nn.MaxPool2D(2),
         nn.Conv2D(32, 3, padding=1, activation="relu"),
         nn.MaxPool2D(2),
+        nn.Dropout(0.3),
         nn.Flatten(),
         nn.Dense(64, "relu"),
+        nn.Dropout(0.3),
         nn.Dense(10),
     )
 
@@ -73,7 +75,7 @@ def train(name: str, make: Callable[[], Any], epochs: int, progress: Progress) -
     nnc.random.seed(0)
     net = make()
     net.initialize(nnc.init.Xavier())
-    trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": 2e-3})
+    trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": RATE, "wd": 1e-4})
     step = nnc.compile_step(net, gluon.loss.SoftmaxCrossEntropyLoss(), trainer)
     dataset = gluon.data.ArrayDataset(x, y)
     loader = gluon.data.DataLoader(dataset, BATCH, shuffle=True, last_batch="discard")
@@ -86,7 +88,7 @@ def train(name: str, make: Callable[[], Any], epochs: int, progress: Progress) -
     bar = progress.add_task(name, total=epochs * len(loader), loss=float("nan"))
     in_steps = 0.0
     for epoch in range(epochs):
-        trainer.set_learning_rate(2e-3 * (1 - epoch / epochs) + 1e-4)
+        trainer.set_learning_rate(RATE * (1 - epoch / epochs))
         total = 0.0
         for images, labels in loader:
             begin = time.perf_counter()
@@ -116,7 +118,7 @@ def write(run: Run, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="where results go")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=30)
     options = parser.parse_args()
     console = Console()
     columns = (
