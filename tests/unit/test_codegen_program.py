@@ -266,3 +266,43 @@ def test_errors_name_the_op(text: str, message: str) -> None:
     with pytest.raises(CodegenError) as error:
         emit(parse(f"builtin.module {{ {text} }}"), "avx512")
     assert message in str(error.value)
+
+
+BRANCH = (
+    """
+builtin.module {
+  func.func @main(%flag: memref<i1>, %x: memref<4xf32>) {
+    %c = buffer.load %flag[] : memref<i1> -> i1
+    scf.if %c {
+      kernel.launch @first inouts(%x : memref<4xf32>)
+    } else {
+      kernel.launch @second inouts(%x : memref<4xf32>)
+    }
+    func.return
+  }
+"""
+    + KERNEL.format(name="first", op="addf")
+    + KERNEL.format(name="second", op="mulf")
+    + "}"
+)
+
+
+@pytest.mark.parametrize(("flag", "expected"), [(True, 6), (False, 9)])
+def test_the_host_program_branches(tmp_path: Path, flag: bool, expected: int) -> None:
+    x = np.full(4, 3, np.float32)
+    execute(BRANCH, "c99", np.array(flag), x, folder=tmp_path)
+    assert x.tolist() == [expected] * 4
+
+
+def test_reports_say_what_a_program_does() -> None:
+    text = (EXAMPLES / "dense.mlir").read_text()
+    (kernel,) = emit(parse(text), "avx512").kernels
+    assert (kernel.name, kernel.launches, kernel.flops) == ("dense", 1, 2362368)
+    assert kernel.strategy == "contraction {tile = [6, 64]}"
+    artifact = emit(parse((EXAMPLES / "halo.mlir").read_text()), "avx512")
+    assert [(b.name, b.offset, b.bytes) for b in artifact.buffers] == [("padded", 0, 720)]
+    assert artifact.arena_bytes == 768
+    assert [(a.name, a.role, a.access) for a in artifact.arguments] == [
+        ("x", "input", "in"),
+        ("y", "output", "out"),
+    ]

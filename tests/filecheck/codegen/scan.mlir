@@ -1,4 +1,5 @@
 // RUN: nnc-opt -t c %s | filecheck %s
+// RUN: nnc-opt -t cuda %s | filecheck %s --check-prefix CUDA
 
 // h[t + 1] = h[t] * 0.5 + x[t] for t < 5; the carry is double-buffered in the arena.
 builtin.module @scan {
@@ -57,3 +58,42 @@ builtin.module @scan {
 // CHECK-NEXT:     memcpy(last, end, 8 * sizeof(float));
 // CHECK:          return 0;
 // CHECK-NEXT: }
+
+// CUDA:      /* cell(x[8], h[8]) -> out[8] */
+// CUDA-NEXT: extern "C" __global__ void __launch_bounds__(8) cell(const float *__restrict__ x, const float *h, float *out)
+// CUDA-NEXT: {
+// CUDA-NEXT:     const long point = (long)blockIdx.x * 8 + threadIdx.x;
+// CUDA-NEXT:     const long i = point;
+// CUDA-NEXT:     float a = x[i];
+// CUDA-NEXT:     float b = h[i];
+// CUDA-NEXT:     float c = fmaf(b, 0.5f, a);
+// CUDA-NEXT:     out[i] = c;
+// CUDA-NEXT: }
+// CUDA:      extern "C" __global__ void __launch_bounds__(128) fill(float *target)
+// CUDA-NEXT: {
+// CUDA-NEXT:     const long point = (long)blockIdx.x * 128 + threadIdx.x;
+// CUDA-NEXT:     if (point >= 16)
+// CUDA-NEXT:         return;
+// CUDA-NEXT:     const long i = point;
+// CUDA-NEXT:     target[i] = 0.0f;
+// CUDA-NEXT: }
+// CUDA:      extern "C" __global__ void __launch_bounds__(128) copy(float *target, const float *source)
+// CUDA-NEXT: {
+// CUDA-NEXT:     const long point = (long)blockIdx.x * 128 + threadIdx.x;
+// CUDA-NEXT:     if (point >= 8)
+// CUDA-NEXT:         return;
+// CUDA-NEXT:     const long i = point;
+// CUDA-NEXT:     target[i] = source[i];
+// CUDA-NEXT: }
+// CUDA:      #ifndef __CUDACC_RTC__
+// CUDA-NEXT: void scan(char *const *arguments, char *arena, cudaStream_t stream)
+// CUDA-NEXT: {
+// CUDA-NEXT:     fill<<<1, 128, 0, stream>>>((float *)arena);
+// CUDA-NEXT:     cell<<<1, 8, 0, stream>>>((const float *)arguments[0], (const float *)arena, (float *)(arena + 32));
+// CUDA-NEXT:     cell<<<1, 8, 0, stream>>>((const float *)(arguments[0] + 32), (const float *)(arena + 32), (float *)arena);
+// CUDA-NEXT:     cell<<<1, 8, 0, stream>>>((const float *)(arguments[0] + 64), (const float *)arena, (float *)(arena + 32));
+// CUDA-NEXT:     cell<<<1, 8, 0, stream>>>((const float *)(arguments[0] + 96), (const float *)(arena + 32), (float *)arena);
+// CUDA-NEXT:     cell<<<1, 8, 0, stream>>>((const float *)(arguments[0] + 128), (const float *)arena, (float *)(arena + 32));
+// CUDA-NEXT:     copy<<<1, 128, 0, stream>>>((float *)arguments[1], (float *)(arena + 32));
+// CUDA-NEXT: }
+// CUDA-NEXT: #endif
