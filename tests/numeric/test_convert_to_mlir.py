@@ -7,7 +7,8 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from op_rows import ROWS, program
+from op_row import program
+from op_rows import ROWS
 from xdsl.context import Context
 from xdsl.printer import Printer
 

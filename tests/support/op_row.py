@@ -1,0 +1,197 @@
+"""A small program of one graph op, its inputs, its exact results and the bound of their error."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from xdsl.builder import Builder
+from xdsl.dialects.builtin import ModuleOp, TensorType, f32, i1, i32
+from xdsl.dialects.func import FuncOp, ReturnOp
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.rewriter import InsertPoint
+
+from nnc.dialects.interpret import run
+
+Array = npt.NDArray[Any]
+Arrays = Sequence[Array]
+EPSILON = float(np.finfo(np.float32).eps)
+SMALLEST_NORMAL = float(np.finfo(np.float32).smallest_normal)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One op on its inputs; `terms` gives the sum of the absolute terms of each result."""
+
+    build: Callable[..., Operation]
+    inputs: tuple[Array, ...]
+    terms: "Terms"
+
+    @property
+    def name(self) -> str:
+        shapes = " ".join("x".join(map(str, x.shape)) or "scalar" for x in self.inputs)
+        return f"{self.op.name} {shapes}"
+
+    @property
+    def op(self) -> Operation:
+        """The op, on arguments of no program."""
+        return self.build(*arguments(self.inputs))
+
+    def module(self) -> ModuleOp:
+        return program([self])
+
+    @cached_property
+    def reference(self) -> tuple[Arrays, Sequence[Array | float]]:
+        """The exact results, and how far from them a result may be."""
+        exact = self.exact()
+        terms = self.terms(self, exact)
+        return exact, [4 * EPSILON * np.abs(term) + SMALLEST_NORMAL for term in terms]
+
+    def check(self, results: Arrays) -> None:
+        """Raises where a result is too far from the exact one."""
+        for given, expected, bound in zip(results, *self.reference, strict=True):
+            assert given.shape == expected.shape
+            rounded = expected.astype(given.dtype)
+            error = np.abs(given.astype(np.float64) - expected)
+            right = (given == rounded) | (error <= bound)
+            first = tuple(np.argwhere(~right)[0]) if not right.all() else ()
+            assert right.all(), (
+                f"{self.name}: {(~right).sum()} of {right.size} are wrong, the first at {first}: "
+                f"{given[first]}, expected {rounded[first]}"
+            )
+
+    def exact(self, *, magnitudes: bool = False) -> Arrays:
+        """The results in f64, of the inputs or of their absolute values."""
+        precise = [x.astype(np.float64) if x.dtype == np.float32 else x for x in self.inputs]
+        return run(self.module(), [np.abs(x) for x in precise] if magnitudes else precise)
+
+
+def program(rows: Sequence[Row]) -> ModuleOp:
+    """A program that takes the inputs of all rows, and returns their results."""
+    block = Block(arg_types=[type_of(x) for row in rows for x in row.inputs])
+    values, b = iter(block.args), Builder(InsertPoint.at_end(block))
+    ops = [b.insert(row.build(*(next(values) for _ in row.inputs))) for row in rows]
+    results = [result for op in ops for result in op.results]
+    b.insert(ReturnOp(*results))
+    types = [result.type for result in results]
+    module = ModuleOp([FuncOp("main", (block.arg_types, types), Region(block))])
+    module.verify()
+    return module
+
+
+Terms = Callable[[Row, Arrays], Sequence[Array | float]]
+"""From a row and its exact results, what the error of each is measured by."""
+
+ELEMENTS = {"float32": f32, "int32": i32, "bool": i1}
+
+
+def type_of(array: Array) -> TensorType[Any]:
+    return TensorType(ELEMENTS[str(array.dtype)], array.shape)
+
+
+def arguments(inputs: Arrays) -> Sequence[SSAValue]:
+    return Block(arg_types=[type_of(x) for x in inputs]).args
+
+
+def normal(*sizes: int) -> Array:
+    seed = [*sizes, len(sizes)]
+    return np.random.default_rng(seed).standard_normal(sizes).astype(np.float32)
+
+
+def positive(*sizes: int) -> Array:
+    return np.abs(normal(*sizes)) + np.float32(0.25)
+
+
+def whole(high: int, *sizes: int) -> Array:
+    return np.random.default_rng([*sizes, high]).integers(0, high, sizes, dtype=np.int32)
+
+
+def scalar(value: float) -> Array:
+    return np.array(value, np.float32)
+
+
+def same(row: Row, results: Arrays) -> Sequence[float]:
+    """Nothing is rounded but the result."""
+    return [0.0] * len(results)
+
+
+def relative(ulps: float) -> Callable[[Row, Arrays], Arrays]:
+    """So many ulps of the result."""
+    return lambda row, results: [np.abs(y) * (ulps / 4) for y in results]
+
+
+def linear(row: Row, results: Arrays) -> Arrays:
+    """The op of the absolute values, for what is linear in each input with positive weights."""
+    return row.exact(magnitudes=True)
+
+
+def total(row: Row, results: Arrays) -> Arrays:
+    """The absolute inputs together."""
+    return [sum((np.abs(x) for x in row.inputs), np.zeros(y.shape)) for y in results]
+
+
+def of_input(row: Row, results: Arrays) -> Arrays:
+    return [np.abs(row.inputs[0]) for _ in results]
+
+
+def softmax(row: Row, results: Arrays) -> Arrays:
+    """The exponent x - max is rounded: an error relative to the result."""
+    distance = np.ptp(row.inputs[0], axis=-1, keepdims=True)
+    return [np.abs(results[-1]) * (1 + distance)]
+
+
+def log_softmax(row: Row, results: Arrays) -> Arrays:
+    return [np.abs(results[0]) + np.ptp(row.inputs[0], axis=-1, keepdims=True) + 1]
+
+
+def softmax_grad(row: Row, results: Arrays) -> Arrays:
+    y, g = row.inputs
+    return [np.abs(y) * (np.abs(g) + np.sum(np.abs(y * g), axis=-1, keepdims=True))]
+
+
+def log_softmax_grad(row: Row, results: Arrays) -> Arrays:
+    y, g = row.inputs
+    weights = np.exp(y) * (1 + np.abs(y))
+    return [np.abs(g) + weights * np.sum(np.abs(g), axis=-1, keepdims=True)]
+
+
+def cross_entropy(row: Row, results: Arrays) -> Arrays:
+    distance = np.ptp(row.inputs[0], axis=-1)
+    return [np.abs(results[0]) + distance + 1, results[1] * (1 + distance[:, None])]
+
+
+def batch_norm_terms(row: Row, results: Arrays) -> Arrays:
+    x, gamma, beta = (np.abs(v) for v in row.inputs)
+    axes = tuple(a for a in range(x.ndim) if a != 1)
+    wide = (slice(None), *[None] * (x.ndim - 2))
+    _, mean, variance = (np.abs(y) for y in results)
+    scale = gamma / np.sqrt(variance)
+    normalized = (x + mean[wide]) * scale[wide] * 4 + beta[wide]
+    return [normalized, x.mean(axes), ((x + mean[wide]) ** 2).mean(axes)]
+
+
+def batch_norm_grad_terms(row: Row, results: Arrays) -> Arrays:
+    x, gamma, mean, variance, g = (np.abs(v) for v in row.inputs)
+    axes = tuple(a for a in range(x.ndim) if a != 1)
+    wide = (slice(None), *[None] * (x.ndim - 2))
+    rate = 1 / np.sqrt(variance)
+    normalized = (x + mean[wide]) * rate[wide]
+    product = normalized * g
+    centered = g + g.mean(axes)[wide] + normalized * product.mean(axes)[wide]
+    return [centered * (gamma * rate)[wide] * 4, product.sum(axes), g.sum(axes)]
+
+
+def update(row: Row, results: Arrays) -> Arrays:
+    """What is read and written at each element, and the gradient."""
+    gradient, *old = row.inputs
+    return [
+        np.abs(new) + np.abs(before) + 4 * np.abs(gradient)
+        for new, before in zip(results, old, strict=False)
+    ]
+
+
+def one(row: Row, results: Arrays) -> Sequence[float]:
+    """Values of about one."""
+    return [2.0] * len(results)
