@@ -133,7 +133,7 @@ def artifact_of(module: ModuleOp, target: Target) -> Artifact:
 
 
 @dataclass(frozen=True)
-class Compiled:
+class CompiledStructure:
     """A structure with its generated text; each `program()` is a new binding of it."""
 
     structure: Structure
@@ -148,16 +148,24 @@ class Compiled:
             return InterpretedProgram(module_of(self.structure, self.names))
         return Program(self.artifact, ir=self.ir, check_nans=bool(self.settings.check_nans))
 
+    @property
+    def source(self) -> str:
+        """The generated text."""
+        return self.program().source
+
+    def report(self) -> Report:
+        return self.program().report()
+
     def ir(self, level: str) -> str:
         """The program's text at a level, made anew."""
         return str(lower(module_of(self.structure, self.names), level, self.target))
 
 
-def compile_structure(structure: Structure, names: Names, settings: Settings) -> Compiled:
+def compile_structure(structure: Structure, names: Names, settings: Settings) -> CompiledStructure:
     """Generates the text of a structure."""
     target = detect_target()
     if settings.backend == "interpret":
-        return Compiled(structure, names, target, settings, None)
+        return CompiledStructure(structure, names, target, settings, None)
     module = module_of(structure, names)
     module.verify()
-    return Compiled(structure, names, target, settings, artifact_of(module, target))
+    return CompiledStructure(structure, names, target, settings, artifact_of(module, target))

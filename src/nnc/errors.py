@@ -24,6 +24,7 @@ __all__ = [
     "DtypeError",
     "GradientError",
     "InPlaceError",
+    "LabelError",
     "NanError",
     "NncError",
     "OptionError",
@@ -53,6 +54,10 @@ class StaleValueError(GradientError):
 
 class InPlaceError(NncError, RuntimeError):
     """An in-place change of a leaf, or of a recorded value, while recording."""
+
+
+class LabelError(NncError, IndexError):
+    """A label is not one of the classes."""
 
 
 class DeferredInitializationError(NncError, RuntimeError):

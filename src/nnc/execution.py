@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnc.compiler import Compiled, Runnable, Settings, compile_structure, settings
+from nnc.compiler import CompiledStructure, Runnable, Settings, compile_structure, settings
 from nnc.graph import Graph, Memory, Scalar, Structure, Value
 from nnc.modules import names_of
 
@@ -76,7 +76,7 @@ class Run(NamedTuple):
 class Entry(NamedTuple):
     """A compiled structure and its bindings, by the identities of their variables."""
 
-    compiled: Compiled
+    compiled: CompiledStructure
     bindings: "OrderedDict[tuple[int, ...], Bound]"
 
 
@@ -157,6 +157,6 @@ def bindings() -> list[Sequence[Bound]]:
     return [list(entry.bindings.values()) for entry in _entries.values()]
 
 
-def programs() -> list[Compiled]:
+def programs() -> list[CompiledStructure]:
     """The compiled programs, the one used last at the end."""
     return [entry.compiled for entry in _entries.values()]

@@ -10,6 +10,7 @@ from nnc import layer_operators as layers
 from nnc.array import NDArray, array, memory_value
 from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.execution import Bound, bind
+from nnc.gluon.loss import check_labels
 from nnc.gluon.trainer import Trainer
 from nnc.graph import Graph, Memory, Scalar, Value, graph_of
 from nnc.recorder import flush, recorder
@@ -60,15 +61,6 @@ def labels_in(graph: Graph) -> list[tuple[Value, int]]:
     return found
 
 
-def check_labels(labels: Memory, classes: int) -> None:
-    """Labels must be classes that exist."""
-    if labels.size and (labels.min() < 0 or labels.max() >= classes):
-        raise OptionError(
-            f"SoftmaxCrossEntropyLoss: labels go from 0 to {classes - 1}, "
-            f"given {labels.min()} to {labels.max()}"
-        )
-
-
 def memory_of(operand: Any) -> Memory:
     """The memory of an array, numpy's or nnc's, without a copy."""
     if isinstance(operand, NDArray):
@@ -77,8 +69,8 @@ def memory_of(operand: Any) -> Memory:
     return operand if type(operand) is np.ndarray else array(operand).memory()
 
 
-class Compiled:
-    """What compiled functions have in common: a program for each signature of their inputs."""
+class CompiledCallable:
+    """A program for each signature of the inputs."""
 
     def __init__(self) -> None:
         self.entries: dict[Any, Any] = {}
@@ -103,7 +95,7 @@ class Compiled:
         return self.program.report()
 
 
-class CompiledFunction(Compiled):
+class CompiledFunction(CompiledCallable):
     """A pure function of arrays, compiled for each new signature."""
 
     def __init__(self, function: Callable[..., Any]):
@@ -151,7 +143,7 @@ def compile(function: Callable[..., Any], *example_arrays: Any) -> CompiledFunct
     return compiled
 
 
-class CompiledStep(Compiled):
+class CompiledStep(CompiledCallable):
     """`step(x, …, label)` is one training step; it returns the loss of each sample."""
 
     def __init__(self, net: Callable[..., Any], loss: Callable[..., Any], trainer: Trainer):

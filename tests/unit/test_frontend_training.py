@@ -15,6 +15,7 @@ from nnc.errors import (
     DeviceError,
     DtypeError,
     GradientError,
+    LabelError,
     OptionError,
     ShapeError,
     StaleGradientError,
@@ -98,7 +99,7 @@ def test_compile_step_trains_as_the_loop() -> None:
         np.testing.assert_allclose(step(X, Y).asnumpy(), loss.asnumpy(), rtol=1e-6)
     for a, b in zip(*map(values, nets), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
-    with pytest.raises(OptionError, match="labels go from 0 to 2, given 0 to 9"):
+    with pytest.raises(LabelError, match="labels go from 0 to 2, given 0 to 9"):
         step(X, np.where(np.arange(8) == 3, 9, 0))
     assert compiled.optimizer.num_update == 3
 
@@ -379,6 +380,8 @@ def test_unknown_names_are_answered() -> None:
         network().initialize("xavir", force_reinit=True)
     with pytest.raises(DeviceError, match="2 devices given"):
         gluon.split_and_load(X, [0, 1])
+    with pytest.raises(LabelError, match=r"labels go from 0 to 2, given 0.0 to 3.0"):
+        gluon.loss.SoftmaxCrossEntropyLoss()(nd.ones((2, 3)), nd.array([0, 3]))
     with pytest.raises(ShapeError, match="expected labels of shape"):
         gluon.loss.SoftmaxCrossEntropyLoss()(nd.ones((4, 3)), nd.ones((5,)))
     with pytest.raises(ShapeError, match="expected an NDArray, given ndarray"):

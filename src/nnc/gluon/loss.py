@@ -8,9 +8,9 @@ import warnings
 from nnc import layer_operators as layers
 from nnc import operators as ops
 from nnc.array import NDArray, array
-from nnc.errors import ShapeError
+from nnc.errors import LabelError, ShapeError
 from nnc.gluon.block import HybridBlock, check_array
-from nnc.graph import Operation
+from nnc.graph import Memory, Operation
 from nnc.recorder import record
 
 Operand = NDArray
@@ -172,6 +172,18 @@ def class_labels(label: object, prediction: NDArray, axis: int) -> NDArray:
             f"SoftmaxCrossEntropyLoss: expected labels of shape {expected} (one of {classes} "
             f"classes each), given {target.shape}{hint}"
         )
+    known = target.current.memory
+    if known is not None:
+        check_labels(known, classes)
     if target.dtype.name not in ("int32", "int64"):
         target = target.astype("int32")
     return target if target.shape == expected else target.reshape(expected)
+
+
+def check_labels(labels: Memory, classes: int) -> None:
+    """Labels must be classes that exist."""
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        raise LabelError(
+            f"SoftmaxCrossEntropyLoss: labels go from 0 to {classes - 1}, "
+            f"given {labels.min()} to {labels.max()}"
+        )
