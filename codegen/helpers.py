@@ -77,11 +77,37 @@ _UNROLL = """\
 #define UNROLL(n) PRAGMA(GCC unroll n)
 #endif
 """
-_PARTIAL_LOAD = "{type} v = {{0}};\n    __builtin_memcpy(&v, p, n * 4);\n    return v;"
 _MASK_LOAD = "{type} v = {{0}};\n    for (int i = 0; i < n; i++) v[i] = -p[i];\n    return v;"
-_PARTIAL_STORE = "__builtin_memcpy(p, &v, n * 4);"
-_MASKED_LOAD = "return __builtin_ia32_loadups512_mask(p, (vf){0}, (unsigned short)((1u << n) - 1));"
-_MASKED_STORE = "__builtin_ia32_storeups512_mask(p, v, (unsigned short)((1u << n) - 1));"
+_FIRST_16 = "(unsigned short)((1u << n) - 1)"
+_FIRST_8 = "(vi){0, 1, 2, 3, 4, 5, 6, 7} < n"
+_PARTS = {
+    (16, "vf"): (
+        f"return __builtin_ia32_loadups512_mask(p, (vf){{0}}, {_FIRST_16});",
+        f"__builtin_ia32_storeups512_mask(p, v, {_FIRST_16});",
+    ),
+    (16, "vi"): (
+        f"return __builtin_ia32_loaddqusi512_mask(p, (vi){{0}}, {_FIRST_16});",
+        f"__builtin_ia32_storedqusi512_mask(p, v, {_FIRST_16});",
+    ),
+    (8, "vf"): (
+        f"return __builtin_ia32_maskloadps256((const vf *)p, {_FIRST_8});",
+        f"__builtin_ia32_maskstoreps256((vf *)p, {_FIRST_8}, v);",
+    ),
+    (8, "vi"): (
+        f"return __builtin_ia32_maskloadd256((const vi *)p, {_FIRST_8});",
+        f"__builtin_ia32_maskstored256((vi *)p, {_FIRST_8}, v);",
+    ),
+}
+"""Loads and stores of the first `n` lanes, by lanes and type: masked, where the target can."""
+
+
+def _part(lanes: int, type: str) -> tuple[str, str]:
+    """The bodies of `load_part` and `store_part`; copies through memory where nothing is masked."""
+    through_memory = (
+        f"{type} v = {{0}};\n    __builtin_memcpy(&v, p, n * 4);\n    return v;",
+        "__builtin_memcpy(p, &v, n * 4);",
+    )
+    return _PARTS.get((lanes, type), through_memory)
 
 
 @dataclass
@@ -203,10 +229,10 @@ class Helpers:
             case "store":
                 return _inline(f"void {name}({scalar} *p, {type} v)", f"*({type}_memory *)p = v;")
             case "load_part":
-                body = _MASKED_LOAD if self._masks(type) else _PARTIAL_LOAD.format(type=type)
+                body, _ = _part(self.lanes, type)
                 return _inline(f"{type} {name}(const {scalar} *p, int n)", body)
             case "store_part":
-                body = _MASKED_STORE if self._masks(type) else _PARTIAL_STORE
+                _, body = _part(self.lanes, type)
                 return _inline(f"void {name}({scalar} *p, {type} v, int n)", body)
             case "load_mask":
                 body = _MASK_LOAD.format(type=type)
@@ -218,9 +244,6 @@ class Helpers:
                 return _inline("vf fma_vf(vf a, vf b, vf c)", f"return {_FUSED[self.lanes]};")
             case _:
                 raise KeyError(name)
-
-    def _masks(self, type: str) -> bool:
-        return type == "vf" and self.lanes == 16
 
     def _bits(self, name: str, kind: str) -> str:
         """The value of kind `kind` that has the bits of `x`."""
