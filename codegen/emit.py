@@ -5,7 +5,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from nnc.codegen.artifact import Artifact
 from nnc.codegen.c_program import CProgram
 from nnc.codegen.cuda_program import CudaProgram
-from nnc.codegen.functions import Program, aligned, derived_names, kernels_of
+from nnc.codegen.functions import Program, aligned, derived_names, kernels_of, reached
 from nnc.codegen.interface import host_of
 from nnc.codegen.names import Names
 from nnc.codegen.places import distinct_arguments
@@ -43,11 +43,12 @@ def program_of(module: ModuleOp, target: Target, name: str | None = None) -> CPr
     """What prints the module in the target's language."""
     names = Names()
     entry = names.fresh(name or name_of(module))
-    kernels = kernels_of(module)
-    program = Program(
-        kernels, {k: names.fresh(k, derived_names(f)) for k, f in kernels.items()}, target
-    )
-    host = host_of(module)
-    program.distinct = distinct_arguments(program, host.launches() if host else [])
+    host, kernels = host_of(module), kernels_of(module)
+    launches = host.launches() if host else []
+    if host is not None:
+        kernels = reached(kernels, launches)
+    called = {k: names.fresh(k, derived_names(f)) for k, f in kernels.items()}
+    program = Program(kernels, called, target)
+    program.distinct = distinct_arguments(program, launches)
     language = CudaProgram if target.language == "cuda" else CProgram
     return language(program, host, entry)

@@ -1,5 +1,6 @@
 """What the C function of a kernel depends on, and the base of its printers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xdsl.dialects import scf
@@ -57,6 +58,15 @@ def callees(function: kernel.FuncOp, kernels: dict[str, kernel.FuncOp]) -> list[
             for inner in [*callees(callee, kernels), callee]:
                 found.setdefault(inner.sym_name.data, inner)
     return list(found.values())
+
+
+def reached(
+    kernels: dict[str, kernel.FuncOp], launches: Sequence[kernel.LaunchOp]
+) -> dict[str, kernel.FuncOp]:
+    """The kernels that are launched, and what they call, in the order of the module."""
+    launched = [called(op, kernels) for op in launches]
+    needed = {f.sym_name.data for k in launched for f in (k, *callees(k, kernels))}
+    return {name: function for name, function in kernels.items() if name in needed}
 
 
 def called(op: kernel.CallOp | kernel.LaunchOp, kernels: dict[str, kernel.FuncOp]) -> kernel.FuncOp:

@@ -268,6 +268,13 @@ def test_errors_name_the_op(text: str, message: str) -> None:
     assert message in str(error.value)
 
 
+def test_only_launched_kernels_are_printed() -> None:
+    kernels = [KERNEL.format(name=name, op="addf") for name in ("first", "second", "third")]
+    artifact = emit(parse(TWO + "".join(kernels) + "}"), "c99")
+    assert [kernel.name for kernel in artifact.kernels] == ["first", "second"]
+    assert "third" not in artifact.units[0].text
+
+
 BRANCH = (
     """
 builtin.module {
