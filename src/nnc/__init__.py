@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nnc.errors import NncError
     from nnc.execution import programs
     from nnc.functions import compile, compile_step
+    from nnc.settings import configure
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ __all__ = [
     "compile",
     "compile_module",
     "compile_step",
+    "configure",
     "errors",
     "gluon",
     "init",
@@ -38,6 +40,7 @@ _HOMES = {
     "compile": "functions",
     "compile_module": "compiler",
     "compile_step": "functions",
+    "configure": "settings",
     "programs": "execution",
 }
 

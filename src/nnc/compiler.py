@@ -1,19 +1,14 @@
 """From a module of level 1 to a program that can be called. No text on this path.
 
-The pipeline's passes are made once for each target. Environment variables, for debugging:
-
-* `NNC_BACKEND=interpret` runs the module of level 1 with numpy: slow, and no compiler in between;
-* `NNC_CHECK_NANS=1` looks for NaN after each program, before anything is changed in place;
-* `NNC_TARGET` names the target.
+The pipeline's passes are made once for each target.
 """
 
 import functools
 import gc
-import os
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -32,22 +27,10 @@ from nnc.runtime.machine import detect_target
 from nnc.runtime.pool import set_threads
 from nnc.runtime.program import Program
 from nnc.runtime.report import Report
+from nnc.settings import Settings
 
 LEVEL_NAMES = ("frontend", "graph", "groups", "storage", "loops")
 """What `ir(level)` takes: the frontend's program, then one level for each of `LEVELS`."""
-
-
-class Settings(NamedTuple):
-    """The environment variables that decide how structures are compiled."""
-
-    backend: str | None
-    target: str | None
-    check_nans: str | None
-
-
-def settings() -> Settings:
-    get = os.environ.get
-    return Settings(get("NNC_BACKEND"), get("NNC_TARGET"), get("NNC_CHECK_NANS"))
 
 
 class Runnable(Protocol):
@@ -146,7 +129,7 @@ class CompiledStructure:
     def program(self) -> Runnable:
         if self.artifact is None:
             return InterpretedProgram(module_of(self.structure, self.names))
-        return Program(self.artifact, ir=self.ir, check_nans=bool(self.settings.check_nans))
+        return Program(self.artifact, ir=self.ir, check_nans=self.settings.check_nans)
 
     @property
     def source(self) -> str:
@@ -163,7 +146,7 @@ class CompiledStructure:
 
 def compile_structure(structure: Structure, names: Names, settings: Settings) -> CompiledStructure:
     """Generates the text of a structure."""
-    target = detect_target()
+    target = chosen_target(settings.target)
     if settings.backend == "interpret":
         return CompiledStructure(structure, names, target, settings, None)
     module = module_of(structure, names)

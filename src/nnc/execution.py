@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnc.compiler import CompiledStructure, Runnable, Settings, compile_structure, settings
+from nnc import settings
+from nnc.compiler import CompiledStructure, Runnable, compile_structure
 from nnc.graph import Graph, Memory, Scalar, Structure, Value
 from nnc.modules import names_of
+from nnc.settings import Settings
 
 STRUCTURES = 256
 """Compiled structures kept; the one unused for longest goes first."""
@@ -112,12 +114,14 @@ def bind(graph: Graph) -> Bound:
 
 def entry_of(graph: Graph) -> Entry:
     """The compiled structure, kept or made."""
-    structure, current = graph.structure, settings()
-    key = structure, current
+    structure = graph.structure
+    key = structure, settings.current
     entry = _entries.get(key)
     if entry is None:
         warn_if_recompiled(structure)
-        entry = Entry(compile_structure(structure, names_of(graph), current), OrderedDict())
+        entry = Entry(
+            compile_structure(structure, names_of(graph), settings.current), OrderedDict()
+        )
         _entries[key] = entry
         if len(_entries) > STRUCTURES:
             _entries.popitem(last=False)

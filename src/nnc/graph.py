@@ -8,6 +8,7 @@ without the data: two steps with equal structures run one program.
 import functools
 import inspect
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import CodeType
@@ -201,6 +202,9 @@ def make_node(
     return Node(operation, inputs, attributes, types, taped, site or user_site())
 
 
+SERIAL = operator.attrgetter("serial")
+
+
 class LeafSpec(NamedTuple):
     """What a program must know of an argument."""
 
@@ -251,11 +255,7 @@ def collect(roots: Iterable[Value], through: bool) -> list[Node]:
         for value in node.inputs:
             if value.node is not None and (through or value.memory is None):
                 pending.append(value.node)
-    return sorted(seen, key=_serial)
-
-
-def _serial(node: Node) -> int:
-    return node.serial
+    return sorted(seen, key=SERIAL)
 
 
 def graph_of(roots: Sequence[tuple[Value, Value | None]], through: bool = False) -> Graph:
@@ -273,20 +273,33 @@ def graph_of(roots: Sequence[tuple[Value, Value | None]], through: bool = False)
     for node in nodes:
         first[node] = count
         count += len(node.types)
-    leaves: dict[Value, int] = {}
+    leaves: list[Value] = []
+    numbers: dict[Value, int] = {}
 
     def number(value: Value) -> int:
+        """The number of a value that is met for the first time."""
         if value.node is not None and (through or value.memory is None):
-            return first[value.node] + value.index
-        return ~leaves.setdefault(value, len(leaves))
+            found = first[value.node] + value.index
+        else:
+            found = ~len(leaves)
+            leaves.append(value)
+        numbers[value] = found
+        return found
 
-    specs = [
-        NodeSpec(n.operation, n.attributes, tuple([number(v) for v in n.inputs]), n.taped)
-        for n in nodes
-    ]
-    results = [(number(value), -1 if base is None else ~number(base)) for value, base in roots]
+    known = numbers.get
+    specs: list[NodeSpec] = []
+    for n in nodes:
+        inputs = [number(v) if (i := known(v)) is None else i for v in n.inputs]
+        specs.append(NodeSpec(n.operation, n.attributes, tuple(inputs), n.taped))
+    results: list[tuple[int, int]] = []
+    for value, base in roots:
+        i, tied = known(value), None if base is None else known(base)
+        found = number(value) if i is None else i
+        if base is not None and tied is None:
+            tied = number(base)
+        results.append((found, -1 if tied is None else ~tied))
     described = tuple([leaf_spec(leaf) for leaf in leaves])
-    return Graph(Structure(described, tuple(specs), tuple(results)), list(leaves), nodes)
+    return Graph(Structure(described, tuple(specs), tuple(results)), leaves, nodes)
 
 
 def leaf_spec(value: Value) -> LeafSpec:

@@ -1,6 +1,7 @@
 """Whole programs through generated C, beside the interpreter."""
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,13 @@ from nnc.gluon import nn
 RANDOM = np.random.default_rng(0)
 X = RANDOM.standard_normal((16, 1, 8, 8)).astype(np.float32)
 Y = RANDOM.integers(0, 4, 16)
+
+
+@pytest.fixture(autouse=True)
+def settings() -> Iterator[None]:
+    before = nnc.configure()
+    yield
+    nnc.configure(backend=before.backend, check_nans=before.check_nans)
 
 
 def network() -> nn.HybridSequential:
@@ -50,11 +58,9 @@ def train(optimizer: str, steps: int = 4) -> tuple[list[float], list[np.ndarray[
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "nag", "adam", "rmsprop"])
-def test_training_agrees_with_the_interpreter(
-    optimizer: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_agrees_with_the_interpreter(optimizer: str) -> None:
     losses, parameters = train(optimizer)
-    monkeypatch.setenv("NNC_BACKEND", "interpret")
+    nnc.configure(backend="interpret")
     expected_losses, expected = train(optimizer)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-4)
     for found, meant in zip(parameters, expected, strict=True):
@@ -114,8 +120,8 @@ def test_names_with_odd_characters() -> None:
     np.testing.assert_allclose(weight.data().asnumpy(), 1 - X[0, 0].sum(0), rtol=1e-4, atol=1e-5)
 
 
-def test_nan_checks_leave_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NNC_CHECK_NANS", "1")
+def test_nan_checks_leave_parameters() -> None:
+    nnc.configure(check_nans=True)
     layer = nn.Dense(2, in_units=8)
     layer.initialize()
     before = layer.weight.data().asnumpy()

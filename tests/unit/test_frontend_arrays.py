@@ -1,7 +1,7 @@
 """Arrays against numpy."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,10 @@ from nnc.errors import DtypeError, OptionError, ShapeError
 
 
 @pytest.fixture(autouse=True)
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NNC_BACKEND", "interpret")
+def interpreted() -> Iterator[None]:
+    before = nnc.configure(backend="interpret")
+    yield
+    nnc.configure(backend=before.backend)
 
 
 def numbers(*shape: int) -> Any:

@@ -2,19 +2,22 @@
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 
+import nnc
 from nnc import autograd, gluon, nd
 from nnc.array import NDArray
 from nnc.errors import GradientError, InPlaceError, ShapeError, StaleValueError
 
 
 @pytest.fixture(autouse=True)
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NNC_BACKEND", "interpret")
+def interpreted() -> Iterator[None]:
+    before = nnc.configure(backend="interpret")
+    yield
+    nnc.configure(backend=before.backend)
 
 
 def leaf(*values: float, grad_req: str = "write") -> NDArray:

@@ -1,11 +1,12 @@
 """Layers and losses against numpy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+import nnc
 from nnc import autograd, gluon, init, nd, random
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon import nn
@@ -14,8 +15,10 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @pytest.fixture(autouse=True)
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NNC_BACKEND", "interpret")
+def interpreted() -> Iterator[None]:
+    before = nnc.configure(backend="interpret")
+    yield
+    nnc.configure(backend=before.backend)
 
 
 RANDOM = np.random.default_rng(0)

@@ -1,6 +1,7 @@
 """Networks, trainers and parameters: what is computed when, and what mistakes say."""
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from nnc.gluon import nn
 
 
 @pytest.fixture(autouse=True)
-def interpreted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NNC_BACKEND", "interpret")
+def interpreted() -> Iterator[None]:
+    before = nnc.configure(backend="interpret")
+    yield
+    nnc.configure(backend=before.backend)
 
 
 RANDOM = np.random.default_rng(0)

@@ -30,8 +30,11 @@ class Loss(HybridBlock):
             loss = loss * sample_weight
         if self._weight is not None and self._weight != 1:
             loss = loss * self._weight
-        axes = tuple(a for a in range(loss.ndim) if a != self._batch_axis % loss.ndim)
-        return loss.mean(axes) if axes else loss
+        rank = len(loss.shape)
+        if rank == 1:
+            return loss
+        axes = tuple(a for a in range(rank) if a != self._batch_axis % rank)
+        return loss.mean(axes)
 
     def describe(self) -> str:
         return f"batch_axis={self._batch_axis}, w={self._weight}"
@@ -175,7 +178,7 @@ def class_labels(label: object, prediction: NDArray, axis: int) -> NDArray:
     known = target.current.memory
     if known is not None:
         check_labels(known, classes)
-    if target.dtype.name not in ("int32", "int64"):
+    if target.current.type.dtype not in ("int32", "int64"):
         target = target.astype("int32")
     return target if target.shape == expected else target.reshape(expected)
 

@@ -1,0 +1,53 @@
+"""How programs are compiled and run; environment variables give the first values.
+
+* `NNC_BACKEND=interpret` runs modules of level 1 with numpy: slow, and no compiler in between
+* `NNC_CHECK_NANS=1` looks for NaN after each program, before anything is changed in place
+* `NNC_TARGET` names the target, by default the machine's
+"""
+
+import os
+from typing import NamedTuple
+
+from nnc.dialects.target import target_named
+from nnc.errors import OptionError
+from nnc.lowering.pass_specs import did_you_mean
+
+BACKENDS = ("compile", "interpret")
+
+
+class Settings(NamedTuple):
+    """Programs made under other settings are kept apart."""
+
+    backend: str
+    target: str | None
+    check_nans: bool
+
+
+def checked(settings: Settings) -> Settings:
+    """The settings, if they exist."""
+    if settings.backend not in BACKENDS:
+        hint = did_you_mean(settings.backend, BACKENDS)
+        raise OptionError(f"NNC_BACKEND, backend: no '{settings.backend}'; {hint}")
+    if settings.target is not None:
+        target_named(settings.target)
+    return settings
+
+
+current = checked(
+    Settings(
+        os.environ.get("NNC_BACKEND") or "compile",
+        os.environ.get("NNC_TARGET") or None,
+        os.environ.get("NNC_CHECK_NANS", "0") not in ("", "0"),
+    )
+)
+
+
+def configure(
+    *, backend: str | None = None, target: str | None = None, check_nans: bool | None = None
+) -> Settings:
+    """Change what is given, for programs made from now on; returns what was before."""
+    global current
+    before = current
+    given = {"backend": backend, "target": target, "check_nans": check_nans}
+    current = checked(before._replace(**{k: v for k, v in given.items() if v is not None}))
+    return before
