@@ -76,7 +76,6 @@ class Choice:
             lanes_dim=self.lanes_dim,
             row_operand=self.row_operand,
             packed=int(self.packed),
-            k_block=0,
         )
 
 

@@ -29,7 +29,7 @@ def may_donate(function: kernel.FuncOp, operand: int, result: int) -> bool:
         return False
     match function.strategy.algorithm.data:
         case "contraction":
-            return function.strategy.integer("k_block") == 0
+            return True
         case "sweeps":
             return _stored_after_reads(function, operand, result)
         case _:
