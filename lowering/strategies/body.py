@@ -23,6 +23,7 @@ from xdsl.ir.affine import (
 from nnc.dialects import buffer, kernel, scalars
 from nnc.dialects.interfaces import Access, Reduction, Structured
 from nnc.dialects.nn.base import element_of
+from nnc.lowering.program import place
 from nnc.lowering.strategies.nest import Index, Nest, apply
 
 
@@ -118,8 +119,8 @@ class Evaluator:
     def _compute(self, op: Operation, index: Index) -> Sequence[SSAValue]:
         if not isinstance(op, Structured):
             raise NotImplementedError(
-                f"{op.name} has no lowering: it is neither Structured nor Decomposes, and no "
-                "strategy in lowering/strategies handles it"
+                f"{op.name}{place(op)} has no lowering: it is neither Structured nor Decomposes, "
+                "and no strategy in lowering/strategies handles it"
             )
         return self.reduce(op, index) if op.domain().reduced else self.point(op, index)
 

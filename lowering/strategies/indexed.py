@@ -185,7 +185,12 @@ def _max_pool(op: Operation, place: Place) -> None:
     padded = any(low) or any(high)
     inside = _within((height, width))
     with place.nest.parallel(shape_of(op.output)) as (n, c, *corner):
-        best = [_lowest(place, op.input), scalars.constant(place.b, 0, i32)]
+        rows, columns = (
+            _not_negative(place, o * s + -before, before)
+            for o, s, before in zip(corner, strides, low, strict=True)
+        )
+        row = scalars.mul(place.b, rows, scalars.constant(place.b, width, rows))
+        best = [_lowest(place, op.input), scalars.add(place.b, row, columns)]
 
         def step(index: Index, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
             at = tuple(
@@ -203,6 +208,12 @@ def _max_pool(op: Operation, place: Place) -> None:
         value, position = place.nest.loops(size, best, step)
         place.store(value, 0, (n, c, *corner))
         place.store(position, 1, (n, c, *corner))
+
+
+def _not_negative(place: Place, index: AffineExpr, low: int) -> SSAValue:
+    """The value of an index, or 0 where it is in the padding: a window's first element."""
+    value = place.evaluator.coordinate(index)
+    return scalars.maximum(place.b, value, scalars.constant(place.b, 0, i32)) if low else value
 
 
 def _within(sizes: Sequence[int]) -> AffineSet:

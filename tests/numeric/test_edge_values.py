@@ -223,6 +223,8 @@ def strange() -> list[Case]:
         Case("cross_entropy", CrossEntropyOp, (x, np.arange(8, dtype=np.int32))),
         Case("max_pool", partial(pool.MaxPoolOp, kernel=(3, 3), strides=(2, 1), low=(1, 1),
                                  high=(1, 1)), (image,), 0),
+        Case("max_pool of nothing but -inf", partial(pool.MaxPoolOp, kernel=(3, 3),
+             strides=(2, 1), low=(1, 1), high=(1, 1)), (np.full_like(image, -INF),), 0),
     ]  # fmt: skip
     for predicate in elementwise.PREDICATES:
         compare = partial(elementwise.CompareOp, predicate)

@@ -185,7 +185,8 @@ CONVOLUTIONS: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]]
         {"dilations": (2, 2), "strides": (2, 2), "low": (2, 1), "high": (1, 2)},
     ),
     "grouped": ((2, 6, 7, 8), (4, 3, 3, 3), {"groups": 2, "low": (1, 1), "high": (1, 1)}),
-    "depthwise": ((1, 6, 9, 9), (6, 1, 3, 3), {"groups": 6, "strides": (2, 2)}),
+    "depthwise": ((2, 3, 9, 20), (3, 1, 3, 3), {"groups": 3}),
+    "depthwise, strided": ((1, 6, 9, 9), (6, 1, 3, 3), {"groups": 6, "strides": (2, 2)}),
 }  # fmt: skip
 
 
