@@ -106,7 +106,7 @@ def bind(graph: Graph) -> Bound:
             bound = Bound(entry.compiled.program(), graph.structure, variables)
             entry.bindings[key] = bound
             for variable in variables:
-                weakref.finalize(variable, entry.bindings.pop, key, None)
+                weakref.finalize(variable, entry.bindings.pop, key, None).atexit = False
             if len(entry.bindings) > BINDINGS:
                 entry.bindings.popitem(last=False)
         return bound

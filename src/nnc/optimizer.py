@@ -77,7 +77,7 @@ class Optimizer:
             sources["clip_gradient"] = lambda: self.clip_gradient or 0.0
         return [Scalar(source(), dtype, source, name) for name, source in sources.items()]
 
-    def update(
+    def record_update(
         self,
         grad: Value,
         param: Variable,

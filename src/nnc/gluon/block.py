@@ -145,16 +145,26 @@ class Block:
         """What `repr` says of the block itself."""
         return ""
 
-    def save_parameters(self, filename: str) -> None:
+    def save_parameters(self, filename: str, deduplicate: bool = False) -> None:
         """Write all parameters, in logical shapes, as safetensors."""
         from nnc.gluon.files import save
 
         save(filename, {n: p.data().asnumpy() for n, p in self.collect_params().items()})
 
     def load_parameters(
-        self, filename: str, allow_missing: bool = False, ignore_extra: bool = False
+        self,
+        filename: str,
+        device: object = None,
+        allow_missing: bool = False,
+        ignore_extra: bool = False,
+        cast_dtype: bool = False,
+        dtype_source: str = "current",
     ) -> None:
-        """Read parameters by name. All are checked before the first is changed."""
+        """Read parameters by name. All are checked before the first is changed.
+
+        Values are cast to the parameters' dtype; with `cast_dtype` and `dtype_source="saved"`
+        parameters take the dtype of the file.
+        """
         from nnc.gluon.files import load
 
         arrays, parameters = load(filename), self.collect_params()
@@ -168,6 +178,8 @@ class Block:
         for name, values in chosen.items():
             parameters[name].shape = values.shape
         for name, values in chosen.items():
+            if cast_dtype and dtype_source == "saved":
+                parameters[name].cast(values.dtype)
             parameters[name].set_data(values)
 
 

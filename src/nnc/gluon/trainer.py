@@ -122,7 +122,7 @@ class Trainer:
                 numbers[key] = self._optimizer.numbers(*key)
             slots[slot] = None
             states = self._states.get(p) or self.states(p)
-            self._optimizer.update(slot.get(leaf), variable, states, numbers[key], site)
+            self._optimizer.record_update(slot.get(leaf), variable, states, numbers[key], site)
         return slots
 
 
