@@ -2,6 +2,7 @@
 
 CPU: the outermost parallel loop of a kernel, where the kernel's work is worth a fork (0.5 us).
 CUDA: every outermost parallel loop; its points are the grid's threads.
+A loop that uses what another loop before it computed stays where it is.
 The decision depends on shapes only, never on how many threads there are.
 """
 
@@ -50,6 +51,21 @@ def _lanes(op: Operation) -> int:
     return max((prod(t.get_shape()) for t in types), default=1)
 
 
+def captures_loop(op: loop.ParallelOp) -> bool:
+    """Whether it uses what a loop before it computed: each thread would have to run that again."""
+    pending = [value.owner for inner in op.walk() for value in inner.operands]
+    seen: set[Operation | Block] = set()
+    while pending:
+        owner = pending.pop()
+        if not isinstance(owner, Operation) or owner.parent is not op.parent or owner in seen:
+            continue
+        if owner.regions:
+            return True
+        seen.add(owner)
+        pending += [value.owner for value in owner.operands]
+    return False
+
+
 def _map(op: loop.ParallelOp, first: str) -> None:
     names = [first, *(["sequential"] * (len(op.sizes) - 1))]
     op.properties["mapping"] = ArrayAttr(map(StringAttr, names))
@@ -79,6 +95,8 @@ class LoopMapPass(ModulePass):
     def _worth(
         self, op: loop.ParallelOp, functions: dict[str, kernel.FuncOp], target: Target
     ) -> bool:
+        if captures_loop(op):
+            return False
         if target.language == "cuda":
             return True
         return target.threads and op.sizes[0] > 1 and _work_of(op, functions) >= FORK
