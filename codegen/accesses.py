@@ -6,12 +6,11 @@ from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
 
 from nnc.codegen.elements import kind, literal
-from nnc.codegen.interface import root
 from nnc.codegen.linear import Linear
 from nnc.codegen.scope import Scope
 from nnc.codegen.tiles import is_column_use
 from nnc.dialects import tile
-from nnc.dialects.buffer import strides_of, type_of
+from nnc.dialects.buffer import root, strides_of, type_of
 from nnc.dialects.syntax import integers
 
 AccessOp = tile.LoadOp | tile.StoreOp

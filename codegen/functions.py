@@ -11,14 +11,13 @@ from nnc.codegen.cells import is_cellwise
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.expressions import EXPRESSIONS
 from nnc.codegen.helpers import Helpers
-from nnc.codegen.interface import root
 from nnc.codegen.names import Names
 from nnc.codegen.printer import LoopPrinter
 from nnc.codegen.scope import Scope, memory_type
 from nnc.codegen.tiles import columns
 from nnc.codegen.writer import Writer
 from nnc.dialects import arith, buffer, kernel, loop, tile
-from nnc.dialects.buffer import element_bytes, type_of
+from nnc.dialects.buffer import element_bytes, root, type_of
 from nnc.dialects.target import Target
 
 ALIGNMENT = 64

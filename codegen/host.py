@@ -10,7 +10,7 @@ from nnc.codegen.elements import kind, literal
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.functions import Program, aligned, called
 from nnc.codegen.helpers import Helpers
-from nnc.codegen.interface import Host, root
+from nnc.codegen.interface import Host
 from nnc.codegen.linear import Linear
 from nnc.codegen.names import Names
 from nnc.codegen.printer import LoopPrinter
@@ -18,7 +18,7 @@ from nnc.codegen.scope import Scope, memory_type, plus
 from nnc.codegen.text import comment, note
 from nnc.codegen.writer import Writer
 from nnc.dialects import buffer, kernel
-from nnc.dialects.buffer import strides_of, type_of
+from nnc.dialects.buffer import root, strides_of, type_of
 from nnc.dialects.syntax import integers
 
 

@@ -20,7 +20,7 @@ from nnc.codegen.artifact import Access, Argument, Role
 from nnc.codegen.elements import DTYPES, kind
 from nnc.codegen.errors import CodegenError
 from nnc.dialects import buffer, kernel
-from nnc.dialects.buffer import type_of
+from nnc.dialects.buffer import root, type_of
 
 
 @dataclass(frozen=True)
@@ -109,10 +109,3 @@ def _written(op: Operation) -> Sequence[SSAValue]:
             return [op.target]
         case _:
             return []
-
-
-def root(value: SSAValue) -> SSAValue:
-    """The buffer that a chain of views starts from."""
-    while isinstance(value.owner, buffer.ViewOp):
-        value = value.owner.source
-    return value

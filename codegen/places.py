@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from xdsl.ir import BlockArgument, SSAValue
 
 from nnc.codegen.functions import Program, called
-from nnc.codegen.interface import root
 from nnc.codegen.linear import Linear, address
 from nnc.dialects import buffer, kernel, loop
-from nnc.dialects.buffer import element_bytes, strides_of, type_of
+from nnc.dialects.buffer import element_bytes, root, strides_of, type_of
 
 
 @dataclass(frozen=True)

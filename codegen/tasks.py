@@ -7,11 +7,11 @@ from xdsl.ir import Operation, SSAValue
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.functions import KernelPrinter, Program, is_repeatable
 from nnc.codegen.helpers import Helpers
-from nnc.codegen.interface import root
 from nnc.codegen.linear import Linear
 from nnc.codegen.scope import Scope, memory_type
 from nnc.codegen.writer import Writer
 from nnc.dialects import buffer, kernel, loop
+from nnc.dialects.buffer import root
 
 
 class TaskPrinter(KernelPrinter):

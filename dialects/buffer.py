@@ -116,6 +116,13 @@ class ViewOp(IRDLOperation):
         _verify_rank(self.name, self.source, self.map.data, self.indices)
 
 
+def root(value: SSAValue) -> SSAValue:
+    """The buffer that a chain of views starts from."""
+    while isinstance(value.owner, ViewOp):
+        value = value.owner.source
+    return value
+
+
 @irdl_op_definition
 class CopyOp(IRDLOperation):
     """`target[i] = source[i]` for buffers of one shape."""

@@ -16,14 +16,14 @@ from nnc.dialects import buffer, kernel, loop, tile
 
 
 def written_buffers(function: kernel.FuncOp) -> set[SSAValue]:
-    """Buffers that the kernel may write, by store or by call."""
+    """Buffers that the kernel may write, by store or by call, whatever the view."""
     written: set[SSAValue] = set()
     for op in function.walk():
         match op:
             case buffer.StoreOp() | tile.StoreOp():
-                written.add(op.buffer)
+                written.add(buffer.root(op.buffer))
             case kernel.CallOp():
-                written.update(op.buffers)
+                written.update(map(buffer.root, op.buffers))
             case _:
                 pass
     return written
@@ -33,7 +33,7 @@ def _hoistable(op: Operation, written: set[SSAValue]) -> bool:
     if op.regions or not op.results:
         return False
     if isinstance(op, buffer.LoadOp | tile.LoadOp):
-        return op.buffer not in written
+        return buffer.root(op.buffer) not in written
     return is_side_effect_free(op)
 
 

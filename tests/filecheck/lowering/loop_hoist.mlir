@@ -57,6 +57,20 @@ kernel.func @written(%y: memref<8xf32>, %z: memref<8xf32>) inouts 2 {
   kernel.return
 }
 
+// So is what it writes through a view.
+// CHECK-LABEL: kernel.func @viewed
+// CHECK:         loop.for %i to 8 {
+// CHECK-NEXT:      %s = buffer.load %y[0, 0]
+kernel.func @viewed(%y: memref<2x4xf32>) inouts 1 {
+  %flat = buffer.view %y[0, 0] : memref<2x4xf32> to memref<8xf32>
+  loop.for %i to 8 {
+    %s = buffer.load %y[0, 0] : memref<2x4xf32> -> f32
+    buffer.store %s, %flat[%i] : f32 to memref<8xf32>
+    loop.yield
+  }
+  kernel.return
+}
+
 // The body of a loop over threads becomes a function of its own and keeps all it uses; loops inside
 // of it give theirs up to it.
 // CHECK-LABEL: kernel.func @mapped
