@@ -6,6 +6,7 @@ Each panel lists how the lines it shows begin; `*` marks those that make the den
 Long types are cut to `…`, as are the lines between.
 """
 
+import functools
 import re
 import subprocess
 import sys
@@ -148,16 +149,17 @@ class Line:
     marked: bool = False
 
 
-def output(panel: Panel) -> list[str]:
+@functools.cache
+def output(pipeline: str, target: str) -> list[str]:
     """The whole text of a level."""
     tool = [sys.executable, "-m", "nnc.tools.nnc_opt", str(HERE / "dense.mlir")]
-    command = [*tool, "-p", panel.pipeline, "-t", panel.target]
+    command = [*tool, "-p", pipeline, "-t", target]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
 def shown(panel: Panel) -> Iterator[Line]:
     """The lines of a panel, in order, and where others are left out."""
-    rest = iter(enumerate(line for line in output(panel) if line))
+    rest = iter(enumerate(line for line in output(panel.pipeline, panel.target) if line))
     last = None
     for wanted in panel.lines:
         start = wanted.removeprefix("*")

@@ -1,0 +1,105 @@
+"""What the pages say happens: every python, c and console block of them runs.
+
+Blocks of a page run in order, in one folder and one namespace. A `c` block is written to the file
+that its first line names; after `$` in a `console` block stands a command. The lines below a
+command, and a `text` block below python, are found in what was printed, in this order; `…` is
+anything.
+"""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block, and the line of the page it starts at."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    text = page.read_text()
+    for found in FENCE.finditer(text):
+        yield Block(found[1], found[2], text.count("\n", 0, found.start(2)))
+
+
+def commands(console: str) -> Iterator[tuple[str, str]]:
+    """Each command of a console block, and the lines below it."""
+    for part in re.split(r"^\$ ", console, flags=re.MULTILINE)[1:]:
+        command, _, below = part.partition("\n")
+        yield command, below
+
+
+def check_printed(expected: str, printed: str) -> None:
+    """Every expected line is there, in order."""
+    rest = iter(printed.splitlines())
+    for line in filter(None, map(str.strip, expected.splitlines())):
+        wanted = re.compile(".*".join(map(re.escape, line.split("…"))))
+        assert any(wanted.fullmatch(have.strip()) for have in rest), f"not printed: {line}"
+
+
+def run(command: str) -> str:
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"$ {command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder beside links to the checkout's, with the environment's tools."""
+    for name in ("docs", "examples"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_run(page: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {"__name__": page.stem}
+    printed = ""
+    for block in blocks(page):
+        match block.language:
+            case "python":
+                code = compile("\n" * block.line + block.text, page.name, "exec")
+                exec(code, names)
+                printed = capsys.readouterr().out
+            case "text":
+                check_printed(block.text, printed)
+            case "c":
+                named = re.match(r"// (\S+\.c):", block.text)
+                assert named, f"{page.name}:{block.line}: the first line names no file"
+                (folder / named[1]).write_text(block.text)
+            case "console":
+                for command, below in commands(block.text):
+                    check_printed(below, run(command))
+            case _:
+                pass
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)|src(?:set)?=\"([^\":]+)\"", page.read_text())
+    for link in filter(None, (a or b for a, b in links)):
+        assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_picture_shows_what_is_printed_now() -> None:
+    names = runpy.run_path(str(ROOT / "docs/levels.py"))
+    drawn = names["drawing"](names["PANELS"])
+    assert (ROOT / "docs/levels.svg").read_text() == drawn, "run: python docs/levels.py"
