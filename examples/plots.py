@@ -34,6 +34,7 @@ def memory_plan(report: Report, title: str, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     scale = 1024
     tallest = max((b.bytes for b in report.buffers), default=1)
+    launches = max((b.last for b in report.buffers), default=0) + 1
     for number, b in enumerate(report.buffers):
         width = b.last - b.first + 1
         color = COLORS[number % len(COLORS)]
@@ -41,7 +42,7 @@ def memory_plan(report: Report, title: str, path: Path) -> None:
             b.first, b.bytes / scale, width, b.offset / scale, align="edge",
             color=color, alpha=0.75, edgecolor="white", linewidth=1.5,
         )  # fmt: skip
-        if b.bytes > tallest / 15:
+        if b.bytes > tallest / 15 and width > launches / 8:
             middle = b.first + width / 2, (b.offset + b.bytes / 2) / scale
             label = f"{b.name}  {b.bytes / scale:.0f} KiB"
             axes.annotate(label, middle, ha="center", va="center", fontsize=8, color="black")

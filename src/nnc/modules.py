@@ -97,6 +97,9 @@ class _ModuleBuilder:
         self.leaves = list(map(self.leaf, structure.leaves, self.block.args))
         for spec, site in zip(structure.nodes, names.sites, strict=True):
             self.values += self.node(spec, location_of(site))
+        for op in self.block.ops:
+            for result in op.results:
+                result.name_hint = result.name_hint or op.name.partition(".")[2]
         results = zip(structure.results, names.results, strict=True)
         self.program.set_results(
             [
