@@ -1,6 +1,7 @@
 """kernel-select: the algorithm of each kernel, with its tile sizes, from shape and target.
 
-Writes the attribute `strategy`, which `kernel-to-loops` obeys:
+Writes the target's name on the module, for the printer, and on each kernel the attribute
+`strategy`, which `kernel-to-loops` obeys:
 
 * `contraction`  products through register tiles, with what follows as epilogue
 * `sweeps`       everything elementwise, reductions over rows or columns, windows
@@ -10,7 +11,7 @@ Writes the attribute `strategy`, which `kernel-to-loops` obeys:
 from dataclasses import dataclass
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 
 from nnc.dialects import kernel
@@ -38,6 +39,7 @@ class KernelSelectPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         target = target_named(self.target)
+        op.attributes["nnc.target"] = StringAttr(target.name)
         for function in op.body.block.ops:
             if isinstance(function, kernel.FuncOp) and function.strategy is None:
                 function.properties["strategy"] = select(function, target)

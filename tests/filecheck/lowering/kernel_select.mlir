@@ -2,29 +2,29 @@
 // RUN: nnc-opt %s -p 'kernel-select{target=c99}' | filecheck %s --check-prefix C99
 
 // Lanes lie along the rows of %w; six rows of four vectors fill the registers of the target.
-// CHECK: kernel.func @in_place({{.*}} strategy #kernel.strategy<contraction {tile = [6, 64], rows_dim = 0, lanes_dim = 1, row_operand = 1, packed = 0,
-// C99:   kernel.func @in_place({{.*}} strategy #kernel.strategy<contraction {tile = [6, 2], rows_dim = 0, lanes_dim = 1, row_operand = 1, packed = 0,
+// CHECK: kernel.func @in_place({{.*}} strategy #kernel.strategy<contraction {tile = [6, 64], rows_dim = 0, lanes_dim = 1, row_operand = 1, packed = 0}>
+// C99:   kernel.func @in_place({{.*}} strategy #kernel.strategy<contraction {tile = [6, 2], rows_dim = 0, lanes_dim = 1, row_operand = 1, packed = 0}>
 kernel.func @in_place(%x: tensor<100x20xf32>, %w: tensor<20x70xf32>) -> (tensor<100x70xf32>) {
   %y = nn.matmul %x, %w : (tensor<100x20xf32>, tensor<20x70xf32>) -> tensor<100x70xf32>
   kernel.return %y : tensor<100x70xf32>
 }
 
 // Neither operand has neighbours along a result's dimension: a panel is packed.
-// CHECK: kernel.func @transposed({{.*}} lanes_dim = 1, row_operand = 1, packed = 1,
+// CHECK: kernel.func @transposed({{.*}} lanes_dim = 1, row_operand = 1, packed = 1}>
 kernel.func @transposed(%x: tensor<100x20xf32>, %w: tensor<70x20xf32>) -> (tensor<100x70xf32>) {
   %y = nn.matmul %x, %w {transpose_rhs} : (tensor<100x20xf32>, tensor<70x20xf32>) -> tensor<100x70xf32>
   kernel.return %y : tensor<100x70xf32>
 }
 
 // Where %x is small, packing it costs less than packing the weights: the lanes are its rows.
-// CHECK: kernel.func @few_rows({{.*}} rows_dim = 1, lanes_dim = 0, row_operand = 0, packed = 1,
+// CHECK: kernel.func @few_rows({{.*}} rows_dim = 1, lanes_dim = 0, row_operand = 0, packed = 1}>
 kernel.func @few_rows(%x: tensor<2x512xf32>, %w: tensor<512x512xf32>) -> (tensor<2x512xf32>) {
   %y = nn.matmul %x, %w {transpose_rhs} : (tensor<2x512xf32>, tensor<512x512xf32>) -> tensor<2x512xf32>
   kernel.return %y : tensor<2x512xf32>
 }
 
 // One row takes the registers of several.
-// CHECK: kernel.func @one_row({{.*}}contraction {tile = [1, 80], rows_dim = 0, lanes_dim = 1, row_operand = 1, packed = 0,
+// CHECK: kernel.func @one_row({{.*}}contraction {tile = [1, 80], rows_dim = 0, lanes_dim = 1, row_operand = 1, packed = 0}>
 kernel.func @one_row(%x: tensor<1x20xf32>, %w: tensor<20x70xf32>) -> (tensor<1x70xf32>) {
   %y = nn.matmul %x, %w : (tensor<1x20xf32>, tensor<20x70xf32>) -> tensor<1x70xf32>
   kernel.return %y : tensor<1x70xf32>
