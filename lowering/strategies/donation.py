@@ -42,8 +42,9 @@ def _reads_at_the_point(op: Operation, operand: int) -> bool:
         case ReduceOp():
             return True
         case Structured():
-            identity = Access(AffineMap.identity(len(op.domain().parallel)))
-            return not op.domain().reduced and op.accesses()[operand] == identity
+            sizes = op.domain().sizes
+            identity = Access(AffineMap.identity(len(sizes)))
+            return shape_of(op.operands[operand]) == sizes and op.accesses()[operand] == identity
         case Decomposes():
             return shape_of(op.operands[operand]) == shape_of(op.operands[0])
         case _:
