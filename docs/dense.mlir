@@ -1,5 +1,5 @@
 // One dense layer with softmax cross-entropy: 48 samples, 128 inputs, 64 classes. `docs/levels.py`
-// draws how it becomes C; `nnc-opt docs/dense.mlir -p train-c99 -t 'c{isa=c99}'` prints that C.
+// draws how it becomes C; `nnc-opt docs/dense.mlir -p train-c99 -t c` prints that C.
 func.func @main(%x: tensor<48x128xf32>, %label: tensor<48xi32>,
                 %w: tensor<64x128xf32> {nnc.role = "parameter"},
                 %b: tensor<64xf32> {nnc.role = "parameter"})

@@ -81,7 +81,7 @@ PANELS = (
         "5  C",
         "the text that is compiled, here for AVX2",
         "train-cpu{target=avx2}",
-        "c{isa=avx2}",
+        "c",
         (
             "int program(", "*float *z", "*dense(",
             "cross_entropy_and_grad(", "matmul_sgd(", "sum_sgd(",
