@@ -82,7 +82,7 @@ class DeviceArray:
 
 
 @functools.cache
-def device(ordinal: int = 0) -> Device:
+def gpu(ordinal: int = 0) -> Device:
     """GPU number `ordinal`."""
     return Device(open_driver(ordinal))
 

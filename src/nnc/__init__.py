@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nnc.errors import NncError
     from nnc.execution import programs
     from nnc.functions import compile, compile_step
+    from nnc.runtime.gpu import gpu
     from nnc.settings import configure
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "configure",
     "errors",
     "gluon",
+    "gpu",
     "init",
     "nd",
     "optimizer",
@@ -41,6 +43,7 @@ _HOMES = {
     "compile_module": "compiler",
     "compile_step": "functions",
     "configure": "settings",
+    "gpu": "runtime.gpu",
     "programs": "execution",
 }
 

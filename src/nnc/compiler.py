@@ -8,7 +8,7 @@ import gc
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -23,6 +23,7 @@ from nnc.interpreted import InterpretedProgram
 from nnc.lowering.pass_specs import did_you_mean, expand, instantiate, options, pass_named
 from nnc.lowering.pipelines import LEVELS
 from nnc.modules import Names, module_of
+from nnc.runtime.gpu import Device, GpuProgram
 from nnc.runtime.machine import detect_target
 from nnc.runtime.pool import set_threads
 from nnc.runtime.program import Program
@@ -82,22 +83,32 @@ def no_garbage_collection() -> Generator[None]:
             gc.enable()
 
 
+@overload
 def compile_module(
     module: ModuleOp, target: str | Target | None = None, threads: int | None = None
-) -> Program:
+) -> Program: ...
+@overload
+def compile_module(module: ModuleOp, *, device: Device) -> GpuProgram: ...
+def compile_module(
+    module: ModuleOp,
+    target: str | Target | None = None,
+    threads: int | None = None,
+    device: Device | None = None,
+) -> Program | GpuProgram:
     """The program of a module of level 1, which stays as it is.
 
-    `threads` sets the workers of all programs of this process.
+    `threads` sets the workers of all programs of this process; `device`, from `nnc.gpu(0)`, runs
+    the program there, with its parameters resident.
     """
     if threads is not None:
         set_threads(threads)
-    chosen = chosen_target(target)
+    chosen = chosen_target("cuda" if device is not None else target)
     artifact = artifact_of(module.clone(), chosen)
 
     def ir(level: str) -> str:
         return str(lower(module.clone(), level, chosen))
 
-    return Program(artifact, ir=ir)
+    return Program(artifact, ir=ir) if device is None else GpuProgram(artifact, device, ir=ir)
 
 
 def chosen_target(target: str | Target | None) -> Target:

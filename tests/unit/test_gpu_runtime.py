@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nnc
 from nnc.codegen.artifact import Argument, Artifact, Launch, Operand, Unit
 from nnc.dialects.target import target_named
 from nnc.runtime import gpu, nvrtc
@@ -288,3 +289,12 @@ def test_no_nvrtc(monkeypatch: pytest.MonkeyPatch) -> None:
     nvrtc.library.cache_clear()
     with pytest.raises(DeviceError, match="install nvidia-cuda-nvrtc"):
         compile_cuda("empty.cu", "", ())
+
+
+def test_the_gpu_of_the_package_is_the_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(ordinal: int) -> None:
+        raise DeviceError(f"no driver for device {ordinal}")
+
+    monkeypatch.setattr(gpu, "open_driver", missing)
+    with pytest.raises(DeviceError, match="no driver for device 3"):
+        nnc.gpu(3)
