@@ -97,4 +97,7 @@ def _accumulate(
     for operand, need, cotangent in zip(op.operands, needed, cotangents, strict=True):
         if need and cotangent is not None:
             sum = adjoints.get(operand)
-            adjoints[operand] = cotangent if sum is None else insert(b, AddOp(sum, cotangent))
+            adjoint = cotangent if sum is None else insert(b, AddOp(sum, cotangent))
+            if adjoint.name_hint is None and operand.name_hint is not None:
+                adjoint.name_hint = f"d_{operand.name_hint}"
+            adjoints[operand] = adjoint
