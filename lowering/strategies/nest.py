@@ -1,7 +1,8 @@
 """Writing loops: a builder that knows the index values around it.
 
 Subscripts are affine expressions whose dimension i is `nest.indices[i]`, the i-th index value
-counted from the outermost loop. Loops of one iteration are not built; their index is 0.
+counted from the outermost loop. Loops of one iteration are not built, their index is 0; nor are
+loops of none.
 """
 
 from collections.abc import Callable, Generator, Sequence
@@ -92,12 +93,17 @@ class Nest:
         with self._inside(body, len(looped)):
             yield point
             self.builder.insert(loop.YieldOp())
-        self.builder.insert(loop.ParallelOp(looped, Region(body)))
+        if 0 in looped:
+            body.erase()
+        else:
+            self.builder.insert(loop.ParallelOp(looped, Region(body)))
 
     def loop(
         self, count: int, inits: Sequence[SSAValue], step: Step, unroll: int = 1
     ) -> Sequence[SSAValue]:
         """Runs `step` in order; returns the values carried out of the last iteration."""
+        if count == 0:
+            return inits
         if count == 1:
             return step((ZERO,), inits)
         body = Block(arg_types=[index_type, *(i.type for i in inits)])

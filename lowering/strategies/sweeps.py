@@ -100,6 +100,8 @@ class Rows:
         self, ops: Sequence[Operation], results: Sequence[SSAValue]
     ) -> list[SSAValue]:
         """Costly tensors on F that several sweeps need, so that the first one keeps them."""
+        if 0 in self.shape:
+            return []
         evaluated = self.evaluated(ops, results)
         return [
             result

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
-from batch import Array, Batch, Case, runnable_targets
+from batch import Array, Batch, Case, emulated, mistakes, runnable_targets
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import f32, f64, i1, i8, i32, i64
 from xdsl.ir import Attribute, SSAValue
@@ -255,3 +256,8 @@ TABLES = {
 @pytest.mark.parametrize("target", runnable_targets())
 def test_agrees_with_the_interpreter(target: str, table: str) -> None:
     assert not Batch(TABLES[table], target).mistakes()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_emulated_cuda_agrees_with_the_interpreter(tmp_path: Path, table: str) -> None:
+    assert not mistakes(TABLES[table], emulated(TABLES[table], tmp_path))

@@ -7,11 +7,12 @@ Each table is compiled as one module for each target. What one op does is in
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain, combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from batch import Array, Batch, Build, Case, runnable_targets
+from batch import Array, Batch, Build, Case, emulated, mistakes, runnable_targets
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import TensorType, f32
 from xdsl.ir import Block, Operation, SSAValue
@@ -420,6 +421,11 @@ TABLES = {
 @pytest.mark.parametrize("target", TARGETS)
 def test_agrees_with_the_interpreter(target: str, table: str) -> None:
     assert not Batch(TABLES[table], target).mistakes()
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_emulated_cuda_agrees_with_the_interpreter(tmp_path: Path, table: str) -> None:
+    assert not mistakes(TABLES[table], emulated(TABLES[table], tmp_path))
 
 
 # Threads: kernels that are worth a fork, with at least four parts.

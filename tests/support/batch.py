@@ -1,21 +1,24 @@
 """Many small programs as one module, so that each target compiles once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from emulated import Emulator
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import ModuleOp, TensorType, f32, f64, i1, i8, i32, i64
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
-from nnc.compiler import compile_module
+from nnc.codegen.emit import emit
+from nnc.compiler import compile_module, lower
 from nnc.dialects.interpret import run
-from nnc.dialects.target import TARGETS
+from nnc.dialects.target import TARGETS, target_named
 from nnc.runtime.machine import cpu_features
 from nnc.runtime.program import Program
 
@@ -120,11 +123,34 @@ class Batch:
 
     def run(self) -> list[list[Array]]:
         """The results of each case."""
-        results = self.program(*(x for case in self.cases for x in case.inputs))
-        values = iter(results if isinstance(results, tuple) else (results,))
-        return [[next(values) for _ in case.expected] for case in self.cases]
+        results = self.program(*inputs_of(self.cases))
+        return divided(self.cases, results if isinstance(results, tuple) else (results,))
 
     def mistakes(self) -> list[str]:
         """What is wrong with any case, one line for each."""
-        pairs = zip(self.cases, self.run(), strict=True)
-        return [line for case, given in pairs for line in case.mistakes(given)]
+        return mistakes(self.cases, self.run())
+
+
+def emulated(cases: Sequence[Case], folder: Path) -> list[list[Array]]:
+    """The results of each case in one CUDA program, emulated."""
+    artifact = emit(lower(module_of(cases), "loops", target_named("cuda")), "cuda")
+    inputs = inputs_of(cases)
+    outputs = [np.zeros(a.shape, a.dtype) for a in artifact.arguments[len(inputs) :]]
+    assert Emulator(artifact, folder, checked=False)([*inputs, *outputs], seed=1) == ""
+    return divided(cases, outputs)
+
+
+def inputs_of(cases: Sequence[Case]) -> list[Array]:
+    return [x for case in cases for x in case.inputs]
+
+
+def divided(cases: Sequence[Case], results: Iterable[Array]) -> list[list[Array]]:
+    """The results of a program of all cases, for each case."""
+    values = iter(results)
+    return [[next(values) for _ in case.expected] for case in cases]
+
+
+def mistakes(cases: Sequence[Case], results: Sequence[Sequence[Array]]) -> list[str]:
+    """What is wrong with the results of any case, one line for each."""
+    pairs = zip(cases, results, strict=True)
+    return [line for case, given in pairs for line in case.mistakes(given)]
