@@ -13,6 +13,8 @@ from nnc.graph import Operation, Scalar, type_of
 from nnc.recorder import record
 
 Shape = int | Sequence[int]
+STREAM = (0x6E6E63,)
+"""Sets the numbers apart from those of a user's own `default_rng(seed)`."""
 
 
 class Generator:
@@ -23,7 +25,7 @@ class Generator:
         self.seed(secrets.randbits(64))
 
     def seed(self, value: int) -> None:
-        sequence = np.random.SeedSequence(value)
+        sequence = np.random.SeedSequence(value, spawn_key=STREAM)
         self.key = int(sequence.generate_state(1, np.uint64)[0] >> 1)
         self.counter = 0
         self.numpy = np.random.default_rng(sequence)
