@@ -54,7 +54,7 @@ def below(high: int, *sizes: int) -> Array:
     return np.random.default_rng([high, *sizes]).integers(0, high, sizes, dtype=np.int32)
 
 
-# Products: each pair of sizes for (m, n), (m, k) and (n, k), the transposes in turn.
+# Products: each size for m, n and k, with many others, the transposes in turn.
 
 
 def product(m: int, n: int, k: int, lhs: bool, rhs: bool) -> Case:
@@ -67,10 +67,10 @@ def product(m: int, n: int, k: int, lhs: bool, rhs: bool) -> Case:
 def products() -> list[Case]:
     count = len(SIZES)
     return [
-        product(m, n, SIZES[(i + j) % count], lhs=bool((i + j) & 1), rhs=bool(((i - j) >> 1) & 1))
+        product(m, n, SIZES[(i + 2 * j) % count], lhs=bool(i & 1), rhs=bool((i + j) & 2))
         for i, m in enumerate(SIZES)
         for j, n in enumerate(SIZES)
-        if (i * j) % 2 == 0
+        if (i + j) % 2 == 0
     ]
 
 
