@@ -21,7 +21,7 @@ from xdsl.traits import IsTerminator
 from nnc.dialects.interfaces import Access, Decomposes, Structured
 from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.nn.constant import ConstantOp
-from nnc.dialects.nn.contract import Contraction
+from nnc.dialects.nn.contract import Product
 from nnc.dialects.nn.indexing import IotaOp
 from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
 from nnc.dialects.nn.shape import ConcatOp, PadOp
@@ -57,7 +57,7 @@ def space_of(op: Operation) -> Space:
     match op:
         case ReduceOp():
             return Space("sweeps", shape_of(op.input), tuple(sorted(op.reduced_axes)))
-        case Contraction():
+        case Product():
             return Space("contraction", shape_of(op.output), scalar=element_of(op.output) != f32)
         case Structured() if op.domain().reduced:
             return Space("window", op.domain().parallel)

@@ -19,7 +19,7 @@ from nnc.dialects.buffer import element_bytes
 from nnc.dialects.interfaces import Decomposes, Structured
 from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.nn.constant import ConstantOp
-from nnc.dialects.nn.contract import MatmulOp
+from nnc.dialects.nn.contract import MatmulOp, PackedMatmulOp
 from nnc.dialects.nn.elementwise import AddOp
 from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
 
@@ -137,7 +137,7 @@ def adds_broadcast(block: Block) -> bool:
     """Whether a row is added to every row of the product: a dense layer."""
     return any(
         isinstance(op, AddOp)
-        and any(isinstance(o.owner, MatmulOp) for o in op.operands)
+        and any(isinstance(o.owner, MatmulOp | PackedMatmulOp) for o in op.operands)
         and any(isinstance(o.owner, BroadcastOp) for o in op.operands)
         for op in block.ops
     )

@@ -5,11 +5,12 @@ value (`nnc.derived` names those it is made of), and the function `@prepare` tha
 `split` takes that function out, as a program of its own: it runs again whenever a parameter's
 version has changed.
 
-Wide dense weights are packed first: a row of `[in, out]` is so long that the lines of one panel
-collide in the cache, so the columns are stored as panels `[out / width, in, width]`, and each panel
-has a product of its own that writes its columns of the result.
+Dense weights `[in, out]` whose products would copy them panel by panel in every call are packed
+first: stored as panels `[ceil(out / L), in, L]`, the columns of register tiles of L lanes, and read
+by `nn.packed_matmul`. A program that updates anything derives nothing.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,12 +24,13 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.constant import ConstantOp
-from nnc.dialects.nn.contract import MatmulOp
+from nnc.dialects.nn.contract import MatmulOp, PackedMatmulOp
 from nnc.dialects.nn.reverse import at
-from nnc.dialects.nn.shape import ConcatOp, ReshapeOp, SliceOp, TransposeOp
+from nnc.dialects.nn.shape import PadOp, ReshapeOp, TransposeOp
+from nnc.dialects.target import Target, target_named
 from nnc.lowering.fusion_rules import is_copied
 from nnc.lowering.program import Program, Result
-from nnc.lowering.simplify_concats import concat_later
+from nnc.lowering.strategies.contraction_choice import choose
 from nnc.lowering.views import is_view
 
 PREPARE = "prepare"
@@ -36,68 +38,68 @@ PREPARE = "prepare"
 
 @dataclass(frozen=True)
 class NnDerivePass(ModulePass):
-    """Packs weights of more than `columns` outputs into panels, and derives values."""
+    """Packs the weights that are read as panels, and derives values."""
 
     name = "nn-derive"
-    columns: int = 1024
-    width: int = 512
+    target: str = "avx512"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         program = Program.of(op)
+        if any(result.tied is not None for result in program.results()):
+            return
         parameters = fixed_parameters(program)
         for value in parameters:
-            if self.wants_panels(value):
-                pack(value, self.width)
+            lanes = panel_lanes(value, target_named(self.target))
+            if lanes is not None:
+                pack(value, lanes)
         derive(op, program, parameters)
-
-    def wants_panels(self, weight: SSAValue) -> bool:
-        shape = shape_of(weight)
-        return len(shape) == 2 and shape[1] > self.columns and shape[1] % self.width == 0
 
 
 def fixed_parameters(program: Program) -> list[SSAValue]:
-    """The parameters that the program does not replace."""
-    tied = {result.tied for result in program.results()}
+    """The parameters that are not derived themselves."""
     return [
         argument
         for i, argument in enumerate(program.block.args)
-        if program.role(i) == "parameter"
-        and i not in tied
-        and "nnc.derived" not in program.attributes(i)
+        if program.role(i) == "parameter" and "nnc.derived" not in program.attributes(i)
     ]
 
 
-def pack(weight: SSAValue, width: int) -> None:
-    """Writes the products with a weight `[in, out]` as products with its panels."""
+def panel_lanes(weight: SSAValue, target: Target) -> int | None:
+    """The lanes of the panels that all products with a weight would copy, if they agree."""
+    if target.lanes == 1 or len(shape_of(weight)) != 2:
+        return None
+    found = {copied_lanes(use.operation, weight, target) for use in weight.uses}
+    return found.pop() if len(found) == 1 else None
+
+
+def copied_lanes(op: Operation, weight: SSAValue, target: Target) -> int | None:
+    """The lanes of the panels that `x @ weight` would copy; None where it copies none."""
+    if not isinstance(op, MatmulOp) or op.rhs is not weight or op.lhs is weight:
+        return None
+    if op.transpose_lhs or op.transpose_rhs:
+        return None
+    choice = choose(op, target)
+    if choice is None or not choice.packed or choice.row_operand != 1:
+        return None
+    return choice.tile[1]
+
+
+def pack(weight: SSAValue, lanes: int) -> None:
+    """Writes the products with a weight `[in, out]` as products with panels of `lanes` columns."""
     depth, columns = shape_of(weight)
-    count = columns // width
-    for product in [use.operation for use in weight.uses if is_product(use.operation, weight)]:
+    count = math.ceil(columns / lanes)
+    products = [use.operation for use in weight.uses]
+    assert isinstance(weight.owner, Block)
+    b = at(Builder(InsertPoint.at_start(weight.owner)), products[0])
+    padded = weight
+    if columns % lanes:
+        padded = insert(b, PadOp(weight, (0, 0), (0, count * lanes - columns)))
+    cut = insert(b, ReshapeOp(padded, (depth, count, lanes)))
+    panels = insert(b, TransposeOp(cut, (1, 0, 2)))
+    for product in products:
         b = at(Builder(InsertPoint.before(product)), product)
-        cut = insert(b, ReshapeOp(weight, (depth, count, width)))
-        panels = insert(b, TransposeOp(cut, (1, 0, 2)))
-        parts = [
-            insert(b, MatmulOp(product.operands[0], panel(b, panels, i))) for i in range(count)
-        ]
-        whole = b.insert(ConcatOp(parts, axis=1))
-        Rewriter.replace_op(product, [], whole.results)
-        concat_later(whole)
-
-
-def is_product(op: Operation, weight: SSAValue) -> bool:
-    """Whether the op is `x @ weight`, with neither transposed."""
-    return (
-        isinstance(op, MatmulOp)
-        and op.rhs is weight
-        and op.transpose_lhs is None
-        and op.transpose_rhs is None
-    )
-
-
-def panel(b: Builder, panels: SSAValue, number: int) -> SSAValue:
-    """One matrix of a stack, which is a view."""
-    _, depth, width = shape_of(panels)
-    one = insert(b, SliceOp(panels, (number, 0, 0), (number + 1, depth, width)))
-    return insert(b, ReshapeOp(one, (depth, width)))
+        new = b.insert(PackedMatmulOp(product.operands[0], panels, columns))
+        Rewriter.replace_op(product, [], new.results)
 
 
 def derive(module: ModuleOp, program: Program, parameters: Sequence[SSAValue]) -> None:

@@ -17,6 +17,11 @@ def matmul(op: contract.MatmulOp, x: Array, y: Array) -> Array:
     )
 
 
+def packed_matmul(op: contract.PackedMatmulOp, x: Array, panels: Array) -> Array:
+    matrix = np.concatenate(list(panels), axis=1)
+    return np.matmul(x, matrix[:, : op.output.type.get_shape()[1]])
+
+
 def taps(g: Geometry, images: Array) -> Iterator[tuple[int, int, Array]]:
     """For each position of the kernel, the padded images' elements under it, channels grouped."""
     rows, columns = g.windows
@@ -84,6 +89,7 @@ class ContractFunctions(InterpreterFunctions):
     """One numpy formula per op."""
 
     matmul = meaning(contract.MatmulOp, matmul)
+    packed_matmul = meaning(contract.PackedMatmulOp, packed_matmul)
     conv2d = meaning(convolution.Conv2DOp, conv2d)
     conv2d_input_grad = meaning(convolution.Conv2DInputGradOp, conv2d_input_grad)
     conv2d_weight_grad = meaning(convolution.Conv2DWeightGradOp, conv2d_weight_grad)

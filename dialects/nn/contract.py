@@ -1,15 +1,19 @@
 """Contractions: sums of products over the dimensions that the operands share.
 
-* `nn.matmul`   batched matrix product
+* `nn.matmul`          batched matrix product
+* `nn.packed_matmul`   product with a matrix stored as panels of columns, for inference
 
-Convolutions are in `convolution.py`. All are bilinear, and closed under differentiation.
+Convolutions are in `convolution.py`. All are bilinear; all but the packed product are closed under
+differentiation.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import TensorType, UnitAttr
+from xdsl.dialects.builtin import I64, IntegerAttr, TensorType, UnitAttr, i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.irdl import (
@@ -17,6 +21,7 @@ from xdsl.irdl import (
     irdl_op_definition,
     operand_def,
     opt_prop_def,
+    prop_def,
     result_def,
 )
 from xdsl.utils.exceptions import VerifyException
@@ -33,7 +38,7 @@ from nnc.dialects.interfaces import (
 from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of
 
 
-class Contraction(GraphOp, Structured, Differentiable):
+class Product(GraphOp, Structured):
     """A sum of products of two operands of one element type."""
 
     lhs = operand_def(TensorType)
@@ -47,6 +52,10 @@ class Contraction(GraphOp, Structured, Differentiable):
 
     def reductions(self) -> Sequence[Reduction]:
         return ("sum",)
+
+
+class Contraction(Product, Differentiable):
+    """A product whose gradients are contractions too."""
 
     @abstractmethod
     def left(self, b: Builder, g: SSAValue) -> SSAValue:
@@ -146,3 +155,58 @@ class MatmulOp(Contraction):
         if self.transpose_rhs:
             return insert(b, MatmulOp(g, self.lhs, transpose_lhs=True, transpose_rhs=lhs))
         return insert(b, MatmulOp(self.lhs, g, transpose_lhs=not lhs))
+
+
+@irdl_op_definition
+class PackedMatmulOp(Product):
+    """`output[m, n] = sum_k lhs[m, k] * rhs[n floordiv L, k, n mod L]` for `rhs: P x K x L`.
+
+    The right matrix is stored as panels of L columns; what the last one has beyond `columns` is
+    not read.
+    """
+
+    name = "nn.packed_matmul"
+    columns = prop_def(IntegerAttr[I64])
+    assembly_format = (
+        "$lhs `,` $rhs ` ` `{` `columns` `=` $columns `}` attr-dict `:` "
+        "functional-type(operands, results)"
+    )
+
+    def __init__(self, lhs: SSAValue, rhs: SSAValue, columns: int):
+        self.initialize([lhs, rhs], {"columns": IntegerAttr(columns, i64)})
+
+    @classmethod
+    def infer(
+        cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
+    ) -> Sequence[Attribute]:
+        same_elements(cls.name, operands)
+        lhs, rhs = map(shape_of, operands)
+        if len(lhs) != 2 or len(rhs) != 3:
+            raise VerifyException(
+                f"{cls.name}: expected a matrix and a stack of panels, given {operands[0]} and "
+                f"{operands[1]}"
+            )
+        if lhs[1] != rhs[1]:
+            raise VerifyException(
+                f"{cls.name}: the contracted dimensions differ: {lhs[1]} in lhs {operands[0]}, "
+                f"{rhs[1]} in rhs {operands[1]}"
+            )
+        columns = cast(IntegerAttr[I64], properties["columns"]).value.data
+        count, _, width = rhs
+        if width == 0 or count != math.ceil(columns / width):
+            raise VerifyException(
+                f"{cls.name}: {columns} columns do not fill {count} panels of {width} up to the "
+                "last"
+            )
+        return [TensorType(element_of(operands[0]), (lhs[0], columns))]
+
+    def domain(self) -> Domain:
+        return Domain(shape_of(self.output), (shape_of(self.lhs)[1],))
+
+    def accesses(self) -> Sequence[Access]:
+        m, n, k = (AffineExpr.dimension(d) for d in range(3))
+        width = shape_of(self.rhs)[2]
+        return [
+            Access(AffineMap(3, 0, (m, k))),
+            Access(AffineMap(3, 0, (n // width, k, n % width))),
+        ]

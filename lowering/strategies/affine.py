@@ -64,6 +64,37 @@ def linear_map(map: AffineMap) -> tuple[Linear, ...] | None:
     return kept if len(kept) == len(parts) else None
 
 
+@dataclass(frozen=True)
+class Panels:
+    """Columns `d` stored as panels: subscripts `d floordiv width` and `d mod width`."""
+
+    dimension: int
+    width: int
+
+
+def panels_of(map: AffineMap) -> Panels | None:
+    """The panels that a map reads, if there are any."""
+    for result in map.results:
+        match result:
+            case AffineBinaryOpExpr(
+                kind=AffineBinaryOpKind.Mod, lhs=AffineDimExpr() as d, rhs=AffineConstantExpr() as c
+            ) if d // c in map.results:
+                return Panels(d.position, c.value)
+            case _:
+                pass
+    return None
+
+
+def in_panel(map: AffineMap) -> AffineMap:
+    """The map inside one panel: which one is constant there, and lanes move with the dimension."""
+    panels = panels_of(map)
+    if panels is None:
+        return map
+    d = AffineExpr.dimension(panels.dimension)
+    inside = {d // panels.width: AffineExpr.constant(0), d % panels.width: d}
+    return AffineMap(map.num_dims, 0, tuple(inside.get(r, r) for r in map.results))
+
+
 def memory_coefficients(map: AffineMap, strides: Sequence[int]) -> tuple[int, ...] | None:
     """How far in memory one step along each dimension goes, or None where that varies."""
     parts = linear_map(map)

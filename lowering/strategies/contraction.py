@@ -150,8 +150,10 @@ class _Writer:
         return tuple(dict.fromkeys([*read, *written]))
 
     def _operand(self, tensor: SSAValue, map: AffineMap, origin: Index) -> Window:
-        start = (*origin, *(ZERO,) * len(self.plan.reduced))
-        return self.source(tensor), apply(map, start, len(self.nest.indices))
+        start, depth = (*origin, *(ZERO,) * len(self.plan.reduced)), len(self.nest.indices)
+        index = apply(map, start, depth)
+        # A tile lies in one panel: `(64 * p) floordiv 64` is `p`.
+        return self.source(tensor), tuple(part.simplify(depth, 0) for part in index)
 
     def _pack(self, panel: Extent, scratch: SSAValue, point: dict[int, AffineExpr]) -> None:
         plan = self.plan

@@ -16,7 +16,12 @@ from nnc.dialects import buffer, kernel
 from nnc.dialects.interfaces import Structured
 from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.target import Target
-from nnc.lowering.strategies.affine import memory_coefficients
+from nnc.lowering.strategies.affine import (
+    Panels,
+    in_panel,
+    memory_coefficients,
+    panels_of,
+)
 
 PANEL_BYTES = 32 << 10
 """A panel spread over more memory than this misses in the caches, and is better copied together."""
@@ -37,23 +42,36 @@ class Shape:
     parallel: tuple[int, ...]
     reduced: tuple[int, ...]
     steps: tuple[tuple[int, ...], tuple[int, ...]]
+    panels: tuple[Panels | None, Panels | None]
+    """The panels that an operand is stored as; its steps are those inside of one."""
 
     @staticmethod
     def of(op: Structured) -> "Shape | None":
         """The shape of a product whose operands are read without guards, else None."""
         steps: list[tuple[int, ...]] = []
-        for operand, access in zip(op.operands, op.accesses(), strict=True):
+        accesses = op.accesses()
+        for operand, access in zip(op.operands, accesses, strict=True):
             strides = buffer.contiguous_strides(shape_of(operand))
-            step = memory_coefficients(access.map, strides)
+            step = memory_coefficients(in_panel(access.map), strides)
             if step is None or access.guard is not None:
                 return None
             steps.append(step)
         domain = op.domain()
-        return Shape(domain.parallel, domain.reduced, (steps[0], steps[1]))
+        panels = panels_of(accesses[0].map), panels_of(accesses[1].map)
+        return Shape(domain.parallel, domain.reduced, (steps[0], steps[1]), panels)
 
     @property
     def multiplications(self) -> int:
         return math.prod(self.parallel) * math.prod(self.reduced)
+
+    def width(self, operand: int, lanes_dim: int) -> int | None:
+        """How many lanes in a row an operand has; None where it is not stored that way."""
+        if self.steps[operand][lanes_dim] == 0 or self.steps[1 - operand][lanes_dim] != 0:
+            return None
+        panels = self.panels[operand]
+        if panels is None:
+            return self.parallel[lanes_dim]
+        return panels.width if panels.dimension == lanes_dim else None
 
 
 @dataclass(frozen=True)
@@ -85,24 +103,32 @@ def choose(op: Structured, target: Target) -> Choice | None:
     if shape is None or element_of(op.results[0]) != f32 or 0 in shape.parallel + shape.reduced:
         return None
     choices = [
-        _choice(shape, target, operand, lanes)
+        _choice(shape, target, operand, lanes_dim, width)
         for operand in (0, 1)
-        for lanes in range(len(shape.parallel))
-        if shape.steps[operand][lanes] != 0 and shape.steps[1 - operand][lanes] == 0
+        for lanes_dim in range(len(shape.parallel))
+        if (width := shape.width(operand, lanes_dim)) is not None
+        and shape.panels[1 - operand] is None
     ]
-    return min(choices, key=lambda c: c.cost, default=None)
+    found = [c for c in choices if c is not None]
+    return min(found, key=lambda c: c.cost, default=None)
 
 
-def _choice(shape: Shape, target: Target, row_operand: int, lanes_dim: int) -> Choice:
+def _choice(
+    shape: Shape, target: Target, row_operand: int, lanes_dim: int, width: int
+) -> Choice | None:
+    """The tile whose lanes lie along one dimension; None where it would cross panels."""
     column = shape.steps[1 - row_operand]
     row = shape.steps[row_operand]
     candidates = [d for d, c in enumerate(column[: len(shape.parallel)]) if c and not row[d]]
     rows_dim = max(candidates, key=lambda d: shape.parallel[d], default=-1)
     rows = shape.parallel[rows_dim] if rows_dim >= 0 else 1
     lanes = shape.parallel[lanes_dim]
-    size = tile_size(rows, lanes, target)
+    size = tile_size(rows, width, target)
+    in_panels = shape.panels[row_operand] is not None
+    if in_panels and width % size[1]:
+        return None
     apart = row[lanes_dim] != 1
-    packed = apart or (rows >= 4 * size[0] and _footprint(shape, row) > PANEL_BYTES)
+    packed = apart or (not in_panels and rows >= 4 * size[0] and _footprint(shape, row) > PANEL_BYTES)
     padded = math.ceil(lanes / target.lanes) * target.lanes
     slow_rows = max(1.0, 8 / (size[0] * max(1, size[1] // target.lanes)))
     cost = shape.multiplications * (padded / lanes) * slow_rows

@@ -12,7 +12,7 @@ from xdsl.ir.affine import AffineMap
 from nnc.dialects import buffer, kernel, tile
 from nnc.dialects.interfaces import Structured
 from nnc.dialects.target import Target
-from nnc.lowering.strategies.affine import Linear, linear_map, memory_coefficients
+from nnc.lowering.strategies.affine import Linear, in_panel, linear_map, memory_coefficients
 from nnc.lowering.strategies.body import KernelBody
 from nnc.lowering.strategies.contraction_choice import contraction_of
 from nnc.lowering.strategies.nest import ZERO, Index, Nest
@@ -110,7 +110,8 @@ class Plan:
 
     @cached_property
     def row_parts(self) -> tuple[Linear, ...]:
-        return _linear(self.row_map)
+        """Those inside of one panel, where the operand is stored as panels."""
+        return _linear(in_panel(self.row_map))
 
     @cached_property
     def column_parts(self) -> tuple[Linear, ...]:

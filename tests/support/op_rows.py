@@ -100,6 +100,14 @@ MATMULS = [
     ((17, 33), (19, 33), {"transpose_rhs": True}),
     ((2, 7, 6), (2, 6, 9), {}),
 ]
+PACKED = [
+    # rows, depth, columns, lanes of a panel
+    (1, 33, 64, 64),
+    (65, 20, 100, 64),
+    (7, 17, 10, 16),
+    (3, 5, 7, 3),
+    (33, 9, 130, 32),
+]
 WINDOWS: list[dict[str, Any]] = [
     {"kernel": (2, 2), "strides": (2, 2)},
     {"kernel": (3, 3), "strides": (2, 2), "low": (1, 1), "high": (1, 1)},
@@ -182,6 +190,11 @@ def contraction_rows() -> list[Row]:
         Row(partial(contract.MatmulOp, **options), (normal(*lhs), normal(*rhs)), linear)
         for lhs, rhs, options in MATMULS
     ]
+    for m, k, n, lanes in PACKED:
+        panels = normal(-(-n // lanes), k, lanes)
+        rows.append(
+            Row(partial(contract.PackedMatmulOp, columns=n), (normal(m, k), panels), linear)
+        )
     for image, kernel, options in CONVOLUTIONS:
         forward = partial(convolution.Conv2DOp, **options)
         x, k = normal(*image), normal(*kernel)

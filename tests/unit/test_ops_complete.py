@@ -28,6 +28,7 @@ NOT_DIFFERENTIABLE = {
     "nn.uniform": "it draws numbers",
     "nn.normal": "it draws numbers",
     "nn.yield": "it ends a body",
+    "nn.packed_matmul": "it is made for inference only",
 }
 
 MOVED = {

@@ -11,6 +11,13 @@ func.func @products(%x: tensor<2x3x4xf32>, %w: tensor<2x5x4xf32>, %v: tensor<2x3
   func.return
 }
 
+// CHECK-LABEL: func.func @packed
+func.func @packed(%x: tensor<3x4xf32>, %panels: tensor<2x4x8xf32>) {
+  // CHECK: %y = nn.packed_matmul %x, %panels {columns = 10} : (tensor<3x4xf32>, tensor<2x4x8xf32>) -> tensor<3x10xf32>
+  %y = nn.packed_matmul %x, %panels {columns = 10} : (tensor<3x4xf32>, tensor<2x4x8xf32>) -> tensor<3x10xf32>
+  func.return
+}
+
 // CHECK-LABEL: func.func @convolutions
 func.func @convolutions(%x: tensor<2x4x9x8xf32>, %w: tensor<6x2x3x3xf32>, %dy: tensor<2x6x5x6xf32>) {
   // CHECK: %y = nn.conv2d %x, %w {strides = [2, 1], low = [1, 0], high = [1, 0], dilations = [1, 1], groups = 2} : (tensor<2x4x9x8xf32>, tensor<6x2x3x3xf32>) -> tensor<2x6x5x6xf32>

@@ -85,3 +85,27 @@ func.func @cotangent(%dy: tensor<1x2x3x3xf32>, %w: tensor<2x4x3x3xf32>) {
   %dx = nn.conv2d_input_grad %dy, %w {size = [6, 5], strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x2x3x3xf32>, tensor<2x4x3x3xf32>) -> tensor<1x4x6x5xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.packed_matmul: expected a matrix and a stack of panels, given tensor<3x4xf32> and tensor<4x8xf32>
+func.func @panels(%x: tensor<3x4xf32>, %w: tensor<4x8xf32>) {
+  %y = nn.packed_matmul %x, %w {columns = 8} : (tensor<3x4xf32>, tensor<4x8xf32>) -> tensor<3x8xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.packed_matmul: the contracted dimensions differ: 4 in lhs tensor<3x4xf32>, 5 in rhs tensor<1x5x8xf32>
+func.func @packed_depths(%x: tensor<3x4xf32>, %w: tensor<1x5x8xf32>) {
+  %y = nn.packed_matmul %x, %w {columns = 8} : (tensor<3x4xf32>, tensor<1x5x8xf32>) -> tensor<3x8xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.packed_matmul: 8 columns do not fill 2 panels of 8 up to the last
+func.func @columns(%x: tensor<3x4xf32>, %w: tensor<2x4x8xf32>) {
+  %y = nn.packed_matmul %x, %w {columns = 8} : (tensor<3x4xf32>, tensor<2x4x8xf32>) -> tensor<3x8xf32>
+  func.return
+}
