@@ -5,9 +5,9 @@ value (`nnc.derived` names those it is made of), and the function `@prepare` tha
 `split` takes that function out, as a program of its own: it runs again whenever a parameter's
 version has changed.
 
-Dense weights `[in, out]` whose products would copy them panel by panel in every call are packed
-first: stored as panels `[ceil(out / L), in, L]`, the columns of register tiles of L lanes, and read
-by `nn.packed_matmul`. A program that updates anything derives nothing.
+Dense weights `[in, out]` are packed first where that is cheaper, as products would else copy an
+operand in every call: stored as panels `[ceil(out / L), in, L]`, the columns of register tiles of L
+lanes, and read by `nn.packed_matmul`. A program that updates anything derives nothing.
 """
 
 import math
@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects import func
-from xdsl.dialects.builtin import ArrayAttr, FunctionType, ModuleOp, StringAttr
+from xdsl.dialects.builtin import ArrayAttr, FunctionType, ModuleOp, StringAttr, TensorType
 from xdsl.ir import Block, BlockArgument, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from nnc.dialects.nn.base import insert, shape_of
+from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.contract import MatmulOp, PackedMatmulOp
 from nnc.dialects.nn.reverse import at
@@ -30,7 +30,7 @@ from nnc.dialects.nn.shape import PadOp, ReshapeOp, TransposeOp
 from nnc.dialects.target import Target, target_named
 from nnc.lowering.fusion_rules import is_copied
 from nnc.lowering.program import Program, Result
-from nnc.lowering.strategies.contraction_choice import choose
+from nnc.lowering.strategies.contraction_choice import choose, tile_size
 from nnc.lowering.views import is_view
 
 PREPARE = "prepare"
@@ -65,29 +65,36 @@ def fixed_parameters(program: Program) -> list[SSAValue]:
 
 
 def panel_lanes(weight: SSAValue, target: Target) -> int | None:
-    """The lanes of the panels that all products with a weight would copy, if they agree."""
+    """The lanes of the panels that all products with a weight are better read from, if any."""
     if target.lanes == 1 or len(shape_of(weight)) != 2:
         return None
-    found = {copied_lanes(use.operation, weight, target) for use in weight.uses}
+    found = {better_lanes(use.operation, weight, target) for use in weight.uses}
     return found.pop() if len(found) == 1 else None
 
 
-def copied_lanes(op: Operation, weight: SSAValue, target: Target) -> int | None:
-    """The lanes of the panels that `x @ weight` would copy; None where it copies none."""
+def better_lanes(op: Operation, weight: SSAValue, target: Target) -> int | None:
+    """The lanes of the panels from which `x @ weight` is cheaper; None where it is not."""
     if not isinstance(op, MatmulOp) or op.rhs is not weight or op.lhs is weight:
         return None
     if op.transpose_lhs or op.transpose_rhs:
         return None
-    choice = choose(op, target)
-    if choice is None or not choice.packed or choice.row_operand != 1:
-        return None
-    return choice.tile[1]
+    rows, columns = shape_of(op.output)
+    lanes = tile_size(rows, columns, target)[1]
+    panels = TensorType(element_of(weight), panels_shape(weight, lanes))
+    packed = PackedMatmulOp(*Block(arg_types=[op.lhs.type, panels]).args, columns)
+    before, after = choose(op, target), choose(packed, target)
+    return lanes if before and after and after.cost < before.cost else None
+
+
+def panels_shape(weight: SSAValue, lanes: int) -> tuple[int, int, int]:
+    depth, columns = shape_of(weight)
+    return math.ceil(columns / lanes), depth, lanes
 
 
 def pack(weight: SSAValue, lanes: int) -> None:
     """Writes the products with a weight `[in, out]` as products with panels of `lanes` columns."""
     depth, columns = shape_of(weight)
-    count = math.ceil(columns / lanes)
+    count = panels_shape(weight, lanes)[0]
     products = [use.operation for use in weight.uses]
     assert isinstance(weight.owner, Block)
     b = at(Builder(InsertPoint.at_start(weight.owner)), products[0])

@@ -20,6 +20,7 @@ from nnc.dialects.target import Target, target_named
 from nnc.errors import OptionError
 from nnc.graph import Structure
 from nnc.interpreted import InterpretedProgram
+from nnc.lowering.nn_derive import NnDerivePass, split
 from nnc.lowering.pass_specs import did_you_mean, expand, instantiate, options, pass_named
 from nnc.lowering.pipelines import LEVELS
 from nnc.modules import Names, module_of
@@ -48,11 +49,11 @@ class Runnable(Protocol):
 
 
 @functools.cache
-def passes_to(level: str, target: str) -> list[ModulePass]:
-    """The passes from the frontend's program to a level."""
+def passes_to(level: str, target: str, start: str = LEVEL_NAMES[0]) -> list[ModulePass]:
+    """The passes from level `start` to a level."""
     if level not in LEVEL_NAMES:
         raise OptionError(f"no level '{level}'; {did_you_mean(level, LEVEL_NAMES)}")
-    stages = LEVELS[: LEVEL_NAMES.index(level)]
+    stages = LEVELS[LEVEL_NAMES.index(start) : LEVEL_NAMES.index(level)]
     return [aimed(spec, target) for stage in stages for spec in expand(stage)]
 
 
@@ -63,12 +64,25 @@ def aimed(spec: ArgSpec, target: str) -> ModulePass:
     return instantiate("pass", kind, ArgSpec(spec.name, {**spec.parameters, **given}))
 
 
-def lower(module: ModuleOp, level: str, target: Target) -> ModuleOp:
-    """Applies the passes to `level` in place."""
+def lower(
+    module: ModuleOp, level: str, target: Target, start: str = LEVEL_NAMES[0]
+) -> ModuleOp:
+    """Applies the passes from `start` to `level` in place."""
     ctx = Context()
-    for one in passes_to(level, target.name):
+    for one in passes_to(level, target.name, start):
         one.apply(ctx, module)
     return module
+
+
+def lower_prepared(module: ModuleOp, level: str, target: Target) -> list[ModuleOp]:
+    """The program at a level and, where it has derived values, the program that makes them."""
+    if level == LEVEL_NAMES[0]:
+        return [module]
+    lower(module, "graph", target)
+    NnDerivePass(target.name).apply(Context(), module)
+    preparation = split(module)
+    programs = [module] if preparation is None else [module, preparation]
+    return [lower(program, level, target, "graph") for program in programs]
 
 
 @contextmanager
@@ -103,7 +117,8 @@ def compile_module(
     if threads is not None:
         set_threads(threads)
     chosen = chosen_target("cuda" if device is not None else target)
-    artifact = artifact_of(module.clone(), chosen)
+    with no_garbage_collection():
+        artifact = artifact_of(lower(module.clone(), LEVEL_NAMES[-1], chosen), chosen)
 
     def ir(level: str) -> str:
         return str(lower(module.clone(), level, chosen))
@@ -119,11 +134,10 @@ def chosen_target(target: str | Target | None) -> Target:
 
 
 def artifact_of(module: ModuleOp, target: Target) -> Artifact:
-    """Lowers the module in place, and prints it."""
+    """The text of a module at the last level."""
     from nnc.codegen.emit import emit
 
-    with no_garbage_collection():
-        return emit(lower(module, LEVEL_NAMES[-1], target), target)
+    return emit(module, target)
 
 
 @dataclass(frozen=True)
@@ -136,11 +150,17 @@ class CompiledStructure:
     settings: Settings
     artifact: Artifact | None
     """None when it is interpreted."""
+    preparation: Artifact | None = None
+    """What makes the derived values, if there are any."""
 
     def program(self) -> Runnable:
         if self.artifact is None:
             return InterpretedProgram(module_of(self.structure, self.names))
         return Program(self.artifact, ir=self.ir, check_nans=self.settings.check_nans)
+
+    def preparing_program(self) -> Program | None:
+        """A new binding of the program that makes the derived values."""
+        return None if self.preparation is None else Program(self.preparation)
 
     @property
     def source(self) -> str:
@@ -151,8 +171,9 @@ class CompiledStructure:
         return self.program().report()
 
     def ir(self, level: str) -> str:
-        """The program's text at a level, made anew."""
-        return str(lower(module_of(self.structure, self.names), level, self.target))
+        """The program's text at a level, made anew; what makes derived values comes after it."""
+        module = module_of(self.structure, self.names)
+        return "\n// -----\n".join(map(str, lower_prepared(module, level, self.target)))
 
 
 def compile_structure(structure: Structure, names: Names, settings: Settings) -> CompiledStructure:
@@ -162,4 +183,7 @@ def compile_structure(structure: Structure, names: Names, settings: Settings) ->
         return CompiledStructure(structure, names, target, settings, None)
     module = module_of(structure, names)
     module.verify()
-    return CompiledStructure(structure, names, target, settings, artifact_of(module, target))
+    with no_garbage_collection():
+        programs = lower_prepared(module, LEVEL_NAMES[-1], target)
+        artifacts = [artifact_of(program, target) for program in programs]
+    return CompiledStructure(structure, names, target, settings, *artifacts)

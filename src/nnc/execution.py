@@ -8,15 +8,19 @@ import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from nnc import settings
-from nnc.compiler import CompiledStructure, Runnable, compile_structure
+from nnc.compiler import CompiledStructure, compile_structure
 from nnc.graph import Graph, Memory, Scalar, Structure, Value
 from nnc.modules import names_of
+from nnc.preparation import Preparation
 from nnc.settings import Settings
+
+if TYPE_CHECKING:
+    from nnc.variable import Variable
 
 STRUCTURES = 256
 """Compiled structures kept; the one unused for longest goes first."""
@@ -26,29 +30,51 @@ RECOMPILED_OFTEN = 24
 """Compilations of one computation for different shapes before a warning."""
 
 
-class Bound:
-    """A program with its variables in place."""
+HELD = ("parameter", "state")
+"""Roles of arguments that are variables' memory, or derived from it."""
 
-    def __init__(self, program: Runnable, structure: Structure, variables: Sequence[Any]):
-        self.program = program
+
+class Bound:
+    """A program with its variables in place, and with what it derives from them."""
+
+    def __init__(
+        self, compiled: CompiledStructure, structure: Structure, variables: "Sequence[Variable]"
+    ):
+        self.program = program = compiled.program()
         self.lock = threading.Lock()
         arguments = program.artifact.arguments
         self.scalars: list[Memory] = [
             np.zeros((), a.dtype) for a in arguments if a.role == "scalar"
         ]
-        scalars, places = iter(self.scalars), iter([v.place for v in variables])
-        program.bind(
-            {
-                a.name: next(scalars) if a.role == "scalar" else next(places)
-                for a in arguments
-                if a.role in ("scalar", "parameter", "state")
-            }
-        )
+        held = [a.name for a in arguments if a.role in HELD]
+        names = [a.name for a in arguments if a.role == "scalar"]
+        # Derived values come after the variables.
+        named = dict(zip(held, variables, strict=False))
+        places = {name: variable.place for name, variable in named.items()}
+        preparing = compiled.preparing_program()
+        self.preparation = None if preparing is None else Preparation(preparing, named)
+        if self.preparation is not None:
+            places |= self.preparation.places
+        program.bind({**places, **dict(zip(names, self.scalars, strict=True))})
+        indices = [i for i, leaf in enumerate(structure.leaves) if leaf.role in HELD]
+        written = {tied for _, tied in structure.results}
+        self.writes = [
+            v.writes for i, v in zip(indices, variables, strict=True) if i in written
+        ]
         self.layouts = [
             None if a.layout is None else tuple(np.argsort(a.layout))
             for a in arguments
             if a.role == "output"
         ]
+
+    def run(self, inputs: Sequence[Memory]) -> Any:
+        """What the program returns; the lock is held."""
+        if self.preparation is not None:
+            self.preparation.refresh()
+        results = self.program(*inputs)
+        for writes in self.writes:
+            writes.count += 1
+        return results
 
     def __call__(self, leaves: Sequence[Value]) -> list[Memory]:
         """The outputs, given the leaves of a graph of this structure."""
@@ -57,7 +83,7 @@ class Bound:
             numbers = [v.number for v in leaves if type(v) is Scalar]
             for scalar, number in zip(self.scalars, numbers, strict=True):
                 scalar[()] = number
-            results = self.program(*inputs)
+            results = self.run(inputs)
         if type(results) is not tuple:
             results = () if results is None else (results,)
         return [
@@ -103,7 +129,7 @@ def bind(graph: Graph) -> Bound:
         entry = entry_of(graph)
         bound = entry.bindings.get(key)
         if bound is None:
-            bound = Bound(entry.compiled.program(), graph.structure, variables)
+            bound = Bound(entry.compiled, graph.structure, variables)
             entry.bindings[key] = bound
             for variable in variables:
                 weakref.finalize(variable, entry.bindings.pop, key, None).atexit = False

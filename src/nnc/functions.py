@@ -45,7 +45,7 @@ class Entry:
         with bound.lock:
             for scalar, leaf in self.numbers:
                 scalar[()] = leaf.number if leaf.source is None else leaf.source()
-            results = bound.program(*memories)
+            results = bound.run(memories)
         return results if type(results) is tuple else (results,)
 
 

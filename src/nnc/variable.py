@@ -20,10 +20,19 @@ def logical(memory: Memory, layout: Layout | None) -> Memory:
     return memory if layout is None else memory.transpose(np.argsort(layout))
 
 
+class Writes:
+    """How often a variable's memory was written. Programs look at it, and may outlive that."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class Variable(NDArray):
     """An array with one place in memory. A new value replaces it there, when it is computed."""
 
-    __slots__ = ("layout", "name", "place", "role", "whole")
+    __slots__ = ("layout", "name", "place", "role", "whole", "writes")
 
     def __init__(self, name: str, role: str, data: Memory, layout: Layout | None = None):
         place = aligned_copy(data if layout is None else data.transpose(layout))
@@ -35,6 +44,7 @@ class Variable(NDArray):
         self.layout = layout
         self.place = place
         """The memory, in its own order of dimensions."""
+        self.writes = Writes()
         self._value.variable = self
 
     def attach_grad(self, grad_req: str = "write") -> None:
@@ -78,6 +88,7 @@ class Variable(NDArray):
         memory = self.memory()
         flush()
         write(memory)
+        self.writes.count += 1
         base = self._value
         self._value = Value(base.type)
         self._value.slot = base.slot
