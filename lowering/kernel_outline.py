@@ -130,7 +130,13 @@ def name_of(block: Block) -> str:
 
 def word_of(op: Operation) -> str:
     """The op's name without its dialect; a reduction's is its kind."""
-    return op.kind_name if isinstance(op, ReduceOp) else op.name.split(".")[1]
+    match op:
+        case ReduceOp():
+            return op.kind_name
+        case PackedMatmulOp():
+            return "matmul"
+        case _:
+            return op.name.split(".")[1]
 
 
 def adds_broadcast(block: Block) -> bool:

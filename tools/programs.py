@@ -17,6 +17,7 @@ from xdsl.ir import Attribute
 from xdsl.utils.exceptions import DiagnosticException
 
 from nnc.dialects.interpret import run
+from nnc.lowering.nn_derive import PREPARE
 from nnc.lowering.program import Program, Result
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -118,9 +119,14 @@ def evaluate(
     given: Mapping[str, Array] | None = None,
     name: str | None = None,
 ) -> dict[str, Array]:
-    """The results by name, in logical shape; tied results have the name of their argument."""
+    """The results by name, in logical shape; tied results have the name of their argument.
+
+    Derived parameters that are not given are what `@prepare` makes.
+    """
     program = entry(module, name)
     slots = arguments(program)
+    if program.function.sym_name.data != PREPARE and _has_function(module, PREPARE):
+        given = {**evaluate(module, seed, given, PREPARE), **(given or {})}
     values = [_value(slot, seed, given or {}) for slot in slots]
     returned = run(module, values, program.function.sym_name.data)
     if returned:
@@ -131,6 +137,10 @@ def evaluate(
         for slot, value in zip(slots, values, strict=True)
         if slot.role != "arena"
     }
+
+
+def _has_function(module: ModuleOp, name: str) -> bool:
+    return any(isinstance(op, FuncOp) and op.sym_name.data == name for op in module.ops)
 
 
 def _named(result: Result, slots: list[Argument], value: Array) -> tuple[str, Array]:
