@@ -81,7 +81,8 @@ def better_lanes(op: Operation, weight: SSAValue, target: Target) -> int | None:
     rows, columns = shape_of(op.output)
     lanes = tile_size(rows, columns, target)[1]
     panels = TensorType(element_of(weight), panels_shape(weight, lanes))
-    packed = PackedMatmulOp(*Block(arg_types=[op.lhs.type, panels]).args, columns)
+    x, stack = Block(arg_types=[op.lhs.type, panels]).args
+    packed = PackedMatmulOp(x, stack, columns)
     before, after = choose(op, target), choose(packed, target)
     return lanes if before and after and after.cost < before.cost else None
 

@@ -128,7 +128,9 @@ def _choice(
     if in_panels and width % size[1]:
         return None
     apart = row[lanes_dim] != 1
-    packed = apart or (not in_panels and rows >= 4 * size[0] and _footprint(shape, row) > PANEL_BYTES)
+    packed = apart or (
+        not in_panels and rows >= 4 * size[0] and _footprint(shape, row) > PANEL_BYTES
+    )
     padded = math.ceil(lanes / target.lanes) * target.lanes
     slow_rows = max(1.0, 8 / (size[0] * max(1, size[1] // target.lanes)))
     cost = shape.multiplications * (padded / lanes) * slow_rows

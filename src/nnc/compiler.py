@@ -64,9 +64,7 @@ def aimed(spec: ArgSpec, target: str) -> ModulePass:
     return instantiate("pass", kind, ArgSpec(spec.name, {**spec.parameters, **given}))
 
 
-def lower(
-    module: ModuleOp, level: str, target: Target, start: str = LEVEL_NAMES[0]
-) -> ModuleOp:
+def lower(module: ModuleOp, level: str, target: Target, start: str = LEVEL_NAMES[0]) -> ModuleOp:
     """Applies the passes from `start` to `level` in place."""
     ctx = Context()
     for one in passes_to(level, target.name, start):

@@ -7,7 +7,7 @@ import threading
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -56,18 +56,14 @@ class Bound:
         if self.preparation is not None:
             places |= self.preparation.places
         program.bind({**places, **dict(zip(names, self.scalars, strict=True))})
-        indices = [i for i, leaf in enumerate(structure.leaves) if leaf.role in HELD]
-        written = {tied for _, tied in structure.results}
-        self.writes = [
-            v.writes for i, v in zip(indices, variables, strict=True) if i in written
-        ]
+        self.writes = [v.writes for v in replaced(structure, variables)]
         self.layouts = [
             None if a.layout is None else tuple(np.argsort(a.layout))
             for a in arguments
             if a.role == "output"
         ]
 
-    def run(self, inputs: Sequence[Memory]) -> Any:
+    def run(self, inputs: Sequence[Memory | None]) -> Any:
         """What the program returns; the lock is held."""
         if self.preparation is not None:
             self.preparation.refresh()
@@ -90,6 +86,13 @@ class Bound:
             r if layout is None else r.transpose(layout)
             for r, layout in zip(results, self.layouts, strict=True)
         ]
+
+
+def replaced(structure: Structure, variables: "Sequence[Variable]") -> "Iterator[Variable]":
+    """The variables that the program gives a new value."""
+    tied = {leaf for _, leaf in structure.results}
+    leaves = [i for i, leaf in enumerate(structure.leaves) if leaf.role in HELD]
+    return (v for i, v in zip(leaves, variables, strict=True) if i in tied)
 
 
 class Run(NamedTuple):

@@ -21,9 +21,9 @@
 
 // LOOPS-LABEL: kernel.func @dense
 // LOOPS-SAME: packed = 0
-// LOOPS: loop.parallel (%[[PANEL:.*]], %[[ROWS:.*]]) to (6,
-// LOOPS: kernel.call @{{.*}}(%{{.*}}[%[[PANEL]], 0, 0]
-// LOOPS: kernel.call @{{.*}}(%{{.*}}[6, 0, 0]
+// LOOPS: loop.parallel (%[[PANEL:.*]]) to (6)
+// LOOPS: kernel.call @{{.*}}(%{{.*}}[%[[PANEL]], 0, 0], %x[%{{.*}} * 6, 0], %b[%[[PANEL]] * 16]
+// LOOPS: kernel.call @{{.*}}(%{{.*}}[6, 0, 0], %x[%{{.*}} * 6, 0], %b[96]
 func.func @main(%x: tensor<64x256xf32> {nnc.name = "x"},
                 %w: tensor<100x256xf32> {nnc.name = "d.weight", nnc.role = "parameter"},
                 %b: tensor<100xf32> {nnc.name = "d.bias", nnc.role = "parameter"},
