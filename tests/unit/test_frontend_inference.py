@@ -9,6 +9,7 @@ import nnc
 from nnc import autograd, execution, gluon, nd
 from nnc.dialects.target import TARGETS
 from nnc.gluon import nn
+from nnc.gluon.parameter import Parameter
 from nnc.preparation import Preparation
 from nnc.runtime.machine import cpu_features
 from nnc.settings import Settings
@@ -30,8 +31,13 @@ def dense(units: int) -> nn.Dense:
     return layer
 
 
+def bias_of(layer: nn.Dense) -> Parameter:
+    assert layer.bias is not None
+    return layer.bias
+
+
 def expected(layer: nn.Dense, x: Any) -> Any:
-    weight, bias = layer.weight.data().asnumpy(), layer.bias.data().asnumpy()
+    weight, bias = layer.weight.data().asnumpy(), bias_of(layer).data().asnumpy()
     return np.maximum(x.astype(np.float64) @ weight.T + bias, 0)
 
 
@@ -98,7 +104,7 @@ def test_weights_are_packed_once_while_they_stay() -> None:
     [panels] = preparation.outputs
     panels[:] = 0
     assert layer(nd.array(x)).asnumpy().max() == 0
-    layer.bias.set_data(layer.bias.data() + 1)
+    bias_of(layer).set_data(bias_of(layer).data() + 1)
     assert layer(nd.array(x)).asnumpy().max() == 1
     layer.weight.set_data(layer.weight.data())
     assert_right(layer, x)
@@ -106,7 +112,7 @@ def test_weights_are_packed_once_while_they_stay() -> None:
 
 def test_a_program_with_updates_derives_nothing() -> None:
     layer, x = dense(64), drawn(64)
-    trainer = gluon.Trainer({"b": layer.bias}, "sgd")
+    trainer = gluon.Trainer(layer.collect_params("bias"), "sgd")
     with autograd.record():
         total = layer(nd.array(x)).sum()
     total.backward()
