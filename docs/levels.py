@@ -39,8 +39,8 @@ PANELS = (
         "mlir",
         (
             "*%product = nn.matmul", "*%bias = nn.broadcast", "*%z = nn.add",
-            "%loss, %p = nn.cross_entropy", "%0 = nn.constant", "%1 = nn.cross_entropy_grad",
-            "%2 = nn.reduce", "%3 = nn.matmul", "%4 = optim.sgd", "%b_1 = optim.sgd",
+            "%loss, %p = nn.cross_entropy", "%0 = nn.constant", "%d_z = nn.cross_entropy_grad",
+            "%d_b = nn.reduce", "%1 = nn.matmul", "%2 = optim.sgd", "%b_1 = optim.sgd",
         ),
     ),
     Panel(
@@ -49,7 +49,7 @@ PANELS = (
         "train,graph,group{target=avx2}",
         "mlir",
         (
-            "*%z = kernel.launch @dense", "%loss, %0 = kernel.launch", "%1 = kernel.launch",
+            "*%z = kernel.launch @dense", "%loss, %d_z = kernel.launch", "%0 = kernel.launch",
             "%b_1 = kernel.launch", "*kernel.func @dense", "*%product = nn.matmul",
             "*%bias = nn.broadcast", "*%z = nn.add", "*kernel.return",
         ),
