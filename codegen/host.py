@@ -81,6 +81,9 @@ class HostPrinter(LoopPrinter):
                 return "const "
         return ""
 
+    def pointee(self, value: SSAValue) -> str:
+        return "char" if value is self.host.arena else super().pointee(value)
+
     def op(self, op: Operation) -> None:
         if not isinstance(op, buffer.ViewOp) or op.output.uses:
             self.paragraph()

@@ -246,10 +246,14 @@ class LoopPrinter:
         name = scope.names.fresh(op.output.name_hint or "part")
         place = scope.place(op.source, offset)
         element = memory_type(op.output.type)
-        if memory_type(op.source.type) != element:
+        if self.pointee(op.source) != element:
             place = f"({element} *)({place})" if " " in place else f"({element} *){place}"
         self.out.line(f"{self.qualifier(op.output)}{element} *{name} = {place};")
         scope.buffers[op.output] = name
+
+    def pointee(self, value: SSAValue) -> str:
+        """What the pointer to a buffer is declared to point to."""
+        return memory_type(value.type)
 
     def qualifier(self, value: SSAValue) -> str:
         """`const ` where the memory behind a pointer must not be written."""
