@@ -1,13 +1,14 @@
 """Tile loads and stores: where in memory each cell lies, and how it is read or written."""
 
 from collections.abc import Sequence
+from copy import copy
 
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
 
 from nnc.codegen.elements import kind, literal
 from nnc.codegen.linear import Linear
-from nnc.codegen.scope import Scope
+from nnc.codegen.scope import Scope, plus
 from nnc.codegen.tiles import is_column_use
 from nnc.dialects import tile
 from nnc.dialects.buffer import root, strides_of, type_of
@@ -20,7 +21,7 @@ class Access:
     """One load or store, at given values of its indices."""
 
     def __init__(self, scope: Scope, op: AccessOp):
-        self.scope, self.buffer = scope, op.buffer
+        self.scope, self.pointer = scope, scope.buffers[op.buffer]
         self.tile = op.output if isinstance(op, tile.LoadOp) else op.value
         strides = strides_of(type_of(op.buffer))
         *outer, last = integers(op.along)
@@ -51,11 +52,18 @@ class Access:
         position = part * self.scope.lanes + lane
         return self.start + Linear(row * self.row_stride + position * self.stride)
 
+    def alone(self, scope: Scope, pointer: str, width: int) -> "Access":
+        """The access of one cell that a pointer of another function points to."""
+        cell = copy(self)
+        cell.scope, cell.pointer, cell.start = scope, pointer, Linear()
+        cell.rows, cell.extent = 1, width
+        return cell
+
     def item(self, row: int, part: int, lane: int = 0) -> str:
-        return self.scope.item(self.buffer, self.offset(row, part, lane))
+        return f"{self.pointer}[{self.offset(row, part, lane)}]"
 
     def place(self, row: int, part: int) -> str:
-        return self.scope.place(self.buffer, self.offset(row, part))
+        return plus(self.pointer, self.offset(row, part))
 
     def helper(self, name: str) -> str:
         return self.scope.helpers.named(f"{name}_{self.vector}")
@@ -79,8 +87,6 @@ class Access:
     def stored(self, row: int, part: int) -> Sequence[str]:
         """The statements that write a cell."""
         width, atom = self.width(row, part), self.scope.atom(self.tile, row, part)
-        if width == 0:
-            return []
         if not self.native:
             return [f"{self.item(row, part)} = {atom.text};"]
         cell = self.scope.cell(self.tile, row, part)

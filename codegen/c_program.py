@@ -104,6 +104,7 @@ class CProgram:
         self, function: kernel.FuncOp, out: Writer, helpers: Helpers, prefix: str
     ) -> None:
         name = self.program.names[function.sym_name.data]
+        out.mark()
         out.line(comment(header(function, name)))
         if function.private:
             prefix = "static __attribute__((noinline)) " if self.target.lanes > 1 else "static "

@@ -1,8 +1,4 @@
-"""Ops that work cell by cell: elementwise arithmetic, tile loads, stores, fills, products.
-
-A run of such ops is printed cell by cell, all ops of a cell together, so that a long epilogue
-of a 6x64 tile needs a few registers and not 24 for each of its ops.
-"""
+"""Ops that work cell by cell: elementwise arithmetic, tile loads, stores, fills, products."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,12 +6,12 @@ from typing import Any
 from xdsl.dialects.builtin import DenseIntOrFPElementsAttr, VectorType
 from xdsl.ir import Operation, SSAValue
 
-from nnc.codegen.accesses import Access, AccessOp, conflict, is_spread
+from nnc.codegen.accesses import Access, AccessOp, is_spread
 from nnc.codegen.elements import kind, literal
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.expressions import EXPRESSIONS, Atom, Form, Spelling, extended_product
 from nnc.codegen.scope import Scope
-from nnc.codegen.tiles import Grid, is_column_use
+from nnc.codegen.tiles import is_column_use
 from nnc.dialects import arith, tile
 
 MARKS = "\0\1\2"
@@ -65,13 +61,12 @@ def is_cellwise(op: Operation) -> bool:
     return type(op) in _TILE_OPS
 
 
-class Run:
-    """Consecutive cell-wise ops, printed together."""
+class CellPrinter:
+    """Prints single cells of ops."""
 
-    def __init__(self, scope: Scope):
+    def __init__(self, scope: Scope, accesses: dict[AccessOp, Access] | None = None):
         self.scope = scope
-        self.ops: list[Operation] = []
-        self._accesses: dict[AccessOp, Access] = {}
+        self._accesses = accesses or {}
         self._printers: dict[type[Operation], Callable[[Any, int, int], None]] = {
             tile.LoadOp: self._load,
             tile.StoreOp: self._store,
@@ -81,38 +76,12 @@ class Run:
             arith.MulUIExtendedOp: self._extended_product,
             arith.MulSIExtendedOp: self._extended_product,
         }
-        self._needed: set[tuple[SSAValue, int, int]] | None = None
 
-    def add(self, op: Operation) -> None:
-        """Append; first print the run where its order of memory accesses would be lost."""
-        if isinstance(op, tile.LoadOp | tile.StoreOp) and any(
-            conflict(op, other) for other in self.ops
-        ):
-            self.flush()
-        self.ops.append(op)
+    def print(self, op: Operation, row: int, part: int) -> None:
+        print_cell = self._printers.get(type(op), self._expression)
+        print_cell(op, row, part)
 
-    def flush(self) -> None:
-        ops = [op for op in self.ops if not self._everywhere(op)]
-        self.ops = []
-        self._accesses.clear()
-        shapes = {id(op): self._shape(op) for op in ops}
-        self._needed = self._needed_cells(ops)
-        lines = [op for op in ops if shapes[id(op)].rank == 1 and not shapes[id(op)].column]
-        for part in range(max((shapes[id(op)].parts for op in lines), default=0)):
-            for op in lines:
-                if part < shapes[id(op)].parts:
-                    self.cell(op, 0, part)
-        columns = [op for op in ops if shapes[id(op)].column]
-        tiles = [op for op in ops if shapes[id(op)].rank == 2]
-        for shape in dict.fromkeys(shapes[id(op)] for op in tiles):
-            same = [op for op in tiles if shapes[id(op)] == shape]
-            self._rows(same, shape, [c for c in columns if shapes[id(c)].rows == shape.rows])
-            columns = [c for c in columns if shapes[id(c)].rows != shape.rows]
-        for rows in dict.fromkeys(shapes[id(op)].rows for op in columns):
-            same = [c for c in columns if shapes[id(c)].rows == rows]
-            self._rows([], Grid(rows, 0, 2), same)
-
-    def _everywhere(self, op: Operation) -> bool:
+    def everywhere(self, op: Operation) -> bool:
         """Bind a value whose cells are all the same."""
         match op:
             case tile.FillOp():
@@ -123,58 +92,14 @@ class Run:
                 return False
         return True
 
-    def _shape(self, op: Operation) -> Grid:
-        value = op.value if isinstance(op, tile.StoreOp) else op.results[0]
-        return self.scope.grid(value)
+    def access(self, op: AccessOp) -> Access:
+        if op not in self._accesses:
+            self._accesses[op] = Access(self.scope, op)
+        return self._accesses[op]
 
-    def _rows(self, ops: Sequence[Operation], shape: Grid, columns: Sequence[Operation]) -> None:
-        for row in range(shape.rows):
-            for op in columns:
-                self.cell(op, row, 0)
-            for part in range(shape.parts):
-                for op in ops:
-                    self.cell(op, row, part)
-
-    def _needed_cells(self, ops: Sequence[Operation]) -> set[tuple[SSAValue, int, int]] | None:
-        """The cells whose values are used; None means all, where no store leaves any out."""
-        stores = [op for op in ops if isinstance(op, tile.StoreOp) and op.extent is not None]
-        if not stores:
-            return None
-        needed: set[tuple[SSAValue, int, int]] = set()
-        inside = set(ops)
-        for op in reversed(ops):
-            for row, part in self._shape(op).cells():
-                if isinstance(op, tile.StoreOp):
-                    used = self._access(op).width(row, part) > 0
-                else:
-                    used = any(
-                        use.operation not in inside or (result, row, part) in needed
-                        for result in op.results
-                        for use in result.uses
-                    )
-                if used:
-                    needed.update((result, row, part) for result in op.results)
-                    needed.update(
-                        cell for v in op.operands for cell in self._read(op, v, row, part)
-                    )
-        return needed
-
-    def _read(
-        self, op: Operation, value: SSAValue, row: int, part: int
-    ) -> list[tuple[SSAValue, int, int]]:
-        """The cells of an operand that one cell of the result reads, or more."""
-        shape = self.scope.grid(value)
-        if isinstance(op, tile.BroadcastOp | tile.OuterOp) and shape.rank < 2:
-            return [(value, r, p) for r, p in shape.cells()]
-        return [(value, row, part)]
-
-    def cell(self, op: Operation, row: int, part: int) -> None:
-        """Print one cell of an op, unless nothing uses it."""
-        needed = self._needed
-        if needed is not None and op.results and (op.results[0], row, part) not in needed:
-            return
-        print_cell = self._printers.get(type(op), self._expression)
-        print_cell(op, row, part)
+    def forget_accesses(self) -> None:
+        """Indices may have other values from now on."""
+        self._accesses.clear()
 
     def _expression(self, op: Operation, row: int, part: int) -> None:
         atoms = [self.scope.atom(v, row, part) for v in op.operands]
@@ -262,19 +187,14 @@ class Run:
 
     # Memory
 
-    def _access(self, op: AccessOp) -> Access:
-        if op not in self._accesses:
-            self._accesses[op] = Access(self.scope, op)
-        return self._accesses[op]
-
     def _store(self, op: tile.StoreOp, row: int, part: int) -> None:
-        for line in self._access(op).stored(row, part):
+        for line in self.access(op).stored(row, part):
             self.scope.out.line(line)
 
     def _load(self, op: tile.LoadOp, row: int, part: int) -> None:
-        scope = self.scope
-        text = self._access(op).loaded(row, part)
-        hint = f"{scope.buffers[op.buffer]}_value"
+        scope, access = self.scope, self.access(op)
+        text = access.loaded(row, part)
+        hint = f"{access.pointer}_value"
         if is_spread(scope, op.output):
             name = f"{scope.base(op.output, hint)}_{row}"
             scope.out.line(f"vf {name} = {scope.helpers.named('splat_vf')}({text});")

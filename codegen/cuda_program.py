@@ -79,6 +79,7 @@ class CudaProgram:
                 name = needed.sym_name.data
                 if name not in done:
                     done.add(name)
+                    self.out.mark()
                     self.out.line(comment(header(needed, self.program.names[name])))
                     self.printer(needed).print()
         for box, name in self._boxes.items():

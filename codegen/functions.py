@@ -42,10 +42,10 @@ def kernels_of(module: ModuleOp) -> dict[str, kernel.FuncOp]:
 
 
 def derived_names(function: kernel.FuncOp) -> list[str]:
-    """What may follow a kernel's name in names of its own: tasks and parts, by number."""
+    """What may follow a kernel's name in names of its own: tasks and parts, by number; cells."""
     loops = sum(isinstance(op, loop.ParallelOp) for op in function.block.ops)
     numbers = range(2 * loops + 1)
-    return ["", "_task", "_context", *(f"_{w}{n}" for w in ("task", "part") for n in numbers)]
+    return ["", "_task", "_context", "_cell", *(f"_{w}{n}" for w in ("task", "part") for n in numbers)]
 
 
 def callees(function: kernel.FuncOp, kernels: dict[str, kernel.FuncOp]) -> list[kernel.FuncOp]:
@@ -159,11 +159,11 @@ class KernelPrinter(LoopPrinter):
 
     def __init__(self, program: Program, function: kernel.FuncOp, out: Writer, helpers: Helpers):
         names = Names(program.names.values())
-        scope = Scope(out, names, helpers, program.target, columns(function.body))
+        self.name = program.names[function.sym_name.data]
+        scope = Scope(out, names, helpers, program.target, self.name, columns(function.body))
         super().__init__(scope)
         self.program, self.function = program, function
         self.facts = program.facts(function)
-        self.name = program.names[function.sym_name.data]
         for argument in function.block.args:
             hint = argument.name_hint or f"arg{argument.index}"
             scope.buffers[argument] = scope.names.fresh(hint)

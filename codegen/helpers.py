@@ -119,6 +119,8 @@ class Helpers:
     """Before every helper."""
     used: dict[str, str] = field(default_factory=dict[str, str])
     """Text by name, dependencies first."""
+    cells: dict[str, str] = field(default_factory=dict[str, str])
+    """Names of functions on one cell of a tile, by what follows the name."""
 
     def lanewise(self, name: str, kind: str, vector: bool) -> str:
         """The instance of a lane-wise helper for a kind, as a function name."""
@@ -134,6 +136,14 @@ class Helpers:
                 self.named("vectors")
             self.used[name] = self._text(name)
         return name
+
+    @property
+    def inline(self) -> str:
+        """What stands before a function that must cost no call."""
+        if self.lanes == 1:
+            return self.qualifier
+        self.named("vectors")
+        return "INLINE"
 
     def unrolled(self, turns: int) -> str:
         """The line before a loop that asks the compiler to write out so many turns."""

@@ -29,7 +29,7 @@ class HostPrinter(LoopPrinter):
         names = Names([*program.names.values(), entry])
         self.arguments = names.fresh("arguments")
         self.arena, self.pool = names.fresh("arena"), names.fresh("pool")
-        super().__init__(Scope(out, names, helpers, program.target))
+        super().__init__(Scope(out, names, helpers, program.target, entry))
         self.host, self.program, self.entry = host, program, entry
         self.closed = True
 

@@ -14,11 +14,12 @@ from xdsl.ir import Block, Operation, SSAValue
 
 from nnc.codegen import lanes
 from nnc.codegen.carries import coalesced
-from nnc.codegen.cells import Run, form, hint_for, is_cellwise
+from nnc.codegen.cells import form, hint_for, is_cellwise
 from nnc.codegen.elements import kind, literal
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.expressions import EXPRESSIONS, Atom, extended_product
 from nnc.codegen.linear import Linear, condition, implied
+from nnc.codegen.runs import Run
 from nnc.codegen.scope import Cells, Scope, memory_type
 from nnc.dialects import arith, buffer, kernel, loop, tile
 
@@ -39,7 +40,7 @@ class LoopPrinter:
         for op in ops:
             if is_cellwise(op):
                 run.add(op)
-            elif _is_scalar(op):
+            elif _is_scalar(op) or (isinstance(op, buffer.LoadOp) and not run.writes(op.buffer)):
                 self.op(op)
             else:
                 run.flush()
@@ -159,9 +160,9 @@ class LoopPrinter:
     def declare(self, value: SSAValue, hint: str, init: SSAValue) -> Cells:
         """Variables for a value's cells, set to the cells of `init`."""
         variables = self.scope.variables(value, hint)
-        for row, part in self.scope.grid(value).cells():
-            text = self.initial(init, row, part)
-            self.out.line(f"{self.scope.c_type(value)} {variables[row][part].text} = {text};")
+        for row, atoms in enumerate(variables):
+            declared = [f"{a.text} = {self.initial(init, row, i)}" for i, a in enumerate(atoms)]
+            self.out.line(f"{self.scope.c_type(value)} {', '.join(declared)};")
         return variables
 
     def initial(self, init: SSAValue, row: int, part: int) -> str:
@@ -225,8 +226,9 @@ class LoopPrinter:
     def scf_if(self, op: scf.IfOp) -> None:
         for output in op.results:
             variables = self.scope.variables(output, "chosen")
-            for row, part in self.scope.grid(output).cells():
-                self.out.line(f"{self.scope.c_type(output)} {variables[row][part].text};")
+            for atoms in variables:
+                declared = ", ".join(atom.text for atom in atoms)
+                self.out.line(f"{self.scope.c_type(output)} {declared};")
             self.scope.cells[output] = variables
         self.branch(f"if ({self.scope.cell(op.cond)})", op.true_region.block, op.results)
         if op.false_region.blocks:

@@ -30,6 +30,19 @@ def strategy(function: kernel.FuncOp) -> str:
     return text[text.index("<") + 1 : text.rindex(">")].removesuffix(" {}")
 
 
+def described(function: kernel.FuncOp) -> str:
+    """`contraction, 6x64 tiles, panels packed`: the strategy in words."""
+    if function.strategy is None:
+        return ""
+    words = [function.strategy.algorithm.data]
+    settings = function.strategy.settings.data
+    if "tile" in settings:
+        words.append(f"{'x'.join(map(str, function.strategy.integers('tile')))} tiles")
+    if _number(settings.get("packed")):
+        words.append("panels packed")
+    return ", ".join(words)
+
+
 def flops(function: kernel.FuncOp) -> int:
     """Floating-point operations of one launch, as `nnc.flops` says."""
     return _number(function.attributes.get("nnc.flops"))
@@ -70,7 +83,7 @@ def _buffer_report(op: buffer.ViewOp) -> BufferReport:
 
 
 def header(function: kernel.FuncOp, name: str) -> str:
-    """`dense(x[48,384], w[384,64]) -> z[48,64]: contraction {…}, 2.4 Mflop`."""
+    """`dense(x[48,384], w[384,64]) -> z[48,64]: contraction, 6x64 tiles, 2.4 Mflop`."""
     by_access: dict[str, list[str]] = {"in": [], "out": [], "inout": []}
     for argument in function.block.args:
         by_access[function.access(argument.index)].append(_shaped(argument))
@@ -78,7 +91,7 @@ def header(function: kernel.FuncOp, name: str) -> str:
     results = by_access["out"] + by_access["inout"]
     if results:
         text += f" -> {', '.join(results)}"
-    facts = [fact for fact in (strategy(function), _megaflops(flops(function))) if fact]
+    facts = [fact for fact in (described(function), _megaflops(flops(function))) if fact]
     return f"{text}: {', '.join(facts)}" if facts else text
 
 

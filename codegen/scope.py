@@ -29,6 +29,8 @@ class Scope:
     names: Names
     helpers: Helpers
     target: Target
+    function: str
+    """The kernel that is printed."""
     columns: set[SSAValue] = field(default_factory=set[SSAValue])
     cells: dict[SSAValue, Cells] = field(default_factory=dict[SSAValue, Cells])
     indices: dict[SSAValue, Linear] = field(default_factory=dict[SSAValue, Linear])

@@ -38,9 +38,6 @@ class TaskPrinter(KernelPrinter):
         """The whole kernel; `prefix` is `static …` or empty."""
         for number, op in enumerate(self.phases()):
             self.print_task(op, number)
-        if prefix.endswith("\n"):
-            self.out.line(prefix)
-            prefix = ""
         with self.out.function(f"{prefix}{self.signature()}"):
             self.mention_unused()
             self.sequence(
@@ -67,10 +64,14 @@ class TaskPrinter(KernelPrinter):
         context, task = self.task_names(number)
         members = [self.pointer(a) for a in self.function.block.args]
         members += [f"char *{self.scratch}"] if self.facts.scratch else []
-        self.out.line(f"struct {context} {{ {'; '.join(members)}; }};")
+        with self.out.block(f"struct {context}", end="};"):
+            for member in members:
+                self.out.line(f"{member};")
         self.out.line()
         outer = self.scope
-        inner = Scope(self.out, outer.names, outer.helpers, outer.target, outer.columns)
+        inner = Scope(
+            self.out, outer.names, outer.helpers, outer.target, self.name, outer.columns
+        )
         ends = f"long {self.begin}, long {self.end}, long {self.worker}"
         with self.out.function(f"static void {task}(void *{self.context}, {ends})"):
             self.out.line(f"const struct {context} *{self.packed} = {self.context};")

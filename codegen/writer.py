@@ -10,9 +10,23 @@ STEP = "    "
 class Writer:
     """Collects lines; `block` opens a brace and closes it."""
 
-    def __init__(self):
+    def __init__(self, depth: int = 0):
         self._lines: list[str] = []
-        self._depth = 0
+        self._depth = depth
+        self._mark = 0
+
+    def mark(self) -> None:
+        """What is inserted from now on stands here."""
+        self._mark = len(self._lines)
+
+    def insert(self, other: "Writer") -> None:
+        """The lines of another writer, at the mark."""
+        self._lines[self._mark : self._mark] = other._lines
+        self._mark += len(other._lines)
+
+    def append(self, other: "Writer") -> None:
+        """The lines of another writer, as they are."""
+        self._lines += other._lines
 
     def line(self, text: str = "") -> None:
         indent = STEP * self._depth
@@ -28,18 +42,19 @@ class Writer:
         self._lines.append(text)
 
     @contextmanager
-    def block(self, head: str) -> Generator[None]:
+    def block(self, head: str, end: str = "}") -> Generator[None]:
         """`head {` … `}`; an empty head is a bare block."""
         self.line(f"{head} {{" if head else "{")
         self._depth += 1
         yield
         self._depth -= 1
-        self.line("}")
+        self.line(end)
 
     @contextmanager
     def function(self, signature: str) -> Generator[None]:
-        """A function: its braces stand on lines of their own."""
-        self.line(signature)
+        """A function: its braces stand on lines of their own, as do lines of the signature."""
+        for line in signature.splitlines():
+            self.line(line)
         with self.block(""):
             yield
 
