@@ -39,8 +39,11 @@ def outlined(
         return {}
     alike: dict[tuple[object, ...], list[Position]] = {}
     for position, ops in used.items():
-        if sum(_statements(cells, op, position) for op in ops) >= least_statements:
-            alike.setdefault(_likeness(cells, ops, position), []).append(position)
+        accesses = _accesses(cells, ops)
+        widths = [access.width(*position) for access in accesses]
+        # What lies outside of memory is zero, and needs no pointer.
+        if all(widths) and _statements(ops, accesses, widths) >= least_statements:
+            alike.setdefault((*map(id, ops), *widths), []).append(position)
     found: dict[Position, CellFunction] = {}
     for positions in alike.values():
         ops = used[positions[0]]
@@ -49,24 +52,18 @@ def outlined(
     return found
 
 
-def _statements(cells: CellPrinter, op: Operation, position: Position) -> int:
-    """The statements of an op; lanes that are not beside each other are accessed one by one."""
-    if isinstance(op, tile.LoadOp | tile.StoreOp):
-        access = cells.access(op)
-        return access.width(*position) if access.native and access.stride != 1 else 0
-    return int(not _is_outside(op))
+def _accesses(cells: CellPrinter, ops: Sequence[Operation]) -> list[Access]:
+    return [cells.access(op) for op in ops if isinstance(op, tile.LoadOp | tile.StoreOp)]
 
 
-def _likeness(
-    cells: CellPrinter, ops: Sequence[Operation], position: Position
-) -> tuple[object, ...]:
-    """Equal for cells on which the same is done: the ops, and the widths of their accesses."""
-    widths = (
-        cells.access(op).width(*position)
-        for op in ops
-        if isinstance(op, tile.LoadOp | tile.StoreOp)
+def _statements(ops: Sequence[Operation], accesses: Sequence[Access], widths: Sequence[int]) -> int:
+    """How many there are; lanes that are not beside each other are accessed one by one."""
+    apart = (
+        width
+        for access, width in zip(accesses, widths, strict=True)
+        if access.native and access.stride != 1
     )
-    return (*map(id, ops), *widths)
+    return len(ops) - len(accesses) - sum(map(_is_outside, ops)) + sum(apart)
 
 
 def _is_closed(ops: Sequence[Operation]) -> bool:

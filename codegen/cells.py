@@ -171,7 +171,7 @@ class CellPrinter:
         scope = self.scope
         first = part * scope.lanes
         if not scope.is_native(op.output):
-            scope.bind(op.output, row, part, Atom(str(first + row), literal=True))
+            scope.bind(op.output, row, part, Atom(str(first + row)))
             return
         numbers = ", ".join(str(first + lane) for lane in range(scope.lanes))
         scope.define(op.output, row, part, f"{{{numbers}}}", "lane")

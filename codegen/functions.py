@@ -45,7 +45,13 @@ def derived_names(function: kernel.FuncOp) -> list[str]:
     """What may follow a kernel's name in names of its own: tasks and parts, by number; cells."""
     loops = sum(isinstance(op, loop.ParallelOp) for op in function.block.ops)
     numbers = range(2 * loops + 1)
-    return ["", "_task", "_context", "_cell", *(f"_{w}{n}" for w in ("task", "part") for n in numbers)]
+    return [
+        "",
+        "_task",
+        "_context",
+        "_cell",
+        *(f"_{w}{n}" for w in ("task", "part") for n in numbers),
+    ]
 
 
 def callees(function: kernel.FuncOp, kernels: dict[str, kernel.FuncOp]) -> list[kernel.FuncOp]:

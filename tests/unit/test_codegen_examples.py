@@ -38,6 +38,14 @@ class TestExamples:
         execute(text("elementwise"), isa, x, y, compiler=compiler, folder=tmp_path)
         np.testing.assert_allclose(y, expected, atol=1e-6)
 
+    def test_cells(self, tmp_path: Path, isa: str, compiler: str) -> None:
+        grad, w, m = draw(6, 40), draw(6, 40) + 1, draw(6, 40) * 2
+        rate = np.array(0.5, np.float32)
+        mean = np.float32(0.9) * m - rate * grad
+        new = w + mean
+        execute(text("cells"), isa, grad, rate, w, m, compiler=compiler, folder=tmp_path)
+        assert (m == mean).all() and (w == new).all()
+
     def test_softmax(self, tmp_path: Path, isa: str, compiler: str) -> None:
         x = draw(6, 40)
         y = np.empty_like(x)

@@ -34,10 +34,8 @@ builtin.module @dense_step {
 // CHECK-NEXT: static __attribute__((noinline)) void dense_tile(const float *restrict x, const float *restrict w,
 // CHECK-NEXT:         const float *restrict b, float *restrict z)
 // CHECK-NEXT: {
-// CHECK-NEXT:     vf acc_0_0 = {0};
-// CHECK:          vf acc_0_3 = {0};
-// CHECK:          vf acc_5_0 = {0};
-// CHECK:          vf acc_5_3 = {0};
+// CHECK-NEXT:     vf acc_0_0 = {0}, acc_0_1 = {0}, acc_0_2 = {0}, acc_0_3 = {0};
+// CHECK:          vf acc_5_0 = {0}, acc_5_1 = {0}, acc_5_2 = {0}, acc_5_3 = {0};
 // CHECK-NEXT:     for (long k = 0; k < 384; k++) {
 // CHECK-NEXT:         vf row_0 = load_vf(w + 64 * k);
 // CHECK:              vf row_3 = load_vf(w + 64 * k + 48);
@@ -65,8 +63,13 @@ builtin.module @dense_step {
 // CHECK-NEXT:     vf relu_5_3 = at_least_vf(splat_vf(0.0f), sum_5_3);
 // CHECK-NEXT:     store_vf(z + 368, relu_5_3);
 // CHECK-NEXT: }
-// CHECK:      /* dense(x[48,384], w[384,64], b[64]) -> z[48,64]: contraction {tile = [6, 64]}, 2.36 Mflop */
-// CHECK-NEXT: struct dense_context { const float *x; const float *w; const float *b; float *z; };
+// CHECK:      /* dense(x[48,384], w[384,64], b[64]) -> z[48,64]: contraction, 6x64 tiles, 2.36 Mflop */
+// CHECK-NEXT: struct dense_context {
+// CHECK-NEXT:     const float *x;
+// CHECK-NEXT:     const float *w;
+// CHECK-NEXT:     const float *b;
+// CHECK-NEXT:     float *z;
+// CHECK-NEXT: };
 // CHECK:      static void dense_task(void *context, long begin, long end, long worker)
 // CHECK-NEXT: {
 // CHECK-NEXT:     const struct dense_context *parts = context;

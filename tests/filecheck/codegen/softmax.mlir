@@ -37,7 +37,11 @@ builtin.module @softmax {
 }
 
 // CHECK:      /* softmax2(x[6,40]) -> y[6,40] */
-// CHECK-NEXT: struct softmax2_context { const float *x; float *y; char *scratch; };
+// CHECK-NEXT: struct softmax2_context {
+// CHECK-NEXT:     const float *x;
+// CHECK-NEXT:     float *y;
+// CHECK-NEXT:     char *scratch;
+// CHECK-NEXT: };
 // CHECK:      static void softmax2_task(void *context, long begin, long end, long worker)
 // CHECK-NEXT: {
 // CHECK-NEXT:     const struct softmax2_context *parts = context;
