@@ -169,10 +169,11 @@ class CellPrinter:
 
     def _lanes(self, op: tile.LanesOp, row: int, part: int) -> None:
         scope = self.scope
-        first = part * scope.lanes
         if not scope.is_native(op.output):
-            scope.bind(op.output, row, part, Atom(str(first + row)))
+            number = row if scope.grid(op.output).column else part
+            scope.bind(op.output, row, part, Atom(str(number)))
             return
+        first = part * scope.lanes
         numbers = ", ".join(str(first + lane) for lane in range(scope.lanes))
         scope.define(op.output, row, part, f"{{{numbers}}}", "lane")
 

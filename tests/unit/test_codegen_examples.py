@@ -44,7 +44,8 @@ class TestExamples:
         mean = np.float32(0.9) * m - rate * grad
         new = w + mean
         execute(text("cells"), isa, grad, rate, w, m, compiler=compiler, folder=tmp_path)
-        assert (m == mean).all() and (w == new).all()
+        assert (m == mean).all()
+        assert (w == new).all()
 
     def test_softmax(self, tmp_path: Path, isa: str, compiler: str) -> None:
         x = draw(6, 40)

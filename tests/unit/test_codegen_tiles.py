@@ -176,7 +176,25 @@ def carries(module: Module) -> None:
     module.add(swap, [x, y], y - x + x + (x + y + x))
 
 
-PARTS = [reductions, transposes, rows_and_columns, extents, carries]
+def functions(module: Module) -> None:
+    """Enough work on enough cells for a function of one cell, which returns a value."""
+    x, column = draw(6, 40), draw(6)
+    tile, numbers = "vector<6x40xf32>", "vector<6x40xi32>"
+    body = load("x", (6, 40)) + load("u", (6,), buffer="b")
+    body += f"%c = tile.broadcast %u along [0] : vector<6xf32> -> {tile}\n"
+    body += f"%i = tile.lanes : {numbers}\n%j = arith.addi %i, %i : {numbers}\n"
+    body += f"%f = arith.sitofp %j : {numbers} to {tile}\n"
+    for result, operands in (("p", "%x, %c"), ("q", "%p, %f"), ("r2", "%q, %x")):
+        body += f"%{result} = arith.addf {operands} : {tile}\n"
+    reduced = '%s = tile.reduce "sum" %r2 along [0] : ' + f"{tile} -> vector<40xf32>\n"
+    expected = 2 * x + column[:, None] + 2 * np.arange(40, dtype=np.float32)
+    module.add(body + store("r2", (6, 40)), [x, column], expected)
+    module.add(body + reduced + store("s", (40,)), [x, column], expected.sum(axis=0))
+    apart = "tile.store %r2, %r[0, 0] along [1, 0] : vector<6x40xf32> to memref<40x6xf32>"
+    module.add(body + apart, [x, column], np.ascontiguousarray(expected.T))
+
+
+PARTS = [reductions, transposes, rows_and_columns, extents, carries, functions]
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
