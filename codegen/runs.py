@@ -11,10 +11,10 @@ from xdsl.ir import Operation, SSAValue
 from nnc.codegen.accesses import conflict
 from nnc.codegen.cell_functions import CellFunction, Position, outlined
 from nnc.codegen.cells import CellPrinter
-from nnc.codegen.interface import root
 from nnc.codegen.scope import Scope
 from nnc.codegen.tiles import Grid
 from nnc.dialects import tile
+from nnc.dialects.buffer import root
 
 _Cell = tuple[SSAValue, int, int]
 
