@@ -133,6 +133,17 @@ def compared_product(b: Builder, x: SSAValue, w: SSAValue, r: SSAValue) -> list[
     return [mask, insert(b, elementwise.SelectOp(mask, product, r))]
 
 
+def kept_turned(element: Attribute) -> Callable[..., SSAValue]:
+    """A tensor of another type that lies in memory between two kernels."""
+
+    def build(b: Builder, x: SSAValue) -> SSAValue:
+        kept = insert(b, elementwise.CastOp(insert(b, functions.ReluOp(x)), element))
+        turned = insert(b, TransposeOp(kept, (1, 0)))
+        return insert(b, elementwise.CastOp(turned, f32))
+
+    return build
+
+
 def masked(b: Builder, m: SSAValue, x: SSAValue, y: SSAValue) -> SSAValue:
     return insert(b, elementwise.SelectOp(m, x, y))
 
@@ -146,6 +157,7 @@ def typed() -> list[Case]:
         image = numbers(dtype, 1, 2, 6, 9)
         cases += [
             Case(f"product as {dtype}", cast_product(element), (x, w), 0),
+            Case(f"kept {dtype}", kept_turned(element), (x,), 0),
             Case(f"product and {dtype}", added_to_product, (x, w, numbers(dtype, 5, 35)), 0),
             Case(f"select {dtype}", masked, (mask, a, b), 0),
             Case(f"compare {dtype}", partial(elementwise.CompareOp, "le"), (a, b), 0),
