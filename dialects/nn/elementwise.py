@@ -127,9 +127,8 @@ class PowOp(Binary):
     def left(self, b: Builder, g: SSAValue) -> SSAValue:
         """`g * y * x ** (y - 1)`; where both are 0, `x = 1` stands in and avoids 0 * inf."""
         zero, one = constant(b, 0.0, g), constant(b, 1.0, g)
-        safe = where(
-            b, "eq", self.rhs, zero, where(b, "eq", self.lhs, zero, one, self.lhs), self.lhs
-        )
+        instead = where(b, "eq", self.rhs, zero, one, zero)
+        safe = where(b, "eq", self.lhs, zero, instead, self.lhs)
         power = insert(b, PowOp(safe, insert(b, SubOp(self.rhs, one))))
         return mul(b, mul(b, g, self.rhs), power)
 

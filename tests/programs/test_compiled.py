@@ -152,3 +152,16 @@ def test_threads_run_one_program_at_once() -> None:
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("exponent", [3.0, 0.0, -1.0])
+def test_the_gradient_of_a_power_with_a_number(exponent: float) -> None:
+    """What the gradient asks of the number is asked once, and not for each element."""
+    base = np.arange(1.0, 20.0)
+    x = nd.array(base)
+    x.attach_grad()
+    with autograd.record():
+        y = x**exponent
+    y.backward()
+    assert x.grad is not None
+    np.testing.assert_allclose(x.grad.asnumpy(), exponent * base ** (exponent - 1), rtol=1e-6)
