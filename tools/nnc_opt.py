@@ -20,6 +20,7 @@ from xdsl.utils.arg_spec import parse_spec
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
 
+from nnc.codegen.errors import CodegenError
 from nnc.lowering.pass_specs import PipelineError, build_pipeline, instantiate, load
 from nnc.lowering.pipelines import PASSES, PIPELINES
 
@@ -141,7 +142,15 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         sys.exit(f"nnc-opt: error: {error.filename}: {error.strerror}")
-    except (PipelineError, ArgSpecParseError, ParseError, DiagnosticException) as error:
+    except UnicodeDecodeError as error:
+        sys.exit(f"nnc-opt: error: the input is not text: {error}")
+    except (
+        PipelineError,
+        ArgSpecParseError,
+        ParseError,
+        DiagnosticException,
+        CodegenError,
+    ) as error:
         sys.exit(f"nnc-opt: error: {error}")
 
 

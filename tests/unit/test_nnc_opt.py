@@ -71,3 +71,19 @@ def test_starting_imports_neither_numpy_nor_a_pass() -> None:
     ours = {name for name in modules if name.startswith(("nnc.dialects.", "nnc.lowering."))}
     assert ours == {"nnc.lowering.pass_specs", "nnc.lowering.pipelines"}
     assert "numpy" not in modules
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        (b"\xff\xfe", [], "the input is not text"),
+        (b"func.func @main(%x: tensor<2xf32>) { func.return }", ["-t", "c"], "lower it to"),
+    ],
+)
+def test_a_mistake_is_one_line(text: bytes, options: list[str], message: str) -> None:
+    command = [sys.executable, "-m", "nnc.tools.nnc_opt", *options]
+    done = subprocess.run(command, input=text, capture_output=True)
+    assert done.returncode == 1
+    error = done.stderr.decode()
+    assert message in error
+    assert len(error.splitlines()) == 1
