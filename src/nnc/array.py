@@ -196,7 +196,12 @@ class NDArray(Arithmetic):
 
     def __getitem__(self, key: Any) -> "NDArray":
         if isinstance(key, NDArray | np.ndarray | list):
-            return self.take(key)
+            positions = key if isinstance(key, NDArray) else np.asarray(key)
+            if positions.dtype == np.bool_:
+                raise IndexError(
+                    "an index is not a mask, shapes are static; use nnc.nd.where(mask, a, b)"
+                )
+            return self.take(positions)
         items = basic_items(key, self.shape)
         return self.view(ops.index, (items,), lambda memory: memory[key])
 

@@ -6,6 +6,7 @@ otherwise.
 """
 
 import itertools
+import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -44,7 +45,7 @@ class Optimizer:
         self.rescale_grad = rescale_grad
         self.clip_gradient = clip_gradient
         self.num_update = begin_num_update
-        self._learning_rate = 0.01 if learning_rate is None else learning_rate
+        self._learning_rate = rate(0.01 if learning_rate is None else learning_rate)
 
     @property
     def learning_rate(self) -> float:
@@ -55,7 +56,7 @@ class Optimizer:
     def set_learning_rate(self, lr: float) -> None:
         if self.lr_scheduler is not None:
             raise OptionError("the learning rate comes from lr_scheduler; it cannot be set as well")
-        self._learning_rate = lr
+        self._learning_rate = rate(lr)
 
     def constants(self) -> Attributes:
         """The numbers that are part of the program: pairs of name and value."""
@@ -219,6 +220,13 @@ def create(name: "str | Optimizer", **options: Any) -> Optimizer:
     if kind is None:
         raise OptionError(f"no optimizer '{name}'; {did_you_mean(name, NAMED)}")
     return kind(**options)
+
+
+def rate(given: object) -> float:
+    """A learning rate, if it is a number."""
+    if not isinstance(given, numbers.Real):
+        raise OptionError(f"learning_rate: expected a number, given {given!r}")
+    return float(given)
 
 
 def check_unused(kind: type[Optimizer], unused: Mapping[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Datasets, samplers and loaders."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -88,3 +90,9 @@ def test_options_that_contradict_each_other() -> None:
         DataLoader(ArrayDataset(X), 2, shuffle=True, sampler=SequentialSampler(10))
     with pytest.raises(OptionError, match="no 'kep'; did you mean keep"):
         DataLoader(ArrayDataset(X), 2, last_batch="kep")
+
+
+@pytest.mark.parametrize("size", [0, -1, "2", 1.5])
+def test_a_batch_has_samples(size: Any) -> None:
+    with pytest.raises(OptionError, match="batch_size"):
+        DataLoader(ArrayDataset(np.zeros((3, 2))), batch_size=size)

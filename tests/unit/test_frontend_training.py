@@ -3,7 +3,7 @@
 import gc
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -370,6 +370,28 @@ def test_softmax_before_softmax_cross_entropy_is_explained() -> None:
     net = network(nn.Dense(3, "softmax"))
     with pytest.warns(UserWarning, match=r"softmax would be applied twice.*from_logits=True"):
         forward(net)
+
+
+@pytest.mark.parametrize("size", [0, -1, "5", float("nan")])
+def test_a_wrong_batch_size_changes_nothing(size: Any) -> None:
+    net = nn.Dense(2, in_units=3)
+    net.initialize()
+    trainer = gluon.Trainer(net.collect_params(), "sgd")
+    before = net.weight.data().copy()
+    with autograd.record():
+        loss = net(nnc.nd.ones((4, 3))).sum()
+    loss.backward()
+    with pytest.raises(OptionError, match="batch_size"):
+        trainer.step(size)
+    np.testing.assert_array_equal(net.weight.data(), before)
+
+
+def test_a_learning_rate_is_a_number() -> None:
+    parameters = nn.Dense(2, in_units=3).collect_params()
+    with pytest.raises(OptionError, match="learning_rate"):
+        gluon.Trainer(parameters, "sgd", {"learning_rate": "0.1"})
+    with pytest.raises(OptionError, match="learning_rate"):
+        gluon.Trainer(parameters, "sgd").set_learning_rate(cast(Any, None))
 
 
 def test_unknown_names_are_answered() -> None:

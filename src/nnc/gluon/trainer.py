@@ -1,5 +1,6 @@
 """The trainer: gradients of parameters go into an optimizer's update, in one program."""
 
+import numbers
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -61,6 +62,8 @@ class Trainer:
     @contextmanager
     def counted(self, batch_size: float) -> Generator[None]:
         """One more step, unless it fails."""
+        if not isinstance(batch_size, numbers.Real) or not batch_size > 0:
+            raise OptionError(f"step: expected a batch_size above 0, given {batch_size!r}")
         optimizer = self._optimizer
         optimizer.rescale_grad = self._scale / batch_size
         optimizer.num_update += 1
@@ -110,7 +113,7 @@ class Trainer:
 
     def record_updates(self, parameters: list[Parameter]) -> dict[Slot, None]:
         """Records the updates; returns the places of the gradients they take."""
-        numbers: dict[Any, Any] = {}
+        values: dict[Any, Any] = {}
         slots: dict[Slot, None] = {}
         site = user_site()
         for p in parameters:
@@ -118,11 +121,11 @@ class Trainer:
             leaf = variable.current
             slot: Slot = leaf.slot
             key = (p.lr_mult, p.wd_mult, leaf.type.dtype)
-            if key not in numbers:
-                numbers[key] = self._optimizer.numbers(*key)
+            if key not in values:
+                values[key] = self._optimizer.numbers(*key)
             slots[slot] = None
             states = self._states.get(p) or self.states(p)
-            self._optimizer.record_update(slot.get(leaf), variable, states, numbers[key], site)
+            self._optimizer.record_update(slot.get(leaf), variable, states, values[key], site)
         return slots
 
 
