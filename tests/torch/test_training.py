@@ -31,9 +31,9 @@ def ours(name: str) -> nn.HybridSequential:
     )
 
 
-def theirs(name: str, dtype: torch.dtype) -> torch.nn.Module:
+def theirs(name: str, dtype: Any) -> Any:
     torch.manual_seed(0)
-    layers: Sequence[torch.nn.Module] = (
+    layers: Sequence[Any] = (
         (
             torch.nn.Flatten(),
             torch.nn.Linear(100, 32),
@@ -65,7 +65,7 @@ def batches(seed: int = 0) -> list[tuple[Array, Array]]:
     return [(x, (x.reshape(32, 100) @ scores).argmax(1)) for x in images]
 
 
-def torch_optimizer(name: str, model: torch.nn.Module) -> torch.optim.Optimizer:
+def torch_optimizer(name: str, model: Any) -> Any:
     if name == "sgd":
         return torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     return torch.optim.Adam(model.parameters(), lr=0.002)
@@ -76,7 +76,7 @@ def trainer_of(name: str, net: Any) -> gluon.Trainer:
     return gluon.Trainer(net.collect_params(), name, sgd if name == "sgd" else adam)
 
 
-def torch_gradients(model: torch.nn.Module, x: Array, y: Array) -> list[Array]:
+def torch_gradients(model: Any, x: Array, y: Array) -> list[Array]:
     """Of the mean loss, left in the model too."""
     dtype = next(model.parameters()).dtype
     model.zero_grad()
