@@ -20,7 +20,7 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from nnc.dialects import buffer, kernel, scalars, tile
 from nnc.dialects.target import Target
 from nnc.lowering.strategies.body import new_block
-from nnc.lowering.strategies.contraction_choice import PACK_CHUNKS
+from nnc.lowering.strategies.contraction_choice import chunk_count
 from nnc.lowering.strategies.contraction_plan import Extent, Plan, load_tile
 from nnc.lowering.strategies.epilogue import Epilogue
 from nnc.lowering.strategies.nest import ZERO, Index, Nest, apply
@@ -31,11 +31,6 @@ Part = tuple[SSAValue, AffineMap]
 """A buffer that a tile's epilogue works on, at a map of the result's index."""
 Window = tuple[SSAValue, Index]
 """A buffer and the index of the first element that a micro-kernel sees."""
-
-
-def chunk_count(size: int) -> int:
-    """The largest divisor of a batch size that is at most `PACK_CHUNKS`."""
-    return max(d for d in range(1, PACK_CHUNKS + 1) if size % d == 0)
 
 
 def build(function: kernel.FuncOp, target: Target) -> tuple[Block, list[kernel.FuncOp]]:
@@ -93,7 +88,7 @@ class _Writer:
         scratch = self._scratch(panel)
         own = [d for d in plan.batch_dims if d not in plan.shared_dims]
         shared = [plan.parallel[d] for d in plan.shared_dims]
-        chunks = chunk_count(shared[0]) if shared else 1
+        chunks = chunk_count(shared)
         outer = [plan.parallel[d] for d in own]
         with self.nest.parallel([*outer, chunks, count]) as (*batch, chunk, number):
             point = dict(zip(own, batch, strict=True))

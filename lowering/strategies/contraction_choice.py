@@ -137,7 +137,7 @@ def _choice(
     per_cycle = 2 * target.lanes
     if packed:
         cycles = PACK_CYCLES * _squares(shape.reduced[-1], target) if apart else COPY_CYCLES
-        panels = math.prod(shape.reduced) * padded * _panels(shape, row, lanes_dim)
+        panels = math.prod(shape.reduced) * padded * _panels(shape, row, (rows_dim, lanes_dim))
         cost += cycles * per_cycle * panels
     if lanes_dim != len(shape.parallel) - 1:
         cost += SCATTER_CYCLES * per_cycle * math.prod(shape.parallel)
@@ -150,10 +150,17 @@ def _footprint(shape: Shape, row: Sequence[int]) -> int:
     return 4 * sum((s - 1) * step for s, step in zip(shape.reduced, reduced, strict=True))
 
 
-def _panels(shape: Shape, row: Sequence[int], lanes_dim: int) -> int:
-    """How often a range of lanes is packed: for each batch it depends on, or each chunk."""
-    own = [s for d, s in enumerate(shape.parallel) if d != lanes_dim and row[d] != 0]
-    return math.prod(own) if own else PACK_CHUNKS
+def _panels(shape: Shape, row: Sequence[int], tile_dims: tuple[int, int]) -> int:
+    """How often a range of lanes is packed: for each batch it depends on, and each chunk."""
+    batch = [(size, row[d]) for d, size in enumerate(shape.parallel) if d not in tile_dims]
+    shared = [size for size, step in batch if not step]
+    return math.prod(size for size, step in batch if step) * chunk_count(shared)
+
+
+def chunk_count(shared: Sequence[int]) -> int:
+    """Into how many chunks the batches that share a panel are cut: a divisor of the first size."""
+    first = shared[0] if shared else 1
+    return max(d for d in range(1, PACK_CHUNKS + 1) if first % d == 0)
 
 
 def _squares(last: int, target: Target) -> float:

@@ -18,9 +18,9 @@ kernel.func @transposed(%x: tensor<100x20xf32>, %w: tensor<70x20xf32>) -> (tenso
 
 // Where %x is small, packing it costs less than packing the weights: the lanes are its rows.
 // CHECK: kernel.func @few_rows({{.*}} rows_dim = 1, lanes_dim = 0, row_operand = 0, packed = 1}>
-kernel.func @few_rows(%x: tensor<2x512xf32>, %w: tensor<512x512xf32>) -> (tensor<2x512xf32>) {
-  %y = nn.matmul %x, %w {transpose_rhs} : (tensor<2x512xf32>, tensor<512x512xf32>) -> tensor<2x512xf32>
-  kernel.return %y : tensor<2x512xf32>
+kernel.func @few_rows(%x: tensor<16x512xf32>, %w: tensor<512x512xf32>) -> (tensor<16x512xf32>) {
+  %y = nn.matmul %x, %w {transpose_rhs} : (tensor<16x512xf32>, tensor<512x512xf32>) -> tensor<16x512xf32>
+  kernel.return %y : tensor<16x512xf32>
 }
 
 // One row takes the registers of several.
