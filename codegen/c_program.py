@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import VectorType
 
 from nnc.codegen.artifact import Unit
-from nnc.codegen.functions import Program, callees
+from nnc.codegen.functions import Program, aligned, callees
 from nnc.codegen.helpers import Helpers
 from nnc.codegen.host import HostPrinter
 from nnc.codegen.interface import Host
@@ -83,9 +83,20 @@ class CProgram:
         if entry and self.host is not None:
             elsewhere = [f for other in parts if other is not part for f in other]
             self.declare(elsewhere, out, helpers)
-            out.line(comment(f"{self.entry}: one call of the program"))
+            out.line(
+                comment(f"{self.entry}: one call of the program; {self.arena_needs(self.host)}")
+            )
             HostPrinter(self.host, self.program, self.entry, out, helpers).print()
         return self.prologue(out.text, helpers) + out.text
+
+    def arena_needs(self, host: Host) -> str:
+        """What a caller must know of the arena."""
+        buffers = aligned(host.arena_bytes)
+        if self.target.threads:
+            return (
+                f"arena: {buffers} bytes, and {self.scratch_bytes} for each worker, aligned to 64"
+            )
+        return f"arena: {buffers + self.scratch_bytes} bytes, aligned to 64"
 
     def linkage(self, units: int) -> str:
         """What stands before a kernel: static in the only unit, hidden where units share."""

@@ -15,6 +15,9 @@ from xdsl.utils.exceptions import ArgSpecParseError
 
 from nnc.lowering.pipelines import PASSES, PIPELINES
 
+TARGET_OPTIONS = {"target", "isa"}
+"""Options that name a target."""
+
 Converted = TypeVar("Converted", bound=ArgSpecConvertible)
 
 
@@ -75,9 +78,17 @@ def instantiate(kind: str, convertible: type[Converted], spec: ArgSpec) -> Conve
     spec = spec.normalize_parameter_names()
     _check_options(kind, spec, options(convertible))
     try:
-        return convertible.from_spec(spec)
+        made = convertible.from_spec(spec)
+        for name in TARGET_OPTIONS & set(options(convertible)):
+            _check_target(getattr(made, name))
+        return made
     except ValueError as error:
         raise PipelineError(f"{kind} '{spec}': {error}") from None
+
+
+def _check_target(name: str | None) -> None:
+    if name is not None:
+        load("nnc.dialects.target:target_named")(name)
 
 
 def build_pipeline(text: str) -> list[ModulePass]:

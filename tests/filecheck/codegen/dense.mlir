@@ -88,7 +88,7 @@ builtin.module @dense_step {
 // CHECK-NEXT:     struct dense_context parts = {x, w, b, z};
 // CHECK-NEXT:     pool->parallel(8, dense_task, &parts);
 // CHECK-NEXT: }
-// CHECK:      /* dense_step: one call of the program */
+// CHECK:      /* dense_step: one call of the program; arena: {{[0-9]+}} bytes
 // CHECK-NEXT: int dense_step(void *const *arguments, char *arena, const nnc_pool *pool)
 // CHECK-NEXT: {
 // CHECK-NEXT:     (void)arena;

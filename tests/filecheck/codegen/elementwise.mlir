@@ -42,7 +42,7 @@ builtin.module @saxpy_relu {
 // CHECK-NEXT:     vf d2 = at_least_vf(splat_vf(0.0f), c2);
 // CHECK-NEXT:     store_part_vf(y + 96, d2, 4);
 // CHECK-NEXT: }
-// CHECK:      /* saxpy_relu: one call of the program */
+// CHECK:      /* saxpy_relu: one call of the program; arena: {{[0-9]+}} bytes
 // CHECK-NEXT: int saxpy_relu(void *const *arguments, char *arena, const nnc_pool *pool)
 // CHECK-NEXT: {
 // CHECK-NEXT:     (void)arena;

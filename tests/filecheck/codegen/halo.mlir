@@ -46,7 +46,7 @@ builtin.module @mean {
 // CHECK-NEXT:         store_vf(y + 16 * i, mean);
 // CHECK-NEXT:     }
 // CHECK-NEXT: }
-// CHECK:      /* mean: one call of the program */
+// CHECK:      /* mean: one call of the program; arena: {{[0-9]+}} bytes
 // CHECK-NEXT: int mean(void *const *arguments, char *arena, const nnc_pool *pool)
 // CHECK-NEXT: {
 // CHECK-NEXT:     (void)pool;

@@ -40,7 +40,7 @@ builtin.module @scan {
 // CHECK-NEXT:         out[i] = c;
 // CHECK-NEXT:     }
 // CHECK-NEXT: }
-// CHECK:      /* scan: one call of the program */
+// CHECK:      /* scan: one call of the program; arena: {{[0-9]+}} bytes
 // CHECK-NEXT: int scan(void *const *arguments, char *arena, const nnc_pool *pool)
 // CHECK-NEXT: {
 // CHECK-NEXT:     (void)pool;

@@ -85,7 +85,7 @@ builtin.module @softmax {
 // CHECK-NEXT:     struct softmax2_context parts = {x, y, scratch};
 // CHECK-NEXT:     pool->parallel(6, softmax2_task, &parts);
 // CHECK-NEXT: }
-// CHECK:      /* softmax: one call of the program */
+// CHECK:      /* softmax: one call of the program; arena: {{[0-9]+}} bytes
 // CHECK-NEXT: int softmax(void *const *arguments, char *arena, const nnc_pool *pool)
 // CHECK-NEXT: {
 // CHECK-NEXT:     const float *x = arguments[0];

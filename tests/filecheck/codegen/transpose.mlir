@@ -46,7 +46,7 @@ builtin.module @transpose {
 // CHECK:              }
 // CHECK-NEXT:     }
 // CHECK-NEXT: }
-// CHECK:      /* transpose: one call of the program */
+// CHECK:      /* transpose: one call of the program; arena: {{[0-9]+}} bytes
 // CHECK-NEXT: int transpose(void *const *arguments, char *arena, const nnc_pool *pool)
 // CHECK-NEXT: {
 // CHECK-NEXT:     (void)arena;
