@@ -37,3 +37,25 @@ func.func @main(%x: tensor<4x5xf32>, %w: tensor<5x4xf32>) -> tensor<4x4xf32> {
   %m = nn.select %lower, %y, %zero : tensor<4x4xi1>, tensor<4x4xf32>
   func.return %m : tensor<4x4xf32>
 }
+
+// -----
+
+// Nor does a tile hold bytes or 64-bit elements: the conversion stays out of an f32 product's kernel.
+// A product of f64 has no tiles, so what follows it may be anything.
+// CHECK-LABEL: func.func @main
+// CHECK:         kernel.group
+// CHECK:           nn.matmul
+// CHECK-NEXT:      kernel.return
+// CHECK:         kernel.group
+// CHECK:           nn.cast %{{.*}} to f64
+// CHECK:         kernel.group
+// CHECK:           nn.matmul
+// CHECK-NEXT:      nn.cast %{{.*}} to f32
+// CHECK-NEXT:      kernel.return
+func.func @main(%x: tensor<4x5xf32>, %w: tensor<5x6xf32>, %v: tensor<6x4xf64>) -> tensor<4x4xf32> {
+  %y = nn.matmul %x, %w : (tensor<4x5xf32>, tensor<5x6xf32>) -> tensor<4x6xf32>
+  %d = nn.cast %y to f64 : tensor<4x6xf32> -> tensor<4x6xf64>
+  %z = nn.matmul %d, %v : (tensor<4x6xf64>, tensor<6x4xf64>) -> tensor<4x4xf64>
+  %f = nn.cast %z to f32 : tensor<4x4xf64> -> tensor<4x4xf32>
+  func.return %f : tensor<4x4xf32>
+}
