@@ -148,7 +148,7 @@ def apply(pipeline: str, module: ModuleOp) -> None:
 
 def exchange(body: str, results: str) -> str:
     return f"""
-    func.func @main(%a: {SQUARE}, %b: {SQUARE}) -> ({SQUARE}, {SQUARE})
+    func.func @main(%a: {SQUARE}, %b: {SQUARE}, %x: {SQUARE}) -> ({SQUARE}, {SQUARE})
         attributes {{nnc.tied = array<i64: 0, 1>}} {{
       {body}
       func.return {results} : {SQUARE}, {SQUARE}
@@ -165,6 +165,14 @@ PAIRS = {
         f"%y = nn.add %a, %b : {SQUARE}\n%z = nn.matmul %y, %a : ({SQUARE}, {SQUARE}) -> {SQUARE}",
         "%y, %z",
     ),
+    "update after a product": exchange(
+        f"""
+        %g = nn.matmul %x, %x {{transpose_lhs}} : ({SQUARE}, {SQUARE}) -> {SQUARE}
+        %lr = nn.constant 0.1 : tensor<f32>
+        %y, %z = optim.momentum %g, %a, %b, %lr, %lr, %lr {{momentum = 0.9 : f64}}
+            : ({", ".join([SQUARE] * 3 + ["tensor<f32>"] * 3)}) -> ({SQUARE}, {SQUARE})""",
+        "%y, %z",
+    ),
     "reshaped": exchange(
         f"""
         %f = nn.reshape %a : {SQUARE} -> tensor<25xf32>
@@ -179,9 +187,9 @@ PAIRS = {
 @pytest.mark.parametrize("name", PAIRS)
 def test_two_replaced_arguments(parse: Parse, name: str) -> None:
     module = parse(PAIRS[name])
-    arrays = [np.random.default_rng(i).standard_normal((5, 5), np.float32) for i in range(2)]
+    arrays = [np.random.default_rng(i).standard_normal((5, 5), np.float32) for i in range(3)]
     expected = run(module, arrays)
     apply(f"lower{AIMED}", module)
     assert Program(emit(module, detect_target()))(*arrays) is None
-    for found, values in zip(arrays, expected, strict=True):
+    for found, values in zip(arrays[:2], expected, strict=True):
         np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-5)
