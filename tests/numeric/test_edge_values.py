@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from batch import Array, Batch, Case, emulated, mistakes, runnable_targets
+from batch import ELEMENTS, Array, Batch, Case, emulated, mistakes, normal, runnable_targets
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import f32, f64, i1, i8, i32, i64
+from xdsl.dialects.builtin import f32
 from xdsl.ir import Attribute, SSAValue
 
 from nnc.dialects.nn import elementwise, functions, indexing, pool
@@ -21,10 +21,6 @@ from nnc.dialects.nn.reduce import ArgmaxOp, BroadcastOp, CumsumOp, ReduceOp
 from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp, TransposeOp
 
 NAN, INF = np.nan, np.inf
-
-
-def normal(*sizes: int) -> Array:
-    return np.random.default_rng([1, *sizes]).standard_normal(sizes).astype(np.float32)
 
 
 def numbers(dtype: str, *sizes: int) -> Array:
@@ -105,10 +101,6 @@ def single() -> list[Case]:
 
 
 # Element types.
-
-ELEMENTS: dict[str, Attribute] = {
-    "float32": f32, "float64": f64, "bool": i1, "uint8": i8, "int32": i32, "int64": i64,
-}  # fmt: skip
 
 
 def cast_product(element: Attribute) -> Callable[..., SSAValue]:

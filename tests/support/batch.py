@@ -18,6 +18,8 @@ from xdsl.rewriter import InsertPoint
 from nnc.codegen.emit import emit
 from nnc.compiler import compile_module, lower
 from nnc.dialects.interpret import run
+from nnc.dialects.nn.base import insert, shape_of
+from nnc.dialects.nn.reduce import BroadcastOp
 from nnc.dialects.target import TARGETS, target_named
 from nnc.runtime.machine import cpu_features
 from nnc.runtime.program import Program
@@ -34,6 +36,19 @@ ELEMENTS: dict[str, Attribute] = {
     "int32": i32,
     "int64": i64,
 }
+
+
+def normal(*sizes: int, seed: int = 0) -> Array:
+    return np.random.default_rng([seed, *sizes]).standard_normal(sizes).astype(np.float32)
+
+
+def below(high: int, *sizes: int) -> Array:
+    """Integers from 0 to `high`, which is not one of them."""
+    return np.random.default_rng([high, *sizes]).integers(0, high, sizes, dtype=np.int32)
+
+
+def broadcast(b: Builder, x: SSAValue, like: SSAValue, *dimensions: int) -> SSAValue:
+    return insert(b, BroadcastOp(x, shape_of(like), dimensions))
 
 
 def runnable_targets() -> list[str]:
