@@ -180,15 +180,21 @@ void access(void *pointer, size_t size, bool write)
         fail("%s %zu bytes outside of every buffer", write ? "writes" : "reads", size);
 }
 
-void reserve_stacks()
+const size_t STACKS = MOST_THREADS * (STACK + GUARD);
+
+void reserve_stacks(size_t threads)
 {
-    if (stacks)
-        return;
-    size_t size = MOST_THREADS * (STACK + GUARD);
     stacks = static_cast<char *>(
-        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
-    for (size_t thread = 0; thread < MOST_THREADS; thread++)
+        mmap(nullptr, STACKS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+    for (size_t thread = 0; thread < threads; thread++)
         mprotect(stacks + thread * (STACK + GUARD), GUARD, PROT_NONE);
+}
+
+// A process has only so many mappings, and the guards take two for each thread.
+void release_stacks()
+{
+    munmap(stacks, STACKS);
+    stacks = nullptr;
 }
 
 }  // namespace
@@ -222,7 +228,7 @@ const char *emulated_launch(void (*function)(void **), void **arguments, const u
         fail("a block of %u threads", threads);
         return message;
     }
-    reserve_stacks();
+    reserve_stacks(threads);
     fibers.resize(threads);
     shared_bytes.resize(shared_size());
     std::mt19937_64 random(seed);
@@ -239,6 +245,7 @@ const char *emulated_launch(void (*function)(void **), void **arguments, const u
         if (message[0])
             break;
     }
+    release_stacks();
     return message;
 }
 
