@@ -1,0 +1,26 @@
+"""Layers: one module for each family."""
+
+from nnc.gluon.block import Block, HybridBlock, HybridSequential, Sequential
+from nnc.gluon.nn.activation import Activation
+from nnc.gluon.nn.basic import Dense, Dropout, Flatten, HybridLambda, Lambda
+from nnc.gluon.nn.conv import AvgPool2D, Conv2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
+from nnc.gluon.nn.norm import BatchNorm
+
+__all__ = [
+    "Activation",
+    "AvgPool2D",
+    "BatchNorm",
+    "Block",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "HybridBlock",
+    "HybridLambda",
+    "HybridSequential",
+    "Lambda",
+    "MaxPool2D",
+    "Sequential",
+]

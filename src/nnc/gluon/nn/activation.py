@@ -1,0 +1,42 @@
+"""Elementwise functions as layers, by name."""
+
+from typing import Any
+
+from nnc import layer_operators as layers
+from nnc import operators as ops
+from nnc.array import NDArray
+from nnc.errors import OptionError
+from nnc.gluon.block import HybridBlock
+from nnc.graph import Operation
+from nnc.lowering.pass_specs import did_you_mean
+
+ACTIVATIONS: dict[str, tuple[Operation, tuple[Any, ...]]] = {
+    "relu": (ops.relu, ()),
+    "sigmoid": (ops.sigmoid, ()),
+    "tanh": (ops.tanh, ()),
+    "softrelu": (ops.softrelu, ()),
+    "softsign": (ops.softsign, ()),
+    "softmax": (layers.softmax, (-1,)),
+}
+"""Gluon's, and softmax over the last axis as an extension."""
+
+
+def activation_named(name: str) -> tuple[Operation, tuple[Any, ...]]:
+    if name not in ACTIVATIONS:
+        raise OptionError(f"no activation '{name}'; {did_you_mean(name, ACTIVATIONS)}")
+    return ACTIVATIONS[name]
+
+
+class Activation(HybridBlock):
+    """An elementwise function by name: relu, sigmoid, tanh, softrelu, softsign; or softmax."""
+
+    def __init__(self, activation: str):
+        super().__init__()
+        self._name = activation
+        self._operation, self._attributes = activation_named(activation)
+
+    def forward(self, x: NDArray) -> NDArray:
+        return x.apply(self._operation, *self._attributes)
+
+    def describe(self) -> str:
+        return self._name

@@ -1,0 +1,144 @@
+"""Dense layers, dropout, and functions as layers."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from nnc import layer_operators as layers
+from nnc import nd
+from nnc.array import NDArray
+from nnc.errors import DtypeError, OptionError, ShapeError
+from nnc.gluon.block import Block, HybridBlock
+from nnc.gluon.nn.activation import activation_named
+from nnc.gluon.parameter import Parameter
+from nnc.graph import Operation
+from nnc.init import Initializer
+from nnc.random import generator
+from nnc.recorder import record, recorder
+
+Source = Initializer | str | None
+"""What says how a parameter is initialized."""
+
+
+class Affine(HybridBlock):
+    """A linear map with a weight, a bias if wanted, and an activation."""
+
+    def __init__(
+        self,
+        weight: tuple[int, ...],
+        activation: str | None,
+        use_bias: bool,
+        dtype: str,
+        weight_initializer: Source,
+        bias_initializer: Source,
+    ):
+        super().__init__()
+        self._activation = None if activation is None else activation_named(activation)
+        self.weight = Parameter(
+            "weight", shape=weight, dtype=dtype, init=weight_initializer, allow_deferred_init=True
+        )
+        self.bias: Parameter | None = None
+        if use_bias:
+            self.bias = Parameter("bias", shape=weight[:1], dtype=dtype, init=bias_initializer)
+
+    def affine(self, operation: Operation, x: NDArray, *attributes: Any) -> NDArray:
+        """The operation on `x`, weight and bias, then the activation."""
+        value = x.current
+        inputs = [value, self.weight.variable.current]
+        if value.type.dtype != inputs[1].type.dtype:
+            self.refuse_dtype(x)
+        if self.bias is not None:
+            inputs.append(self.bias.variable.current)
+        [value] = record(operation, inputs, attributes)
+        if self._activation is not None:
+            [value] = record(self._activation[0], [value], self._activation[1])
+        return NDArray(value)
+
+    def refuse_dtype(self, x: NDArray) -> None:
+        raise DtypeError(
+            f"{type(self).__name__}: the input is {x.dtype}, parameter '{self.weight.name}' is "
+            f"{self.weight.dtype}; convert one: x.astype('{self.weight.dtype}') or "
+            f"net.cast('{x.dtype}')"
+        )
+
+
+class Dense(Affine):
+    """`activation(x weight^T + bias)`, weight (units, in_units).
+
+    With `flatten` all axes but the first are one; otherwise the leading axes are kept.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | None = None,
+        use_bias: bool = True,
+        flatten: bool = True,
+        dtype: str = "float32",
+        weight_initializer: Source = None,
+        bias_initializer: Source = "zeros",
+        in_units: int = 0,
+    ):
+        shape = (units, in_units)
+        super().__init__(shape, activation, use_bias, dtype, weight_initializer, bias_initializer)
+        self.weight.layout = (1, 0)
+        self._units = units
+        self._flatten = flatten
+
+    def infer_shape(self, x: NDArray) -> None:
+        shape = x.shape
+        if len(shape) < 2:
+            raise ShapeError(f"Dense: expected a batch, shape (N, …), given shape {shape}")
+        width = math.prod(shape[1:]) if self._flatten else shape[-1]
+        self.weight.finish((self._units, width))
+
+    def forward(self, x: NDArray) -> NDArray:
+        return self.affine(layers.dense, x, self._flatten)
+
+    def describe(self) -> str:
+        return f"{(self.weight.shape or (0, 0))[1] or None} -> {self._units}"
+
+
+class Flatten(HybridBlock):
+    """All axes but the first become one."""
+
+    def forward(self, x: NDArray) -> NDArray:
+        return x.flatten()
+
+
+class Dropout(HybridBlock):
+    """In training, keeps each element with probability 1 - rate, scaled by 1 / (1 - rate).
+
+    Along `axes` one draw serves all elements.
+    """
+
+    def __init__(self, rate: float, axes: tuple[int, ...] = ()):
+        super().__init__()
+        if not 0 <= rate < 1:
+            raise OptionError(f"Dropout: expected 0 <= rate < 1, given {rate}")
+        self._rate = float(rate)
+        self._axes = axes
+
+    def forward(self, x: NDArray) -> NDArray:
+        if not recorder.training or not self._rate:
+            return x
+        inputs = [x.current, *generator.state()]
+        return NDArray(record(layers.dropout, inputs, (self._rate, tuple(self._axes)))[0])
+
+    def describe(self) -> str:
+        return f"p={self._rate}"
+
+
+class Lambda(Block):
+    """A function as a block; a name means the function of `nnc.nd`."""
+
+    def __init__(self, function: str | Callable[..., Any]):
+        super().__init__()
+        self._function = getattr(nd, function) if isinstance(function, str) else function
+
+    def forward(self, *args: Any) -> Any:
+        return self._function(*args)
+
+
+class HybridLambda(Lambda, HybridBlock):
+    """A function as a block."""
