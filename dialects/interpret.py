@@ -22,6 +22,7 @@ from nnc.dialects.meaning.kernel import KernelFunctions
 from nnc.dialects.meaning.loop import LoopFunctions
 from nnc.dialects.meaning.memory import Memory
 from nnc.dialects.meaning.normalize import NormalizeFunctions
+from nnc.dialects.meaning.norms import NormsFunctions
 from nnc.dialects.meaning.optim import OptimFunctions
 from nnc.dialects.meaning.pool import PoolFunctions
 from nnc.dialects.meaning.random import RandomFunctions
@@ -39,6 +40,7 @@ MEANINGS: tuple[type[InterpreterFunctions], ...] = (
     ContractFunctions,
     PoolFunctions,
     NormalizeFunctions,
+    NormsFunctions,
     RandomFunctions,
     StructureFunctions,
     OptimFunctions,

@@ -11,6 +11,7 @@ from nnc.dialects.nn import (
     functions,
     indexing,
     normalize,
+    norms,
     pool,
     random,
     reduce,
@@ -30,6 +31,7 @@ FAMILIES = (
     pool,
     normalize,
     batch_norm,
+    norms,
     random,
     structure,
 )

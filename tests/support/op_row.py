@@ -183,6 +183,21 @@ def batch_norm_grad_terms(row: Row, results: Arrays) -> Arrays:
     return [centered * (gamma * rate)[wide] * 4, product.sum(axes), g.sum(axes)]
 
 
+def norm_terms(row: Row, results: Arrays) -> Arrays:
+    """The mean, the difference to it and the rate are each rounded."""
+    x = np.abs(row.inputs[0])
+    h, rate = results
+    axes = tuple(range(rate.ndim, x.ndim))
+    largest = x.max(axes, keepdims=True) * np.expand_dims(rate, axes)
+    return [2 * (np.abs(h) + largest), rate * 4]
+
+
+def norm_grad_terms(row: Row, results: Arrays) -> Arrays:
+    h, rate, g = (np.abs(v) for v in row.inputs)
+    product, mean = (h * g).mean(1, keepdims=True), g.mean(1, keepdims=True)
+    return [2 * rate[:, None] * (g + mean + h * product)]
+
+
 def update(row: Row, results: Arrays) -> Arrays:
     """What is read and written at each element, and the gradient."""
     gradient, *old = row.inputs

@@ -20,6 +20,8 @@ from op_row import (
     linear,
     log_softmax,
     log_softmax_grad,
+    norm_grad_terms,
+    norm_terms,
     normal,
     of_input,
     one,
@@ -48,6 +50,7 @@ from nnc.dialects.nn import (
     functions,
     indexing,
     normalize,
+    norms,
     pool,
     random,
     reduce,
@@ -238,7 +241,21 @@ def normalization_rows() -> list[Row]:
             (image, channels, mean, variance, normal(4, 3, 5, 5)[::-1].copy()),
             batch_norm_grad_terms,
         ),
+        *row_norm_rows(),
     ]  # fmt: skip
+
+
+def row_norm_rows() -> list[Row]:
+    x, image = normal(5, 33), normal(2, 3, 5, 5)
+    rows: list[Row] = []
+    for uncentered in (False, True):
+        h, g = normal(5, 33) * 2, normal(5, 33)[::-1].copy()
+        rows += [
+            Row(partial(norms.NormalizeOp, axes=(1,), uncentered=uncentered), (x,), norm_terms),
+            Row(partial(norms.NormalizeGradOp, axes=(1,), uncentered=uncentered),
+                (h, positive(5), g), norm_grad_terms),
+        ]  # fmt: skip
+    return [*rows, Row(partial(norms.NormalizeOp, axes=(2, 3)), (image,), norm_terms)]
 
 
 def random_rows() -> list[Row]:

@@ -28,6 +28,7 @@ from nnc.dialects.nn.normalize import (
     SoftmaxGradOp,
     SoftmaxOp,
 )
+from nnc.dialects.nn.norms import NormalizeGradOp, NormalizeOp
 from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
 from nnc.lowering.nn_gradient import NnGradientPass
 
@@ -130,6 +131,34 @@ def test_batch_norm(shape: tuple[int, ...], evaluate: Evaluate, gradcheck: Check
     gradcheck(one_result(build, 0), x, gamma, beta)
 
 
+@pytest.mark.parametrize("uncentered", [False, True])
+@pytest.mark.parametrize("axes", [(2,), (0,), (0, 2)])
+def test_normalize(
+    axes: tuple[int, ...], uncentered: bool, evaluate: Evaluate, gradcheck: Check
+) -> None:
+    x, g = draw(0, 2, 3, 4), draw(1, 2, 3, 4)
+    build = partial(NormalizeOp, axes=axes, epsilon=1e-3, uncentered=uncentered)
+    h, rate = evaluate(build, x)
+    centered = x if uncentered else x - x.mean(axes, keepdims=True)
+    np.testing.assert_allclose(rate, ((centered**2).mean(axes) + 1e-3) ** -0.5, rtol=1e-12)
+    np.testing.assert_allclose(h, centered * np.expand_dims(rate, axes), rtol=1e-11)
+    check_decomposition(evaluate, build, x)
+    grad = partial(NormalizeGradOp, axes=axes, uncentered=uncentered)
+    check_decomposition(evaluate, grad, h, rate, g)
+    for wanted in (build, one_result(build, 0), one_result(build, 1)):
+        gradcheck(wanted, x)
+
+
+def test_rows_without_variance(evaluate: Evaluate, gradcheck: Check) -> None:
+    """Epsilon alone decides the rate where a row is constant, or nearly."""
+    x = np.array([[2.0, 2.0, 2.0], [1.0, 1.0 + 1e-6, 1.0 - 1e-6]])
+    build = partial(NormalizeOp, axes=(1,), epsilon=1e-2)
+    h, rate = evaluate(build, x)
+    np.testing.assert_allclose(rate, [10, 10], rtol=1e-9)
+    np.testing.assert_allclose(h, [[0, 0, 0], [0, 1e-5, -1e-5]], atol=1e-15)
+    gradcheck(build, x)
+
+
 def square(b: Builder, x: SSAValue) -> SSAValue:
     return insert(b, MulOp(x, x))
 
@@ -147,12 +176,19 @@ def normalized(b: Builder, x: SSAValue) -> SSAValue:
     return square(b, b.insert(BatchNormOp(x, gamma, gamma, 0.1)).output)
 
 
+def rows_normalized(b: Builder, x: SSAValue, *, uncentered: bool) -> SSAValue:
+    op = b.insert(NormalizeOp(x, (1,), 0.1, uncentered=uncentered))
+    return insert(b, MulOp(square(b, op.output), insert(b, BroadcastOp(op.rate, (2, 3), [0]))))
+
+
 TWICE: dict[str, Callable[[Builder, SSAValue], SSAValue]] = {
     "softmax": lambda b, x: insert(b, SoftmaxOp(x, 1)),
     "log_softmax": lambda b, x: insert(b, LogSoftmaxOp(x, 1)),
     "matmul": lambda b, x: insert(b, MatmulOp(x, x, transpose_rhs=True)),
     "cross_entropy": entropies,
     "batch_norm": normalized,
+    "layer_norm": partial(rows_normalized, uncentered=False),
+    "rms_norm": partial(rows_normalized, uncentered=True),
 }
 
 

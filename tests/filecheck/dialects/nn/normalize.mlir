@@ -25,3 +25,16 @@ func.func @channels(%x: tensor<2x3x4x4xf32>, %gamma: tensor<3xf32>, %beta: tenso
   %dx, %dgamma, %dbeta = nn.batch_norm_grad %x, %gamma, %mean, %variance, %y {epsilon = 1.0e-5} : (tensor<2x3x4x4xf32>, tensor<3xf32>, tensor<3xf32>, tensor<3xf32>, tensor<2x3x4x4xf32>) -> (tensor<2x3x4x4xf32>, tensor<3xf32>, tensor<3xf32>)
   func.return
 }
+
+// CHECK-LABEL: func.func @norms
+func.func @norms(%x: tensor<2x3x4xf32>) {
+  // CHECK: %h, %rate = nn.normalize %x {axes = [2], epsilon = 1.000000e-05} : (tensor<2x3x4xf32>) -> (tensor<2x3x4xf32>, tensor<2x3xf32>)
+  %h, %rate = nn.normalize %x {axes = [2], epsilon = 1.0e-5} : (tensor<2x3x4xf32>) -> (tensor<2x3x4xf32>, tensor<2x3xf32>)
+  // CHECK-NEXT: %dx = nn.normalize_grad %h, %rate, %x {axes = [2]} : (tensor<2x3x4xf32>, tensor<2x3xf32>, tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
+  %dx = nn.normalize_grad %h, %rate, %x {axes = [2]} : (tensor<2x3x4xf32>, tensor<2x3xf32>, tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
+  // CHECK-NEXT: %r, %scale = nn.normalize %x {axes = [0, 2], epsilon = 0.000000e+00, uncentered} :
+  %r, %scale = nn.normalize %x {axes = [0, 2], epsilon = 0.0, uncentered} : (tensor<2x3x4xf32>) -> (tensor<2x3x4xf32>, tensor<3xf32>)
+  // CHECK-NEXT: %dr = nn.normalize_grad %r, %scale, %x {axes = [0, 2], uncentered} :
+  %dr = nn.normalize_grad %r, %scale, %x {axes = [0, 2], uncentered} : (tensor<2x3x4xf32>, tensor<3xf32>, tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
+  func.return
+}

@@ -53,3 +53,43 @@ func.func @no_channels(%x: tensor<3xf32>) {
   %y, %mean, %variance = nn.batch_norm %x, %x, %x {epsilon = 1.0e-5} : (tensor<3xf32>, tensor<3xf32>, tensor<3xf32>) -> (tensor<3xf32>, tensor<3xf32>, tensor<3xf32>)
   func.return
 }
+
+// -----
+
+// CHECK: nn.normalize: axes = [1, 0] must be one or more increasing axes
+func.func @order(%x: tensor<3x4xf32>) {
+  %h, %rate = nn.normalize %x {axes = [1, 0], epsilon = 1.0e-5} : (tensor<3x4xf32>) -> (tensor<3x4xf32>, tensor<f32>)
+  func.return
+}
+
+// -----
+
+// CHECK: nn.normalize: axis 2 is not an axis of a tensor of rank 2
+func.func @outside(%x: tensor<3x4xf32>) {
+  %h, %rate = nn.normalize %x {axes = [2], epsilon = 1.0e-5} : (tensor<3x4xf32>) -> (tensor<3x4xf32>, tensor<3xf32>)
+  func.return
+}
+
+// -----
+
+// CHECK: nn.normalize: expected floating-point elements, given tensor<3x4xi32>
+func.func @whole_numbers(%x: tensor<3x4xi32>) {
+  %h, %rate = nn.normalize %x {axes = [1], epsilon = 1.0e-5} : (tensor<3x4xi32>) -> (tensor<3x4xi32>, tensor<3xi32>)
+  func.return
+}
+
+// -----
+
+// CHECK: nn.normalize_grad: rate is tensor<4xf32>, expected tensor<3xf32>
+func.func @rates(%h: tensor<3x4xf32>, %rate: tensor<4xf32>) {
+  %dx = nn.normalize_grad %h, %rate, %h {axes = [1]} : (tensor<3x4xf32>, tensor<4xf32>, tensor<3x4xf32>) -> tensor<3x4xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.normalize_grad: grad is tensor<3xf32>, expected tensor<3x4xf32>
+func.func @row_cotangent(%h: tensor<3x4xf32>, %rate: tensor<3xf32>) {
+  %dx = nn.normalize_grad %h, %rate, %rate {axes = [1]} : (tensor<3x4xf32>, tensor<3xf32>, tensor<3xf32>) -> tensor<3x4xf32>
+  func.return
+}
