@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nnc.errors import OptionError, ShapeError
+from nnc.checks import chosen, number
+from nnc.errors import ShapeError
 from nnc.graph import Memory
-from nnc.lowering.pass_specs import did_you_mean
 from nnc.random import generator
 
 Shape = tuple[int, ...]
@@ -48,7 +48,7 @@ class Uniform(Initializer):
     """Uniform in [-scale, scale)."""
 
     def __init__(self, scale: float = 0.07):
-        self.scale = scale
+        self.scale = number("Uniform: scale", scale, least=0)
 
     def __call__(self, shape: Shape) -> Memory:
         return generator.numpy.uniform(-self.scale, self.scale, shape)
@@ -58,7 +58,7 @@ class Normal(Initializer):
     """Normal with mean 0 and standard deviation sigma."""
 
     def __init__(self, sigma: float = 0.01):
-        self.sigma = sigma
+        self.sigma = number("Normal: sigma", sigma, least=0)
 
     def __call__(self, shape: Shape) -> Memory:
         return generator.numpy.normal(0.0, self.sigma, shape)
@@ -72,9 +72,9 @@ class Xavier(Initializer):
     """
 
     def __init__(self, rnd_type: str = "uniform", factor_type: str = "avg", magnitude: float = 3):
-        self.rnd_type = chosen("rnd_type", rnd_type, ("uniform", "gaussian"))
-        self.factor_type = chosen("factor_type", factor_type, ("avg", "in", "out"))
-        self.magnitude = magnitude
+        self.rnd_type = chosen("Xavier: rnd_type", rnd_type, ("uniform", "gaussian"))
+        self.factor_type = chosen("Xavier: factor_type", factor_type, ("avg", "in", "out"))
+        self.magnitude = number("Xavier: magnitude", magnitude, above=0)
 
     def __call__(self, shape: Shape) -> Memory:
         if len(shape) < 2:
@@ -88,13 +88,6 @@ class Xavier(Initializer):
         return generator.numpy.normal(0.0, scale, shape)
 
 
-def chosen(option: str, value: str, known: tuple[str, ...]) -> str:
-    """The value if it is one of `known`."""
-    if value not in known:
-        raise OptionError(f"{option}: no '{value}'; {did_you_mean(value, known)}")
-    return value
-
-
 NAMED: dict[str, Callable[[], Initializer]] = {
     "zeros": Zero,
     "zero": Zero,
@@ -106,10 +99,10 @@ NAMED: dict[str, Callable[[], Initializer]] = {
 }
 
 
-def initializer(source: Initializer | str | float | None) -> Initializer | None:
+def initializer(source: object) -> Initializer | None:
     """An initializer given as object, name or number."""
     if isinstance(source, str):
-        return NAMED[chosen("initializer", source.lower(), tuple(NAMED))]()
-    if isinstance(source, int | float):
-        return Constant(source)
-    return source
+        return NAMED[chosen("initializer", source.lower(), NAMED)]()
+    if source is None or isinstance(source, Initializer):
+        return source
+    return Constant(number("initializer", source))

@@ -1,13 +1,13 @@
 """The order in which samples are read."""
 
-import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from nnc.errors import OptionError
-from nnc.init import chosen
+from nnc.checks import chosen, count
 from nnc.random import generator
+
+LAST_BATCH = ("keep", "discard", "rollover")
 
 Item = TypeVar("Item", covariant=True)
 
@@ -55,11 +55,11 @@ class BatchSampler(Sampler[list[int]]):
     """
 
     def __init__(self, sampler: Sampler[int], batch_size: int, last_batch: str = "keep"):
-        if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
-            raise OptionError(f"batch_size: expected an integer above 0, given {batch_size!r}")
         self._sampler = sampler
-        self._batch_size = batch_size
-        self._last_batch = chosen("last_batch", last_batch, ("keep", "discard", "rollover"))
+        self._batch_size = count("DataLoader: batch_size", batch_size)
+        self._last_batch = chosen(
+            "DataLoader: last_batch", last_batch, ("keep", "discard", "rollover")
+        )
         self._left: list[int] = []
 
     def __iter__(self) -> Iterator[list[int]]:
