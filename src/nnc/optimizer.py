@@ -6,11 +6,11 @@ otherwise.
 """
 
 import itertools
-import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from nnc import layer_operators as layers
+from nnc.checks import chosen, count, number
 from nnc.errors import OptionError
 from nnc.graph import Attributes, Operation, Scalar, Site, Value
 from nnc.lowering.pass_specs import did_you_mean
@@ -40,17 +40,21 @@ class Optimizer:
         **unused: Any,
     ):
         check_unused(type(self), unused)
+        if lr_scheduler is not None and not callable(lr_scheduler):
+            raise OptionError(f"lr_scheduler: expected a function, given {lr_scheduler!r}")
         self.lr_scheduler = lr_scheduler
-        self.wd = wd
-        self.rescale_grad = rescale_grad
-        self.clip_gradient = clip_gradient
-        self.num_update = begin_num_update
+        self.wd = number("wd", wd, least=0)
+        self.rescale_grad = number("rescale_grad", rescale_grad)
+        self.clip_gradient = (
+            None if clip_gradient is None else number("clip_gradient", clip_gradient, above=0)
+        )
+        self.num_update = count("begin_num_update", begin_num_update, 0)
         self._learning_rate = rate(0.01 if learning_rate is None else learning_rate)
 
     @property
     def learning_rate(self) -> float:
         if self.lr_scheduler is not None:
-            return self.lr_scheduler(self.num_update)
+            return rate(self.lr_scheduler(self.num_update))
         return self._learning_rate
 
     def set_learning_rate(self, lr: float) -> None:
@@ -110,7 +114,7 @@ class SGD(Optimizer):
         **options: Any,
     ):
         super().__init__(learning_rate, **options)
-        self.momentum = momentum
+        self.momentum = momentum = decay("SGD: momentum", momentum)
         self.operation = layers.momentum_update if momentum else layers.sgd_update
         self.states = ("momentum",) if momentum else ()
 
@@ -133,7 +137,7 @@ class NAG(Optimizer):
         **options: Any,
     ):
         super().__init__(learning_rate, **options)
-        self.momentum = momentum
+        self.momentum = decay("NAG: momentum", momentum)
 
     def constants(self) -> Attributes:
         return (("momentum", self.momentum),)
@@ -160,7 +164,8 @@ class Adam(Optimizer):
         **options: Any,
     ):
         super().__init__(learning_rate, **options)
-        self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
+        self.beta1, self.beta2 = decay("Adam: beta1", beta1), decay("Adam: beta2", beta2)
+        self.epsilon = number("Adam: epsilon", epsilon, above=0)
 
     def constants(self) -> Attributes:
         return (("beta1", self.beta1), ("beta2", self.beta2), ("epsilon", self.epsilon))
@@ -193,7 +198,9 @@ class RMSProp(Optimizer):
         super().__init__(learning_rate, **options)
         if clip_weights is not None:
             raise OptionError("RMSProp: clip_weights is not supported; clip after step()")
-        self.rho, self.momentum, self.epsilon, self.centered = rho, momentum, epsilon, centered
+        self.rho, self.momentum = decay("RMSProp: rho", rho), decay("RMSProp: momentum", momentum)
+        self.epsilon = number("RMSProp: epsilon", epsilon, above=0)
+        self.centered = centered
         self.operation = layers.rmsprop_centered_update if centered else layers.rmsprop_update
         self.states = ("square", "mean", "delta") if centered else ("square",)
 
@@ -216,17 +223,17 @@ def create(name: "str | Optimizer", **options: Any) -> Optimizer:
         if options:
             raise OptionError("optimizer_params go with the name of an optimizer, not an object")
         return name
-    kind = NAMED.get(name.lower())
-    if kind is None:
-        raise OptionError(f"no optimizer '{name}'; {did_you_mean(name, NAMED)}")
-    return kind(**options)
+    return NAMED[chosen("optimizer", str(name).lower(), NAMED)](**options)
 
 
 def rate(given: object) -> float:
-    """A learning rate, if it is a number."""
-    if not isinstance(given, numbers.Real):
-        raise OptionError(f"learning_rate: expected a number, given {given!r}")
-    return float(given)
+    """A learning rate."""
+    return number("learning_rate", given, least=0)
+
+
+def decay(what: str, given: object) -> float:
+    """How much is kept of an average that moves on at each step."""
+    return number(what, given, least=0, below=1)
 
 
 def check_unused(kind: type[Optimizer], unused: Mapping[str, Any]) -> None:

@@ -395,9 +395,9 @@ def test_a_learning_rate_is_a_number() -> None:
 
 
 def test_unknown_names_are_answered() -> None:
-    with pytest.raises(OptionError, match=r"no activation 'rleu'; did you mean relu"):
+    with pytest.raises(OptionError, match=r"activation: no 'rleu'; did you mean relu"):
         nn.Dense(3, "rleu")
-    with pytest.raises(OptionError, match=r"no optimizer 'adm'; did you mean adam"):
+    with pytest.raises(OptionError, match=r"optimizer: no 'adm'; did you mean adam"):
         gluon.Trainer([], "adm")
     with pytest.raises(OptionError, match="no option 'learning_rat'; did you mean learning_rate"):
         gluon.Trainer([], "sgd", {"learning_rat": 1})

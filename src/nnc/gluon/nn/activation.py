@@ -5,10 +5,9 @@ from typing import Any
 from nnc import layer_operators as layers
 from nnc import operators as ops
 from nnc.array import NDArray
-from nnc.errors import OptionError
+from nnc.checks import chosen
 from nnc.gluon.block import HybridBlock
 from nnc.graph import Operation
-from nnc.lowering.pass_specs import did_you_mean
 
 ACTIVATIONS: dict[str, tuple[Operation, tuple[Any, ...]]] = {
     "relu": (ops.relu, ()),
@@ -22,9 +21,7 @@ ACTIVATIONS: dict[str, tuple[Operation, tuple[Any, ...]]] = {
 
 
 def activation_named(name: str) -> tuple[Operation, tuple[Any, ...]]:
-    if name not in ACTIVATIONS:
-        raise OptionError(f"no activation '{name}'; {did_you_mean(name, ACTIVATIONS)}")
-    return ACTIVATIONS[name]
+    return ACTIVATIONS[chosen("activation", name, ACTIVATIONS)]
 
 
 class Activation(HybridBlock):

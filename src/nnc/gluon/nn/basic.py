@@ -7,7 +7,8 @@ from typing import Any
 from nnc import layer_operators as layers
 from nnc import nd
 from nnc.array import NDArray
-from nnc.errors import DtypeError, OptionError, ShapeError
+from nnc.checks import count, number
+from nnc.errors import DtypeError, ShapeError
 from nnc.gluon.block import Block, HybridBlock
 from nnc.gluon.nn.activation import activation_named
 from nnc.gluon.parameter import Parameter
@@ -79,10 +80,10 @@ class Dense(Affine):
         bias_initializer: Source = "zeros",
         in_units: int = 0,
     ):
-        shape = (units, in_units)
+        self._units = count("Dense: units", units)
+        shape = (self._units, count("Dense: in_units", in_units, 0))
         super().__init__(shape, activation, use_bias, dtype, weight_initializer, bias_initializer)
         self.weight.layout = (1, 0)
-        self._units = units
         self._flatten = flatten
 
     def infer_shape(self, x: NDArray) -> None:
@@ -114,9 +115,7 @@ class Dropout(HybridBlock):
 
     def __init__(self, rate: float, axes: tuple[int, ...] = ()):
         super().__init__()
-        if not 0 <= rate < 1:
-            raise OptionError(f"Dropout: expected 0 <= rate < 1, given {rate}")
-        self._rate = float(rate)
+        self._rate = number("Dropout: rate", rate, least=0, below=1)
         self._axes = axes
 
     def forward(self, x: NDArray) -> NDArray:

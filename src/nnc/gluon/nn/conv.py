@@ -5,6 +5,7 @@ from typing import Any
 from nnc import layer_operators as layers
 from nnc import operators as ops
 from nnc.array import NDArray
+from nnc.checks import count, pair
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Affine, Source
@@ -13,14 +14,16 @@ from nnc.graph import Operation
 Pair = int | tuple[int, int]
 
 
-def pair(value: Pair) -> tuple[int, int]:
-    """A size for both spatial axes."""
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
-
-
 def check_layout(layout: str) -> None:
     if layout != "NCHW":
         raise OptionError(f"layout is 'NCHW', given '{layout}'; memory is laid out by the compiler")
+
+
+def check_groups(groups: int, *channels: int) -> None:
+    """Channels of input and output are divided into groups."""
+    for given in channels:
+        if given % groups:
+            raise ShapeError(f"Conv2D: {given} channels cannot be divided into {groups} groups")
 
 
 class Conv2D(Affine):
@@ -42,20 +45,25 @@ class Conv2D(Affine):
         in_channels: int = 0,
     ):
         check_layout(layout)
-        self._kernel = pair(kernel_size)
+        self._channels = count("Conv2D: channels", channels)
+        self._kernel = pair("Conv2D: kernel_size", kernel_size)
+        self._geometry = (
+            pair("Conv2D: strides", strides),
+            pair("Conv2D: padding", padding, 0),
+            pair("Conv2D: dilation", dilation),
+            count("Conv2D: groups", groups),
+        )
+        check_groups(groups, channels, count("Conv2D: in_channels", in_channels, 0))
         shape = (channels, in_channels // groups, *self._kernel)
         super().__init__(
             shape, activation, use_bias, "float32", weight_initializer, bias_initializer
         )
-        self._channels = channels
-        self._geometry = (pair(strides), pair(padding), pair(dilation), groups)
 
     def infer_shape(self, x: NDArray) -> None:
         shape, groups = x.shape, self._geometry[3]
         if len(shape) != 4:
             raise ShapeError(f"Conv2D: expected images (N, C, H, W), given shape {shape}")
-        if shape[1] % groups:
-            raise ShapeError(f"Conv2D: {shape[1]} channels cannot be divided into {groups} groups")
+        check_groups(groups, shape[1])
         self.weight.finish((self._channels, shape[1] // groups, *self._kernel))
 
     def forward(self, x: NDArray) -> NDArray:
@@ -76,9 +84,11 @@ class Pool2D(HybridBlock):
     ):
         super().__init__()
         check_layout(layout)
-        self._size = pair(pool_size)
-        self._strides = self._size if strides is None else pair(strides)
-        self._attributes: tuple[Any, ...] = (self._size, self._strides, pair(padding), ceil_mode)
+        name = type(self).__name__
+        self._size = pair(f"{name}: pool_size", pool_size)
+        self._strides = self._size if strides is None else pair(f"{name}: strides", strides)
+        padding = pair(f"{name}: padding", padding, 0)
+        self._attributes: tuple[Any, ...] = (self._size, self._strides, padding, ceil_mode)
 
     def forward(self, x: NDArray) -> NDArray:
         return x.apply(self.operation, *self._attributes)

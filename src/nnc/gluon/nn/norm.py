@@ -2,6 +2,7 @@
 
 from nnc import layer_operators as layers
 from nnc.array import NDArray
+from nnc.checks import count, number
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Source
 from nnc.gluon.parameter import Parameter
@@ -31,7 +32,10 @@ class BatchNorm(HybridBlock):
         in_channels: int = 0,
     ):
         super().__init__()
-        self._axis, self._momentum, self._epsilon = axis, momentum, epsilon
+        self._axis = axis
+        self._momentum = number("BatchNorm: momentum", momentum, least=0, most=1)
+        self._epsilon = number("BatchNorm: epsilon", epsilon, above=0)
+        in_channels = count("BatchNorm: in_channels", in_channels, 0)
         self._use_global_stats = use_global_stats
 
         def parameter(name: str, init: Source, request: str) -> Parameter:
