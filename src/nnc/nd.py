@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+from nnc import norm_operators as norms
 from nnc import operators as ops
+from nnc.arithmetic import Axis
 from nnc.array import NDArray, array, as_value, cast_value
+from nnc.checks import chosen
 from nnc.dtypes import dtype_name
 from nnc.errors import ShapeError
 from nnc.graph import Operation
@@ -206,6 +209,58 @@ def pick(x: NDArray, index: Any, axis: int = -1) -> NDArray:
 
 def one_hot(indices: Any, depth: int, dtype: object = "float32") -> NDArray:
     return array(indices, "int32").apply(ops.one_hot, depth, dtype_name(dtype))
+
+
+def _affine(
+    operation: Operation, data: NDArray, gamma: NDArray, beta: NDArray, *settings: Any
+) -> NDArray:
+    inputs = [x.current for x in (data.as_float(), gamma, beta)]
+    return NDArray(record(operation, inputs, settings)[0])
+
+
+def layer_norm(
+    data: NDArray, gamma: NDArray, beta: NDArray, axis: Axis = -1, eps: float = 1e-5
+) -> NDArray:
+    """`gamma * (data - mean) / sqrt(variance + eps) + beta` along an axis, or several."""
+    return _affine(norms.layer_norm, data, gamma, beta, axis, eps)
+
+
+def rms_norm(data: NDArray, gamma: NDArray, axis: Axis = -1, eps: float = 1e-5) -> NDArray:
+    """`gamma * data / sqrt(mean(data^2) + eps)` along an axis, or several."""
+    inputs = [data.as_float().current, gamma.current]
+    return NDArray(record(norms.rms_norm, inputs, (axis, eps))[0])
+
+
+def group_norm(
+    data: NDArray, gamma: NDArray, beta: NDArray, num_groups: int = 1, eps: float = 1e-5
+) -> NDArray:
+    """Each sample normalized over groups of its channels, axis 1, and all axes behind.
+
+    Gamma and beta have a number for each channel, as in Gluon 2 and PyTorch.
+    """
+    return _affine(norms.group_norm, data, gamma, beta, num_groups, eps)
+
+
+def instance_norm(data: NDArray, gamma: NDArray, beta: NDArray, eps: float = 1e-3) -> NDArray:
+    """Each channel, axis 1, of each sample normalized over all axes behind."""
+    return _affine(norms.instance_norm, data, gamma, beta, 1, eps)
+
+
+def l2_normalization(data: NDArray, eps: float = 1e-10, mode: str = "instance") -> NDArray:
+    """`data / sqrt(sum(data^2) + eps)`.
+
+    The sum is over a sample ("instance"), over axis 1 ("channel") or over the axes behind it
+    ("spatial").
+    """
+    modes = {"instance": slice(1, None), "channel": slice(1, 2), "spatial": slice(2, None)}
+    axes = range(data.ndim)[modes[chosen("L2Normalization: mode", mode, modes)]]
+    return data.as_float().apply(norms.l2_normalization, tuple(axes), eps)
+
+
+LayerNorm = layer_norm
+GroupNorm = group_norm
+InstanceNorm = instance_norm
+L2Normalization = l2_normalization
 
 
 def waitall() -> None:

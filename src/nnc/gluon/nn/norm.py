@@ -1,15 +1,129 @@
 """Normalization."""
 
+from typing import Any
+
 from nnc import layer_operators as layers
+from nnc import norm_operators as norms
 from nnc.array import NDArray
 from nnc.checks import count, number
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Source
 from nnc.gluon.parameter import Parameter
+from nnc.graph import Operation
+from nnc.operators import axes_of
 from nnc.recorder import record, recorder
 
 
-class BatchNorm(HybridBlock):
+class Norm(HybridBlock):
+    """What scales by gamma and shifts by beta along one axis; not learned where not asked for."""
+
+    def __init__(
+        self,
+        axis: int,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        beta_initializer: Source,
+        gamma_initializer: Source,
+        in_channels: int,
+    ):
+        super().__init__()
+        self._axis = axis
+        name = type(self).__name__
+        self._epsilon = number(f"{name}: epsilon", epsilon, above=0)
+        self._channels = count(f"{name}: in_channels", in_channels, 0)
+        self.gamma = self.parameter("gamma", gamma_initializer, "write" if scale else "null")
+        self.beta = self.parameter("beta", beta_initializer, "write" if center else "null")
+
+    def parameter(self, name: str, init: Source, request: str) -> Parameter:
+        """A parameter with a number for each place along the axis."""
+        return Parameter(name, request, (self._channels,), init=init, allow_deferred_init=True)
+
+    def infer_shape(self, x: NDArray) -> None:
+        [axis] = axes_of(type(self).__name__, self._axis, x.ndim)
+        for parameter in self.params.values():
+            parameter.finish((x.shape[axis],))
+
+    def normalize(self, operation: Operation, x: NDArray, *settings: Any) -> NDArray:
+        """The operation on `x`, gamma and beta."""
+        inputs = [x.current, self.gamma.variable.current, self.beta.variable.current]
+        return NDArray(record(operation, inputs, (*settings, self._epsilon))[0])
+
+    def describe(self) -> str:
+        return f"axis={self._axis}, eps={self._epsilon}"
+
+
+class LayerNorm(Norm):
+    """Normalizes along `axis`, then scales by gamma and shifts by beta."""
+
+    def __init__(
+        self,
+        axis: int = -1,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Source = "zeros",
+        gamma_initializer: Source = "ones",
+        in_channels: int = 0,
+    ):
+        initializers = beta_initializer, gamma_initializer
+        super().__init__(axis, epsilon, center, scale, *initializers, in_channels)
+
+    def forward(self, x: NDArray) -> NDArray:
+        return self.normalize(norms.layer_norm, x, self._axis)
+
+
+class GroupNorm(Norm):
+    """Normalizes groups of channels, axis 1, of each sample with all axes behind.
+
+    Gamma and beta have a number for each channel, as in Gluon 2 and PyTorch (Gluon 1: each group).
+    """
+
+    def __init__(
+        self,
+        num_groups: int = 1,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Source = "zeros",
+        gamma_initializer: Source = "ones",
+        in_channels: int = 0,
+    ):
+        initializers = beta_initializer, gamma_initializer
+        super().__init__(1, epsilon, center, scale, *initializers, in_channels)
+        self._groups = count("GroupNorm: num_groups", num_groups)
+
+    def forward(self, x: NDArray) -> NDArray:
+        return self.normalize(norms.group_norm, x, self._groups)
+
+    def describe(self) -> str:
+        return f"groups={self._groups}, eps={self._epsilon}"
+
+
+class InstanceNorm(Norm):
+    """Normalizes each channel of each sample, over all axes but the first and `axis`.
+
+    Gamma is not learned unless asked for.
+    """
+
+    def __init__(
+        self,
+        axis: int = 1,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = False,
+        beta_initializer: Source = "zeros",
+        gamma_initializer: Source = "ones",
+        in_channels: int = 0,
+    ):
+        initializers = beta_initializer, gamma_initializer
+        super().__init__(axis, epsilon, center, scale, *initializers, in_channels)
+
+    def forward(self, x: NDArray) -> NDArray:
+        return self.normalize(norms.instance_norm, x, self._axis)
+
+
+class BatchNorm(Norm):
     """Normalizes over all axes but `axis`, then scales by gamma and shifts by beta.
 
     Statistics are the batch's in training, else the running ones. Under `record()` these become
@@ -31,24 +145,12 @@ class BatchNorm(HybridBlock):
         running_variance_initializer: Source = "ones",
         in_channels: int = 0,
     ):
-        super().__init__()
-        self._axis = axis
+        initializers = beta_initializer, gamma_initializer
+        super().__init__(axis, epsilon, center, scale, *initializers, in_channels)
         self._momentum = number("BatchNorm: momentum", momentum, least=0, most=1)
-        self._epsilon = number("BatchNorm: epsilon", epsilon, above=0)
-        in_channels = count("BatchNorm: in_channels", in_channels, 0)
         self._use_global_stats = use_global_stats
-
-        def parameter(name: str, init: Source, request: str) -> Parameter:
-            return Parameter(name, request, (in_channels,), init=init, allow_deferred_init=True)
-
-        self.gamma = parameter("gamma", gamma_initializer, "write" if scale else "null")
-        self.beta = parameter("beta", beta_initializer, "write" if center else "null")
-        self.running_mean = parameter("running_mean", running_mean_initializer, "null")
-        self.running_var = parameter("running_var", running_variance_initializer, "null")
-
-    def infer_shape(self, x: NDArray) -> None:
-        for parameter in self.params.values():
-            parameter.finish((x.shape[self._axis],))
+        self.running_mean = self.parameter("running_mean", running_mean_initializer, "null")
+        self.running_var = self.parameter("running_var", running_variance_initializer, "null")
 
     def forward(self, x: NDArray) -> NDArray:
         value, gamma, beta = x.current, self.gamma.variable.current, self.beta.variable.current
@@ -64,4 +166,4 @@ class BatchNorm(HybridBlock):
         return NDArray(y)
 
     def describe(self) -> str:
-        return f"axis={self._axis}, eps={self._epsilon}, momentum={self._momentum}"
+        return f"{super().describe()}, momentum={self._momentum}"
