@@ -4,7 +4,7 @@
   gets the type of what is in memory and `nnc.layout = [1, 0]`, and so does its optimizer state.
   Transposes keep the program's meaning; `nn-canonicalize` folds them away. The layout depends on
   the role alone, so that all programs agree on it.
-* Zeros around images are written out: `nn.conv2d` of a padded image becomes `nn.pad` and a
+* Zeros around images are written out: `nn.conv` of a padded image becomes `nn.pad` and a
   convolution without padding, so that what makes the image can write into a halo. Likewise in the
   kernels' gradient; the images' gradient of stride 1 gets a halo that makes its guards vanish.
 """
@@ -23,10 +23,10 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.contract import MatmulOp
 from nnc.dialects.nn.convolution import (
-    Conv2DInputGradOp,
-    Conv2DOp,
-    Conv2DWeightGradOp,
+    ConvInputGradOp,
     Convolution,
+    ConvOp,
+    ConvWeightGradOp,
 )
 from nnc.dialects.nn.reverse import at
 from nnc.dialects.nn.shape import PadOp, TransposeOp
@@ -112,9 +112,9 @@ def pad_explicitly(op: Convolution) -> None:
     windows = op.geometry.windows
     low, high = integers(op.low), integers(op.high)
     match op:
-        case Conv2DOp() | Conv2DWeightGradOp() if any(low + high):
-            replace(op, low, high, (0, 0), (0, 0))
-        case Conv2DInputGradOp() if all(w.stride == 1 for w in windows):
+        case ConvOp() | ConvWeightGradOp() if any(low + high):
+            replace(op, low, high, (), ())
+        case ConvInputGradOp() if all(w.stride == 1 for w in windows):
             full = tuple((w.kernel - 1) * w.dilation for w in windows)
             before = [f - n for f, n in zip(full, low, strict=True)]
             after = [f - n for f, n in zip(full, high, strict=True)]
@@ -131,7 +131,7 @@ def replace(
     low: Sequence[int],
     high: Sequence[int],
 ) -> None:
-    """Pads the left operand's height and width, and leaves `low` and `high` to the convolution."""
+    """Pads the spatial axes of the left operand, and leaves `low` and `high` to the convolution."""
     b = at(Builder(InsertPoint.before(op)), op)
     padded = insert(b, PadOp(op.lhs, (0, 0, *before), (0, 0, *after)))
     new = b.insert(

@@ -1,5 +1,6 @@
 """The meaning of contractions: a sum over the taps of the kernel, each a matrix product."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,23 +23,17 @@ def packed_matmul(op: contract.PackedMatmulOp, x: Array, panels: Array) -> Array
     return np.matmul(x, matrix[:, : op.output.type.get_shape()[1]])
 
 
-def taps(g: Geometry, images: Array) -> Iterator[tuple[int, int, Array]]:
+def taps(g: Geometry, images: Array) -> Iterator[tuple[tuple[int, ...], Array]]:
     """For each position of the kernel, the padded images' elements under it, channels grouped."""
-    rows, columns = g.windows
     n, c = g.image[:2]
     grouped = images.reshape(n, g.groups, c // g.groups, *images.shape[2:])
-    for kh in range(rows.kernel):
-        for kw in range(columns.kernel):
-            h, w = kh * rows.dilation, kw * columns.dilation
-            yield (
-                kh,
-                kw,
-                grouped[
-                    ...,
-                    h : h + (rows.count - 1) * rows.stride + 1 : rows.stride,
-                    w : w + (columns.count - 1) * columns.stride + 1 : columns.stride,
-                ],
-            )
+    for tap in np.ndindex(*g.kernel[2:]):
+        starts = [k * w.dilation for k, w in zip(tap, g.windows, strict=True)]
+        under = [
+            slice(start, start + (w.count - 1) * w.stride + 1, w.stride)
+            for start, w in zip(starts, g.windows, strict=True)
+        ]
+        yield tap, grouped[(..., *under)]
 
 
 def padded(g: Geometry, images: Array) -> Array:
@@ -46,41 +41,42 @@ def padded(g: Geometry, images: Array) -> Array:
 
 
 def by_group(g: Geometry, kernel: Array) -> Array:
-    """(group, output, channel, KH, KW)."""
+    """(group, output, channel, KH, …)."""
     return kernel.reshape(g.groups, g.outputs_per_group, *g.kernel[1:])
 
 
 def grouped_outputs(g: Geometry, y: Array) -> Array:
-    """(N, group, output, OH, OW)."""
+    """(N, group, output, OH, …)."""
     return y.reshape(y.shape[0], g.groups, g.outputs_per_group, *y.shape[2:])
 
 
-def conv2d(op: convolution.Conv2DOp, x: Array, kernel: Array) -> Array:
+def conv(op: convolution.ConvOp, x: Array, kernel: Array) -> Array:
     g = op.geometry
     weights = by_group(g, kernel)
     products = (
-        np.einsum("ngchw,goc->ngohw", tap, weights[..., kh, kw], optimize=True)
-        for kh, kw, tap in taps(g, padded(g, x))
+        np.einsum("ngc...,goc->ngo...", under, weights[(..., *tap)], optimize=True)
+        for tap, under in taps(g, padded(g, x))
     )
     return sum(products, np.zeros((), x.dtype)).reshape(g.output)
 
 
-def conv2d_input_grad(op: convolution.Conv2DInputGradOp, dy: Array, kernel: Array) -> Array:
+def conv_input_grad(op: convolution.ConvInputGradOp, dy: Array, kernel: Array) -> Array:
     g = op.geometry
     outputs, weights = grouped_outputs(g, dy), by_group(g, kernel)
     images = padded(g, np.zeros(g.image, dy.dtype))
-    for kh, kw, tap in taps(g, images):
-        tap += np.einsum("ngohw,goc->ngchw", outputs, weights[..., kh, kw], optimize=True)
-    rows, columns = g.windows
-    return images[:, :, rows.low :, columns.low :][:, :, : rows.size, : columns.size]
+    for tap, under in taps(g, images):
+        under += np.einsum("ngo...,goc->ngc...", outputs, weights[(..., *tap)], optimize=True)
+    return images[(..., *(slice(w.low, w.low + w.size) for w in g.windows))]
 
 
-def conv2d_weight_grad(op: convolution.Conv2DWeightGradOp, x: Array, dy: Array) -> Array:
+def conv_weight_grad(op: convolution.ConvWeightGradOp, x: Array, dy: Array) -> Array:
     g = op.geometry
-    outputs = grouped_outputs(g, dy)
+    places = math.prod(g.output[2:])
+    flat = grouped_outputs(g, dy).reshape(-1, g.groups, g.outputs_per_group, places)
     weights = by_group(g, np.zeros(g.kernel, x.dtype))
-    for kh, kw, tap in taps(g, padded(g, x)):
-        weights[..., kh, kw] = np.einsum("ngohw,ngchw->goc", outputs, tap, optimize=True)
+    for tap, under in taps(g, padded(g, x)):
+        columns = under.reshape(*under.shape[:3], places)
+        weights[(..., *tap)] = np.einsum("ngop,ngcp->goc", flat, columns, optimize=True)
     return weights.reshape(g.kernel)
 
 
@@ -90,6 +86,6 @@ class ContractFunctions(InterpreterFunctions):
 
     matmul = meaning(contract.MatmulOp, matmul)
     packed_matmul = meaning(contract.PackedMatmulOp, packed_matmul)
-    conv2d = meaning(convolution.Conv2DOp, conv2d)
-    conv2d_input_grad = meaning(convolution.Conv2DInputGradOp, conv2d_input_grad)
-    conv2d_weight_grad = meaning(convolution.Conv2DWeightGradOp, conv2d_weight_grad)
+    conv = meaning(convolution.ConvOp, conv)
+    conv_input_grad = meaning(convolution.ConvInputGradOp, conv_input_grad)
+    conv_weight_grad = meaning(convolution.ConvWeightGradOp, conv_weight_grad)

@@ -23,44 +23,47 @@ def covered(window: Window, position: int) -> slice:
     return slice(max(start, 0), min(start + window.kernel, window.size))
 
 
-def windows(sizes: pool.Windows) -> Iterator[tuple[int, int, slice, slice]]:
+Place = tuple[slice | int, ...]
+
+
+def windows(sizes: pool.Windows) -> Iterator[tuple[Place, tuple[slice, ...]]]:
     """Each output position with the part of the image in its window."""
-    rows, columns = sizes
-    for h in range(rows.count):
-        for w in range(columns.count):
-            yield h, w, covered(rows, h), covered(columns, w)
+    for at in np.ndindex(*(window.count for window in sizes)):
+        part = tuple(map(covered, sizes, at))
+        yield (slice(None), slice(None), *at), part
 
 
-def divisor(op: pool.AveragePool, rows: slice, columns: slice) -> int:
+def divisor(op: pool.AveragePool, part: tuple[slice, ...]) -> int:
     if op.count_include_pad:
         return int(np.prod(op.geometry[0]))
-    return (rows.stop - rows.start) * (columns.stop - columns.start)
+    return int(np.prod([axis.stop - axis.start for axis in part]))
 
 
 def max_pool(op: pool.MaxPoolOp, x: Array) -> tuple[Array, Array]:
     shape = shape_of(op.output)
     values, indices = np.empty(shape, x.dtype), np.empty(shape, np.int32)
-    for h, w, rows, columns in windows(op.windows):
-        part = x[:, :, rows, columns]
-        flat = part.reshape(*shape[:2], part.shape[2] * part.shape[3])
+    positions = np.arange(np.prod(x.shape[2:])).reshape(x.shape[2:])
+    for at, part in windows(op.windows):
+        where = positions[part].ravel()
+        flat = x[(..., *part)].reshape(*shape[:2], where.size)
         first = np.argmax(flat, -1)
-        values[:, :, h, w] = np.take_along_axis(flat, first[..., None], -1)[..., 0]
-        row, column = np.divmod(first, part.shape[3])
-        indices[:, :, h, w] = (rows.start + row) * x.shape[3] + columns.start + column
+        values[at] = np.take_along_axis(flat, first[..., None], -1)[..., 0]
+        indices[at] = where[first]
     return values, indices
 
 
 def avg_pool(op: pool.AvgPoolOp, x: Array) -> Array:
     y = np.empty(shape_of(op.output), x.dtype)
-    for h, w, rows, columns in windows(op.windows):
-        y[:, :, h, w] = x[:, :, rows, columns].sum((2, 3)) / divisor(op, rows, columns)
+    for at, part in windows(op.windows):
+        y[at] = x[(..., *part)].sum(tuple(range(2, x.ndim))) / divisor(op, part)
     return y
 
 
 def avg_pool_grad(op: pool.AvgPoolGradOp, g: Array) -> Array:
     x = np.zeros(shape_of(op.output), g.dtype)
-    for h, w, rows, columns in windows(op.windows):
-        x[:, :, rows, columns] += g[:, :, h, w, None, None] / divisor(op, rows, columns)
+    for at, part in windows(op.windows):
+        spread = g[at].reshape(*g.shape[:2], *(1,) * len(part))
+        x[(..., *part)] += spread / divisor(op, part)
     return x
 
 

@@ -1,10 +1,10 @@
-"""Convolution of NCHW images with OIHW kernels, and its two adjoints.
+"""Convolution of images (N, C, …) with kernels (O, C / groups, …), and its two adjoints.
 
-* `nn.conv2d`                the images filtered
-* `nn.conv2d_input_grad`     the adjoint in the images
-* `nn.conv2d_weight_grad`    the adjoint in the kernels
+* `nn.conv`                the images filtered
+* `nn.conv_input_grad`     the adjoint in the images: the transposed convolution
+* `nn.conv_weight_grad`    the adjoint in the kernels
 
-Each is bilinear, and its gradients are the other two.
+Images have 1, 2 or 3 spatial axes. Each op is bilinear, and its gradients are the other two.
 """
 
 from abc import abstractmethod
@@ -22,10 +22,11 @@ from xdsl.utils.exceptions import VerifyException
 from nnc.dialects.interfaces import Access, Domain
 from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.contract import Contraction, same_elements
-from nnc.dialects.nn.window import Window, access, check_image, check_windows, pair
+from nnc.dialects.nn.window import Position, Window, access, check_windows, per_axis, spatial_axes
 from nnc.dialects.syntax import IntegerArray, Integers, array, integers
 
 Shape = tuple[int, ...]
+Exprs = Sequence[AffineExpr]
 
 
 @dataclass(frozen=True)
@@ -33,20 +34,25 @@ class Geometry:
     """The shapes of a convolution and how its kernel slides."""
 
     image: Shape
-    """(N, C, H, W)."""
+    """(N, C, D, H, W), of the spatial axes the last 1, 2 or 3."""
     kernel: Shape
-    """(O, C / groups, KH, KW)."""
-    windows: tuple[Window, Window]
+    """(O, C / groups, KD, KH, KW), likewise."""
+    windows: tuple[Window, ...]
     groups: int
 
     @property
     def output(self) -> Shape:
-        """(N, O, OH, OW)."""
+        """(N, O, OD, OH, OW), likewise."""
         return (self.image[0], self.kernel[0], *(w.count for w in self.windows))
 
     @property
     def outputs_per_group(self) -> int:
         return self.kernel[0] // self.groups
+
+    @property
+    def axes(self) -> int:
+        """How many spatial axes there are."""
+        return len(self.windows)
 
     def check(self, name: str) -> None:
         """Raises unless the channels, groups and windows fit."""
@@ -62,6 +68,21 @@ class Geometry:
                 f"{self.groups} groups"
             )
         check_windows(name, self.windows)
+
+    @property
+    def rank(self) -> int:
+        """How many dimensions the domain of each op has."""
+        return 3 + 2 * self.axes
+
+    def inputs(self, outputs: Exprs, taps: Exprs) -> list[Position]:
+        """Where the image is read for an output position through a kernel position."""
+        axes = zip(self.windows, outputs, taps, strict=True)
+        return [window.input(output, tap) for window, output, tap in axes]
+
+    def outputs(self, inputs: Exprs, taps: Exprs) -> list[Position]:
+        """Which output position reads an input position through a kernel position."""
+        axes = zip(self.windows, inputs, taps, strict=True)
+        return [window.output(input, tap) for window, input, tap in axes]
 
     def image_channel(self, output_channel: AffineExpr, channel: AffineExpr) -> AffineExpr:
         """The image's channel, given the output channel and the channel within its group."""
@@ -110,21 +131,23 @@ class Convolution(Contraction):
         lhs: SSAValue,
         rhs: SSAValue,
         *,
-        strides: Sequence[int] = (1, 1),
-        low: Sequence[int] = (0, 0),
-        high: Sequence[int] = (0, 0),
-        dilations: Sequence[int] = (1, 1),
+        strides: Sequence[int] = (),
+        low: Sequence[int] = (),
+        high: Sequence[int] = (),
+        dilations: Sequence[int] = (),
         groups: int = 1,
         size: Sequence[int] | None = None,
     ):
+        axes = len(shape_of(lhs)) - 2
+        ones, zeros = (1,) * axes, (0,) * axes
         self.initialize(
             [lhs, rhs],
             {
                 "size": None if size is None else array(size),
-                "strides": array(strides),
-                "low": array(low),
-                "high": array(high),
-                "dilations": array(dilations),
+                "strides": array(strides or ones),
+                "low": array(low or zeros),
+                "high": array(high or zeros),
+                "dilations": array(dilations or ones),
                 "groups": IntegerAttr(groups, i64),
             },
         )
@@ -141,17 +164,20 @@ class Convolution(Contraction):
         """The geometry, checked for consistency."""
         same_elements(cls.name, operands)
         lhs, rhs = map(shape_of, operands)
-        check_image(cls.name, "lhs", lhs)
-        check_image(cls.name, "rhs", rhs)
-        per_axis = [pair(cls.name, key, properties) for key in ("strides", "low", "high")]
-        dilations = pair(cls.name, "dilations", properties)
+        axes = spatial_axes(cls.name, "lhs", lhs)
+        if len(rhs) != len(lhs):
+            raise VerifyException(
+                f"{cls.name}: lhs and rhs must have as many dimensions, given {lhs} and {rhs}"
+            )
+        sliding = [
+            per_axis(cls.name, key, properties, axes)
+            for key in ("strides", "low", "high", "dilations")
+        ]
         groups = cast(IntegerAttr, properties["groups"]).value.data
-        size = pair(cls.name, "size", properties) if "size" in properties else ()
+        size = per_axis(cls.name, "size", properties, axes) if "size" in properties else ()
         image, kernel = cls.shapes(lhs, rhs, size, groups)
-        rows, columns = (
-            Window(*axis) for axis in zip(image[2:], kernel[2:], *per_axis, dilations, strict=True)
-        )
-        geometry = Geometry(image, kernel, (rows, columns), groups)
+        windows = (Window(*axis) for axis in zip(image[2:], kernel[2:], *sliding, strict=True))
+        geometry = Geometry(image, kernel, tuple(windows), groups)
         geometry.check(cls.name)
         return geometry
 
@@ -172,17 +198,17 @@ class Convolution(Contraction):
         shape = cls.result_shape(geometry, *map(shape_of, operands))
         return [TensorType(element_of(operands[0]), shape)]
 
-    def conv2d(self, b: Builder, image: SSAValue, kernel: SSAValue) -> SSAValue:
+    def conv(self, b: Builder, image: SSAValue, kernel: SSAValue) -> SSAValue:
         """The convolution with this op's windows."""
-        return self._related(b, Conv2DOp, image, kernel, None)
+        return self._related(b, ConvOp, image, kernel, None)
 
     def input_grad(self, b: Builder, grad: SSAValue, kernel: SSAValue) -> SSAValue:
         """The adjoint in the images."""
-        return self._related(b, Conv2DInputGradOp, grad, kernel, self.geometry.image[2:])
+        return self._related(b, ConvInputGradOp, grad, kernel, self.geometry.image[2:])
 
     def weight_grad(self, b: Builder, image: SSAValue, grad: SSAValue) -> SSAValue:
         """The adjoint in the kernels."""
-        return self._related(b, Conv2DWeightGradOp, image, grad, self.geometry.kernel[2:])
+        return self._related(b, ConvWeightGradOp, image, grad, self.geometry.kernel[2:])
 
     def _related(
         self,
@@ -210,15 +236,20 @@ def _check_output(name: str, given: Shape, expected: Shape) -> None:
         raise VerifyException(f"{name}: the output's cotangent is {given}, expected {expected}")
 
 
-def _dimensions() -> list[AffineExpr]:
-    return [AffineExpr.dimension(d) for d in range(7)]
+Point = tuple[AffineExpr, AffineExpr, Exprs, AffineExpr, Exprs]
+
+
+def _split(axes: int) -> Point:
+    """The dimensions of the domain: two, the spatial axes, one more, and spatial axes again."""
+    first, second, *rest = (AffineExpr.dimension(d) for d in range(3 + 2 * axes))
+    return first, second, rest[:axes], rest[axes], rest[axes + 1 :]
 
 
 @irdl_op_definition
-class Conv2DOp(Convolution):
-    """`y[n, o, h, w] = sum x[n, group(o) + c, h * s + kh * d - low, …] * kernel[o, c, kh, kw]`."""
+class ConvOp(Convolution):
+    """`y[n, o, h, …] = sum x[n, group(o) + c, h * s + k * d - low, …] * kernel[o, c, k, …]`."""
 
-    name = "nn.conv2d"
+    name = "nn.conv"
     assembly_format = f"$lhs `,` $rhs ` ` `{{` {_SETTINGS}"
 
     @classmethod
@@ -234,10 +265,9 @@ class Conv2DOp(Convolution):
 
     def accesses(self) -> Sequence[Access]:
         g = self.geometry
-        n, o, h, w, c, kh, kw = _dimensions()
-        rows, columns = g.windows
-        image = access(7, (n, g.image_channel(o, c)), (rows.input(h, kh), columns.input(w, kw)))
-        return [image, Access(AffineMap(7, 0, (o, c, kh, kw)))]
+        n, o, at, c, taps = _split(g.axes)
+        image = access(g.rank, (n, g.image_channel(o, c)), g.inputs(at, taps))
+        return [image, Access(AffineMap(g.rank, 0, (o, c, *taps)))]
 
     def left(self, b: Builder, g: SSAValue) -> SSAValue:
         return self.input_grad(b, g, self.rhs)
@@ -247,10 +277,10 @@ class Conv2DOp(Convolution):
 
 
 @irdl_op_definition
-class Conv2DInputGradOp(Convolution):
-    """`dx = adjoint of x ↦ conv2d(x, kernel)` at `dy`; `size` is the images' height and width."""
+class ConvInputGradOp(Convolution):
+    """`dx = adjoint of x ↦ conv(x, kernel)` at `dy`; `size` is the images' spatial size."""
 
-    name = "nn.conv2d_input_grad"
+    name = "nn.conv_input_grad"
     size = prop_def(IntegerArray)
     assembly_format = f"{_SIZED} {_SETTINGS}"
 
@@ -269,24 +299,23 @@ class Conv2DInputGradOp(Convolution):
 
     def accesses(self) -> Sequence[Access]:
         g = self.geometry
-        n, c, h, w, o, kh, kw = _dimensions()
+        n, c, at, o, taps = _split(g.axes)
         channel = g.output_channel(c, o)
-        rows, columns = g.windows
-        grad = access(7, (n, channel), (rows.output(h, kh), columns.output(w, kw)))
-        return [grad, Access(AffineMap(7, 0, (channel, g.kernel_channel(c), kh, kw)))]
+        grad = access(g.rank, (n, channel), g.outputs(at, taps))
+        return [grad, Access(AffineMap(g.rank, 0, (channel, g.kernel_channel(c), *taps)))]
 
     def left(self, b: Builder, g: SSAValue) -> SSAValue:
-        return self.conv2d(b, g, self.rhs)
+        return self.conv(b, g, self.rhs)
 
     def right(self, b: Builder, g: SSAValue) -> SSAValue:
         return self.weight_grad(b, g, self.lhs)
 
 
 @irdl_op_definition
-class Conv2DWeightGradOp(Convolution):
-    """`dk = adjoint of kernel ↦ conv2d(x, kernel)` at `dy`; `size` is the kernel's."""
+class ConvWeightGradOp(Convolution):
+    """`dk = adjoint of kernel ↦ conv(x, kernel)` at `dy`; `size` is the kernel's."""
 
-    name = "nn.conv2d_weight_grad"
+    name = "nn.conv_weight_grad"
     size = prop_def(IntegerArray)
     assembly_format = f"{_SIZED} {_SETTINGS}"
 
@@ -300,18 +329,17 @@ class Conv2DWeightGradOp(Convolution):
         return geometry.kernel
 
     def domain(self) -> Domain:
-        n, _, h, w = self.geometry.output
-        return Domain(self.geometry.kernel, (n, h, w))
+        n, _, *at = self.geometry.output
+        return Domain(self.geometry.kernel, (n, *at))
 
     def accesses(self) -> Sequence[Access]:
         g = self.geometry
-        o, c, kh, kw, n, h, w = _dimensions()
-        rows, columns = g.windows
-        image = access(7, (n, g.image_channel(o, c)), (rows.input(h, kh), columns.input(w, kw)))
-        return [image, Access(AffineMap(7, 0, (n, o, h, w)))]
+        o, c, taps, n, at = _split(g.axes)
+        image = access(g.rank, (n, g.image_channel(o, c)), g.inputs(at, taps))
+        return [image, Access(AffineMap(g.rank, 0, (n, o, *at)))]
 
     def left(self, b: Builder, g: SSAValue) -> SSAValue:
         return self.input_grad(b, self.rhs, g)
 
     def right(self, b: Builder, g: SSAValue) -> SSAValue:
-        return self.conv2d(b, self.lhs, g)
+        return self.conv(b, self.lhs, g)

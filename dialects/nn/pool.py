@@ -1,11 +1,13 @@
-"""Pooling over NCHW images.
+"""Pooling over images (N, C, …) of 1, 2 or 3 spatial axes.
 
 * `nn.max_pool`        the largest element under each window, and where it is
 * `nn.avg_pool`        the mean under each window
 * `nn.avg_pool_grad`   its adjoint
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, reduce
 from typing import ClassVar
 
 from xdsl.builder import Builder
@@ -33,10 +35,12 @@ from nnc.dialects.interfaces import (
 from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of
 from nnc.dialects.nn.indexing import ScatterAddOp
 from nnc.dialects.nn.shape import ReshapeOp
-from nnc.dialects.nn.window import Window, access, check_image, check_windows, pair
+from nnc.dialects.nn.window import Position, Window, access, check_windows, per_axis, spatial_axes
 from nnc.dialects.syntax import IntegerArray, Integers, array, integers
 
-Windows = tuple[Window, Window]
+Windows = tuple[Window, ...]
+Meeting = Callable[[AffineExpr, AffineExpr], Position]
+"""Where along an axis of the operand a position of the result and one of the window meet."""
 
 _WINDOW = (
     "`kernel` `=` custom<Integers>($kernel) `,` `strides` `=` custom<Integers>($strides) `,` "
@@ -58,31 +62,32 @@ class Pool(GraphOp, Differentiable):
 
     @classmethod
     def windows_of(cls, image: Sequence[int], properties: Mapping[str, Attribute]) -> Windows:
-        """How the window slides over images of shape (N, C, H, W), checked."""
-        check_image(cls.name, "the images", image)
+        """How the window slides over images of shape (N, C, …), checked."""
+        count = spatial_axes(cls.name, "the images", image)
         keys = ("kernel", "strides", "low", "high")
-        axes = zip(image[2:], *(pair(cls.name, key, properties) for key in keys), strict=True)
-        rows, columns = (Window(*axis) for axis in axes)
-        check_windows(cls.name, (rows, columns))
-        for window in (rows, columns):
+        settings = (per_axis(cls.name, key, properties, count) for key in keys)
+        windows = tuple(Window(*axis) for axis in zip(image[2:], *settings, strict=True))
+        check_windows(cls.name, windows)
+        for window in windows:
             last = (window.count - 1) * window.stride - window.low
             if window.low >= window.kernel or last >= window.size:
                 raise VerifyException(
                     f"{cls.name}: a window lies in the padding alone; kernel {window.kernel}, "
                     f"padding {window.low}, {window.high}"
                 )
-        return rows, columns
+        return windows
 
     @staticmethod
     def settings(
         kernel: Sequence[int], strides: Sequence[int], low: Sequence[int], high: Sequence[int]
     ) -> dict[str, Attribute | None]:
-        """The properties of the window."""
+        """The properties of the window; without padding where none is given."""
+        zeros = (0,) * len(kernel)
         return {
             "kernel": array(kernel),
             "strides": array(strides),
-            "low": array(low),
-            "high": array(high),
+            "low": array(low or zeros),
+            "high": array(high or zeros),
         }
 
     @property
@@ -103,7 +108,7 @@ class Pool(GraphOp, Differentiable):
 
 @irdl_op_definition
 class MaxPoolOp(Pool):
-    """The maximum under each window, and the flat position `h * W + w` of the first one.
+    """The maximum under each window, and the flat position (`h * W + w`) of the first one.
 
     Padding is never chosen; NaN is larger than everything.
     """
@@ -118,8 +123,8 @@ class MaxPoolOp(Pool):
         input: SSAValue,
         kernel: Sequence[int],
         strides: Sequence[int],
-        low: Sequence[int] = (0, 0),
-        high: Sequence[int] = (0, 0),
+        low: Sequence[int] = (),
+        high: Sequence[int] = (),
     ):
         self.initialize([input], self.settings(kernel, strides, low, high))
 
@@ -134,12 +139,12 @@ class MaxPoolOp(Pool):
         g = grads[0]
         if g is None:
             return [None]
-        n, c, h, w = shape_of(self.input)
-        outputs = shape_of(g)[2] * shape_of(g)[3]
-        updates = insert(b, ReshapeOp(g, (n, c, outputs)))
-        indices = insert(b, ReshapeOp(self.indices, (n, c, outputs)))
-        plane = insert(b, ScatterAddOp(updates, indices, h * w, batch_dims=2))
-        return [insert(b, ReshapeOp(plane, (n, c, h, w)))]
+        planes, sizes = shape_of(self.input)[:2], shape_of(self.input)[2:]
+        flat = (*planes, math.prod(shape_of(g)[2:]))
+        updates = insert(b, ReshapeOp(g, flat))
+        indices = insert(b, ReshapeOp(self.indices, flat))
+        sums = insert(b, ScatterAddOp(updates, indices, math.prod(sizes), batch_dims=2))
+        return [insert(b, ReshapeOp(sums, (*planes, *sizes)))]
 
 
 class AveragePool(Pool, Structured):
@@ -157,8 +162,8 @@ class AveragePool(Pool, Structured):
         input: SSAValue,
         kernel: Sequence[int],
         strides: Sequence[int],
-        low: Sequence[int] = (0, 0),
-        high: Sequence[int] = (0, 0),
+        low: Sequence[int] = (),
+        high: Sequence[int] = (),
         *,
         count_include_pad: bool = True,
         size: Sequence[int] | None = None,
@@ -177,9 +182,17 @@ class AveragePool(Pool, Structured):
     def finalize(self, b: Builder, combined: Sequence[SSAValue]) -> Sequence[SSAValue]:
         if not self.count_include_pad:
             return combined
-        rows, columns = self.windows
-        area = scalars.constant(b, rows.kernel * columns.kernel, combined[0])
+        area = scalars.constant(b, math.prod(integers(self.kernel)), combined[0])
         return [scalars.div(b, combined[0], area)]
+
+    def reads(
+        self, positions: Sequence[Callable[[AffineExpr, AffineExpr], Position]]
+    ) -> list[Access]:
+        """The operand where each axis of the result and of the window meet."""
+        axes = len(positions)
+        n, c, *rest = (AffineExpr.dimension(d) for d in range(2 + 2 * axes))
+        met = [at(*pair) for at, *pair in zip(positions, rest[:axes], rest[axes:], strict=True)]
+        return [access(2 + 2 * axes, (n, c), met)]
 
     def per_count(
         self, b: Builder, x: SSAValue, positions: Sequence[SSAValue]
@@ -187,11 +200,8 @@ class AveragePool(Pool, Structured):
         """The term `x` of the window at an output position."""
         if self.count_include_pad:
             return [x]
-        rows, columns = (
-            _covered(b, window, position)
-            for window, position in zip(self.windows, positions, strict=True)
-        )
-        count = scalars.mul(b, rows, columns)
+        sizes = (_covered(b, *axis) for axis in zip(self.windows, positions, strict=True))
+        count = reduce(partial(scalars.mul, b), sizes)
         element = scalars.element_type(x.type)
         return [scalars.div(b, x, scalars.convert(b, count, element))]
 
@@ -227,14 +237,13 @@ class AvgPoolOp(AveragePool):
         return Domain(shape_of(self.output), integers(self.kernel))
 
     def accesses(self) -> Sequence[Access]:
-        n, c, h, w, kh, kw = (AffineExpr.dimension(d) for d in range(6))
-        rows, columns = self.windows
-        return [access(6, (n, c), (rows.input(h, kh), columns.input(w, kw)))]
+        return self.reads([w.input for w in self.windows])
 
     def scalar(
         self, b: Builder, arguments: Sequence[SSAValue], index: ScalarIndex
     ) -> Sequence[SSAValue]:
-        positions = () if self.count_include_pad else (index(2), index(3))
+        axes = range(len(self.windows))
+        positions = [] if self.count_include_pad else [index(2 + axis) for axis in axes]
         return self.per_count(b, arguments[0], positions)
 
     def vjp(self, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
@@ -247,7 +256,7 @@ class AvgPoolOp(AveragePool):
 
 @irdl_op_definition
 class AvgPoolGradOp(AveragePool):
-    """The adjoint of `nn.avg_pool` at its output's cotangent; `size` is the images' H and W."""
+    """The adjoint of `nn.avg_pool` at its output's cotangent; `size` is the images'."""
 
     name = "nn.avg_pool_grad"
     size = prop_def(IntegerArray)
@@ -260,8 +269,8 @@ class AvgPoolGradOp(AveragePool):
         cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
     ) -> Sequence[Attribute]:
         grad = shape_of(operands[0])
-        check_image(cls.name, "the cotangent", grad)
-        image = (*grad[:2], *pair(cls.name, "size", properties))
+        axes = spatial_axes(cls.name, "the cotangent", grad)
+        image = (*grad[:2], *per_axis(cls.name, "size", properties, axes))
         expected = cls.pooled(image, properties)
         if grad != expected:
             raise VerifyException(f"{cls.name}: the cotangent is {grad}, expected {expected}")
@@ -275,9 +284,7 @@ class AvgPoolGradOp(AveragePool):
         return Domain(shape_of(self.output), integers(self.kernel))
 
     def accesses(self) -> Sequence[Access]:
-        n, c, h, w, kh, kw = (AffineExpr.dimension(d) for d in range(6))
-        rows, columns = self.windows
-        return [access(6, (n, c), (rows.output(h, kh), columns.output(w, kw)))]
+        return self.reads([w.output for w in self.windows])
 
     def scalar(
         self, b: Builder, arguments: Sequence[SSAValue], index: ScalarIndex
@@ -285,7 +292,7 @@ class AvgPoolGradOp(AveragePool):
         positions: list[SSAValue] = []
         if not self.count_include_pad:
             for axis, window in enumerate(self.windows):
-                scaled = scalars.sub(b, index(2 + axis), index(4 + axis))
+                scaled = scalars.sub(b, index(2 + axis), index(2 + len(self.windows) + axis))
                 scaled = scalars.add(b, scaled, scalars.constant(b, window.low, scaled))
                 stride = scalars.constant(b, window.stride, scaled)
                 positions.append(scalars.div(b, scaled, stride))

@@ -81,25 +81,35 @@ def access(
     return Access(map, AffineSet(rank, 0, guards) if guards else None, fill)
 
 
-def pair(name: str, key: str, properties: Mapping[str, Attribute]) -> tuple[int, ...]:
-    """The two integers of a property, one per spatial axis."""
+AXES = ("depth", "height", "width")
+"""The names of the spatial axes, of which images of fewer have the last."""
+
+
+def per_axis(
+    name: str, key: str, properties: Mapping[str, Attribute], count: int
+) -> tuple[int, ...]:
+    """The integers of a property, one per spatial axis."""
     values = integers(cast(IntegerArray, properties[key]))
-    if len(values) != 2:
-        raise VerifyException(f"{name}: {key} must be 2 integers, given {list(values)}")
+    if len(values) != count:
+        raise VerifyException(
+            f"{name}: {key} must be {count} integers, one per spatial axis, given {list(values)}"
+        )
     return values
 
 
-def check_image(name: str, what: str, shape: Sequence[int]) -> None:
-    """Raises unless a shape has the four dimensions of a batch of images."""
-    if len(shape) != 4:
+def spatial_axes(name: str, what: str, shape: Sequence[int]) -> int:
+    """How many spatial axes a batch of images has; raises unless they are 1 to 3."""
+    if not 1 <= len(shape) - 2 <= len(AXES):
         raise VerifyException(
-            f"{name}: {what} must have 4 dimensions, given shape ({', '.join(map(str, shape))})"
+            f"{name}: {what} must have 3 to 5 dimensions, of which 1 to 3 are spatial, given "
+            f"shape ({', '.join(map(str, shape))})"
         )
+    return len(shape) - 2
 
 
 def check_windows(name: str, windows: Sequence[Window]) -> None:
     """Raises unless every axis has a legal geometry and at least one output position."""
-    for axis, window in zip(("height", "width"), windows, strict=True):
+    for axis, window in zip(AXES[-len(windows) :], windows, strict=True):
         if (
             min(window.kernel, window.stride, window.dilation) < 1
             or min(window.low, window.high) < 0

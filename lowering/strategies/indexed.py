@@ -5,6 +5,7 @@ Sums are taken in a fixed order, so the same bits come out with any number of th
 """
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith
@@ -19,12 +20,12 @@ from xdsl.ir.affine import (
 )
 
 from nnc.dialects import buffer, kernel, scalars
-from nnc.dialects.nn.base import element_of, shape_of
+from nnc.dialects.nn.base import element_of, linear_index, shape_of
 from nnc.dialects.nn.indexing import GatherOp, ScatterAddOp
 from nnc.dialects.nn.pool import MaxPoolOp
 from nnc.dialects.nn.reduce import ArgmaxOp, CumsumOp
 from nnc.lowering.strategies.body import Evaluator, KernelBody, identity_of, new_block
-from nnc.lowering.strategies.nest import Index, Nest
+from nnc.lowering.strategies.nest import ZERO, Index, Nest
 
 
 class Place:
@@ -181,16 +182,15 @@ def _max_pool(op: Operation, place: Place) -> None:
     """The maximum under each window and its flat position; padding is never read."""
     assert isinstance(op, MaxPoolOp)
     size, strides, low, high = op.geometry
-    height, width = shape_of(op.input)[2:]
+    image = shape_of(op.input)[2:]
     padded = any(low) or any(high)
-    inside = _within((height, width))
+    inside = _within(image)
     with place.nest.parallel(shape_of(op.output)) as (n, c, *corner):
-        rows, columns = (
+        first = [
             _not_negative(place, o * s + -before, before)
             for o, s, before in zip(corner, strides, low, strict=True)
-        )
-        row = scalars.mul(place.b, rows, scalars.constant(place.b, width, rows))
-        best = [_lowest(place, op.input), scalars.add(place.b, row, columns)]
+        ]
+        best = [_lowest(place, op.input), linear_index(place.b, image, first.__getitem__)]
 
         def step(index: Index, carried: Sequence[SSAValue]) -> Sequence[SSAValue]:
             at = tuple(
@@ -200,7 +200,7 @@ def _max_pool(op: Operation, place: Place) -> None:
 
             def read() -> list[SSAValue]:
                 value = place.operand(0, (n, c, *at))
-                position = place.evaluator.coordinate(at[0] * width + at[1])
+                position = place.evaluator.coordinate(_flat(at, image))
                 return _larger(place, carried, value, position)
 
             return place.nest.when(inside, at, carried, read) if padded else read()
@@ -208,6 +208,11 @@ def _max_pool(op: Operation, place: Place) -> None:
         value, position = place.nest.loops(size, best, step)
         place.store(value, 0, (n, c, *corner))
         place.store(position, 1, (n, c, *corner))
+
+
+def _flat(at: Index, sizes: Sequence[int]) -> AffineExpr:
+    """Where `at` stands in row-major order."""
+    return reduce(lambda flat, axis: flat * axis[1] + axis[0], zip(at, sizes, strict=True), ZERO)
 
 
 def _not_negative(place: Place, index: AffineExpr, low: int) -> SSAValue:

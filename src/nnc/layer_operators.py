@@ -71,7 +71,7 @@ def convolution2d(b: Builder, x: SSAValue, weight: SSAValue, *rest: Any) -> SSAV
         )
     y = insert(
         b,
-        convolution.Conv2DOp(
+        convolution.ConvOp(
             x,
             weight,
             strides=strides,

@@ -15,7 +15,7 @@ from nnc.dialects.nn import elementwise, functions, indexing, pool
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.batch_norm import BatchNormOp
 from nnc.dialects.nn.contract import MatmulOp
-from nnc.dialects.nn.convolution import Conv2DOp
+from nnc.dialects.nn.convolution import ConvOp
 from nnc.dialects.nn.normalize import CrossEntropyOp, LogSoftmaxOp, SoftmaxOp
 from nnc.dialects.nn.reduce import ArgmaxOp, BroadcastOp, CumsumOp, ReduceOp
 from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp, TransposeOp
@@ -61,7 +61,7 @@ def empty() -> list[Case]:
              (rows, numbers("int32", 0)), 0),
         Case("cumsum", partial(CumsumOp, axis=0), (rows,), 0),
         Case("argmax", partial(ArgmaxOp, axis=1), (rows,), 0),
-        Case("conv2d", Conv2DOp, (normal(0, 2, 5, 5), normal(3, 2, 3, 3)), 0),
+        Case("conv", ConvOp, (normal(0, 2, 5, 5), normal(3, 2, 3, 3)), 0),
         Case("max_pool", partial(pool.MaxPoolOp, kernel=(2, 2), strides=(2, 2)),
              (normal(0, 2, 4, 4),), 0),
     ]  # fmt: skip
@@ -90,8 +90,8 @@ def single() -> list[Case]:
         Case("cross_entropy", CrossEntropyOp, (one, index)),
         Case("normalized", normalized, (one,)),
         Case("batch_norm", BatchNormOp, (image, normal(1), normal(1))),
-        Case("conv2d", Conv2DOp, (image, image)),
-        Case("conv2d of one position", Conv2DOp, (normal(1, 1, 3, 3), normal(1, 1, 3, 3))),
+        Case("conv", ConvOp, (image, image)),
+        Case("conv of one position", ConvOp, (normal(1, 1, 3, 3), normal(1, 1, 3, 3))),
         Case("max_pool", partial(pool.MaxPoolOp, kernel=(1, 1), strides=(1, 1)), (image,), 0),
         Case("argmax", partial(ArgmaxOp, axis=0), (normal(1),), 0),
         Case("cumsum", partial(CumsumOp, axis=0), (normal(1),), 0),
@@ -193,7 +193,7 @@ def doubles() -> list[Case]:
         Case("f64 matmul", MatmulOp, (x, normal(35, 17).astype(np.float64)), tolerance),
         Case("f64 softmax", partial(SoftmaxOp, axis=1), (x,), tolerance),
         Case("f64 cross_entropy", CrossEntropyOp, (x, label), tolerance),
-        Case("f64 conv2d", partial(Conv2DOp, low=(1, 1), high=(1, 1)), (image, kernel), tolerance),
+        Case("f64 conv", partial(ConvOp, low=(1, 1), high=(1, 1)), (image, kernel), tolerance),
         Case("f64 batch_norm", BatchNormOp, (image, gamma, beta), tolerance),
         Case("f64 gelu", functions.GeluOp, (x,), tolerance),
         Case("f64 erf", functions.ErfOp, (x,), tolerance),

@@ -33,7 +33,7 @@ from nnc.dialects.nn import elementwise, functions, indexing, pool, random
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.batch_norm import BatchNormGradOp, BatchNormOp
 from nnc.dialects.nn.contract import MatmulOp
-from nnc.dialects.nn.convolution import Conv2DOp
+from nnc.dialects.nn.convolution import ConvOp
 from nnc.dialects.nn.normalize import (
     CrossEntropyGradOp,
     CrossEntropyOp,
@@ -284,7 +284,7 @@ LARGE = [
     Case("matmul, one panel", partial(MatmulOp, transpose_rhs=True),
          (normal(200, 65), normal(10, 65))),
     Case("matmul of one row", MatmulOp, (normal(1, 300), normal(300, 700))),
-    Case("conv2d", Conv2DOp, (normal(4, 3, 20, 20), normal(16, 3, 3, 3))),
+    Case("conv", ConvOp, (normal(4, 3, 20, 20), normal(16, 3, 3, 3))),
     Case("elementwise", functions.TanhOp, (normal(130, 1000),)),
     Case("softmax", partial(SoftmaxOp, axis=1), (normal(66, 200),)),
     Case("softmax of one row", partial(SoftmaxOp, axis=1), (normal(1, 40_000),)),

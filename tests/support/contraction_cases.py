@@ -13,7 +13,7 @@ from nnc.dialects import optim
 from nnc.dialects.nn import elementwise, functions
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.contract import MatmulOp
-from nnc.dialects.nn.convolution import Conv2DInputGradOp, Conv2DOp, Conv2DWeightGradOp
+from nnc.dialects.nn.convolution import ConvInputGradOp, ConvOp, ConvWeightGradOp
 from nnc.dialects.nn.shape import TransposeOp
 
 SIZES = (1, 3, 7, 16, 17, 33, 64, 65, 100)
@@ -106,7 +106,7 @@ def two_results(b: Builder, x: SSAValue, w: SSAValue) -> list[SSAValue]:
 
 
 def biased_image(b: Builder, x: SSAValue, k: SSAValue, bias: SSAValue) -> SSAValue:
-    z = insert(b, Conv2DOp(x, k))
+    z = insert(b, ConvOp(x, k))
     return insert(b, functions.ReluOp(insert(b, elementwise.AddOp(z, broadcast(b, bias, z, 1)))))
 
 
@@ -157,12 +157,12 @@ def convolutions() -> list[Case]:
     for name, (image, kernel, options) in CONVOLUTIONS.items():
         x, k = normal(*image), normal(*kernel)
         types = Block(arg_types=[TensorType(f32, image), TensorType(f32, kernel)]).args
-        g = normal(*shape_of(Conv2DOp(*types, **options).output))
-        to_image = partial(Conv2DInputGradOp, size=image[2:], **options)
-        to_kernel = partial(Conv2DWeightGradOp, size=kernel[2:], **options)
+        g = normal(*shape_of(ConvOp(*types, **options).output))
+        to_image = partial(ConvInputGradOp, size=image[2:], **options)
+        to_kernel = partial(ConvWeightGradOp, size=kernel[2:], **options)
         cases += [
-            Case(f"conv2d {name}", partial(Conv2DOp, **options), (x, k)),
-            Case(f"conv2d_input_grad {name}", to_image, (g, k)),
-            Case(f"conv2d_weight_grad {name}", to_kernel, (x, g)),
+            Case(f"conv {name}", partial(ConvOp, **options), (x, k)),
+            Case(f"conv_input_grad {name}", to_image, (g, k)),
+            Case(f"conv_weight_grad {name}", to_kernel, (x, g)),
         ]
     return cases

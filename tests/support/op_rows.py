@@ -93,6 +93,9 @@ CONVOLUTIONS: list[tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = [
     ((2, 16, 5, 5), (33, 16, 1, 1), {}),
     ((1, 4, 9, 11), (33, 4, 3, 3), {"strides": (2, 2), "low": (1, 1), "high": (1, 1)}),
     ((1, 3, 8, 19), (4, 3, 1, 3), {"strides": (1, 3), "dilations": (1, 2)}),
+    ((2, 6, 9, 10), (6, 1, 3, 3), {"groups": 6, "strides": (2, 2), "low": (1, 1), "high": (1, 1)}),
+    ((2, 3, 37), (5, 3, 5), {"strides": (2,), "low": (3,), "high": (2,), "dilations": (2,)}),
+    ((1, 2, 4, 5, 18), (3, 2, 3, 1, 3), {"low": (1, 0, 1), "high": (1, 0, 1)}),
 ]
 MATMULS = [
     ((1, 1), (1, 1), {}),
@@ -111,10 +114,13 @@ PACKED = [
     (3, 5, 7, 3),
     (33, 9, 130, 32),
 ]
-WINDOWS: list[dict[str, Any]] = [
-    {"kernel": (2, 2), "strides": (2, 2)},
-    {"kernel": (3, 3), "strides": (2, 2), "low": (1, 1), "high": (1, 1)},
-]
+WINDOWS: list[tuple[tuple[int, ...], dict[str, Any]]] = [
+    ((8, 9), {"kernel": (2, 2), "strides": (2, 2)}),
+    ((8, 9), {"kernel": (3, 3), "strides": (2, 2), "low": (1, 1), "high": (1, 1)}),
+    ((19,), {"kernel": (4,), "strides": (3,), "low": (0,), "high": (2,)}),
+    ((3, 4, 6), {"kernel": (2, 3, 2), "strides": (1, 1, 2), "low": (1, 0, 0), "high": (0, 2, 0),
+                 "count_include_pad": False}),
+]  # fmt: skip
 SCALARS = {"lr": 0.1, "wd": 0.01, "rescale": 0.5, "correction1": 10.0, "correction2": 1000.0}
 
 
@@ -199,11 +205,11 @@ def contraction_rows() -> list[Row]:
             Row(partial(contract.PackedMatmulOp, columns=n), (normal(m, k), panels), linear)
         )
     for image, kernel, options in CONVOLUTIONS:
-        forward = partial(convolution.Conv2DOp, **options)
+        forward = partial(convolution.ConvOp, **options)
         x, k = normal(*image), normal(*kernel)
         g = normal(*shape_of(forward(*arguments([x, k])).output))
-        to_image = partial(convolution.Conv2DInputGradOp, size=image[2:], **options)
-        to_kernel = partial(convolution.Conv2DWeightGradOp, size=kernel[2:], **options)
+        to_image = partial(convolution.ConvInputGradOp, size=image[2:], **options)
+        to_kernel = partial(convolution.ConvWeightGradOp, size=kernel[2:], **options)
         rows.append(Row(forward, (x, k), linear))
         rows.append(Row(to_image, (g, k), linear))
         rows.append(Row(to_kernel, (x, g), linear))
@@ -212,13 +218,14 @@ def contraction_rows() -> list[Row]:
 
 def pool_rows() -> list[Row]:
     rows: list[Row] = []
-    for window in WINDOWS:
-        image = normal(2, 3, 8, 9)
+    for size, window in WINDOWS:
+        image = normal(2, 3, *size)
         average = partial(pool.AvgPoolOp, **window)
         g = normal(*shape_of(average(*arguments([image])).output))
-        rows.append(Row(partial(pool.MaxPoolOp, **window), (image,), same))
+        sliding = {key: window[key] for key in window if key != "count_include_pad"}
+        rows.append(Row(partial(pool.MaxPoolOp, **sliding), (image,), same))
         rows.append(Row(average, (image,), linear))
-        rows.append(Row(partial(pool.AvgPoolGradOp, size=(8, 9), **window), (g,), linear))
+        rows.append(Row(partial(pool.AvgPoolGradOp, size=size, **window), (g,), linear))
     return rows
 
 
@@ -309,9 +316,9 @@ LARGE_ROWS = [
     Row(functions.TanhOp, (normal(300, 301),), relative(3)),
     Row(contract.MatmulOp, (normal(201, 130), normal(130, 170)), linear),
     Row(partial(contract.MatmulOp, transpose_lhs=True), (normal(70, 301), normal(70, 65)), linear),
-    Row(partial(convolution.Conv2DOp, low=(1, 1), high=(1, 1)),
+    Row(partial(convolution.ConvOp, low=(1, 1), high=(1, 1)),
         (normal(4, 8, 20, 20), normal(17, 8, 3, 3)), linear),
-    Row(partial(convolution.Conv2DWeightGradOp, size=(4, 4)),
+    Row(partial(convolution.ConvWeightGradOp, size=(4, 4)),
         (normal(4, 8, 23, 23), normal(4, 17, 20, 20)), linear),
     Row(partial(reduce.ReduceOp, "sum", axes=(1,)), (normal(400, 301),), linear),
     Row(partial(reduce.ReduceOp, "sum", axes=(0,)), (normal(301, 400),), linear),

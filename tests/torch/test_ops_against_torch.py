@@ -12,7 +12,7 @@ from xdsl.builder import Builder
 from xdsl.ir import SSAValue
 
 from nnc.dialects.nn.batch_norm import BatchNormOp
-from nnc.dialects.nn.convolution import Conv2DOp
+from nnc.dialects.nn.convolution import ConvOp
 from nnc.dialects.nn.normalize import CrossEntropyOp
 from nnc.dialects.nn.pool import AvgPoolOp, MaxPoolOp
 from nnc.dialects.optim import AdamOp, MomentumOp, NagOp, RmspropOp, SgdOp, Update
@@ -33,7 +33,7 @@ def test_conv2d(groups: int, stride: int, padding: int, dilation: int, evaluate:
     x, kernel = draw(0, 2, 4, 9, 8), draw(1, 6, 4 // groups, 3, 3)
     settings = {"strides": stride, "low": padding, "high": padding, "dilations": dilation}
     pairs = {key: (value, value) for key, value in settings.items()}
-    (y,) = evaluate(partial(Conv2DOp, groups=groups, **pairs), x, kernel)
+    (y,) = evaluate(partial(ConvOp, groups=groups, **pairs), x, kernel)
     tensors = torch.from_numpy(x), torch.from_numpy(kernel)
     expected = functional.conv2d(
         *tensors, stride=stride, padding=padding, dilation=dilation, groups=groups

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nnc.dialects.nn.contract import MatmulOp
-from nnc.dialects.nn.convolution import Conv2DInputGradOp, Conv2DOp, Conv2DWeightGradOp
+from nnc.dialects.nn.convolution import ConvInputGradOp, ConvOp, ConvWeightGradOp
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Check = Callable[..., None]
@@ -45,43 +45,55 @@ def test_matmul(
     check_scalar(build, x, y)
 
 
-GEOMETRIES: list[tuple[int, dict[str, Any]]] = [
-    (1, {}),
-    (1, {"strides": (2, 1), "low": (1, 0), "high": (0, 1)}),
-    (2, {"strides": (2, 2), "low": (1, 1), "high": (1, 1)}),
-    (1, {"dilations": (2, 1), "low": (2, 2), "high": (2, 2), "strides": (3, 2)}),
-    (4, {"dilations": (1, 2), "low": (0, 1), "high": (1, 1)}),
+IMAGES: dict[int, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    1: ((5,), (3,)),
+    2: ((5, 4), (3, 2)),
+    3: ((3, 2, 4), (2, 2, 3)),
+}
+"""The spatial sizes of images and kernels, by the number of axes."""
+GEOMETRIES: list[tuple[int, int, dict[str, Any]]] = [
+    (2, 1, {}),
+    (2, 1, {"strides": (2, 1), "low": (1, 0), "high": (0, 1)}),
+    (2, 2, {"strides": (2, 2), "low": (1, 1), "high": (1, 1)}),
+    (2, 1, {"dilations": (2, 1), "low": (2, 2), "high": (2, 2), "strides": (3, 2)}),
+    (2, 4, {"dilations": (1, 2), "low": (0, 1), "high": (1, 1)}),
+    (1, 2, {"strides": (2,), "low": (2,), "high": (1,), "dilations": (2,)}),
+    (3, 1, {"strides": (1, 2, 2), "low": (0, 1, 0), "high": (1, 0, 1)}),
 ]
+"""Spatial axes, groups, settings."""
 
 
 def convolved(x: Array, kernel: Array, y: Array, groups: int, settings: dict[str, Any]) -> None:
     """Adds the convolution of x to y, one product after the other."""
-    strides, low = settings.get("strides", (1, 1)), settings.get("low", (0, 0))
-    dilations = settings.get("dilations", (1, 1))
+    axes = x.ndim - 2
+    strides, low = settings.get("strides", (1,) * axes), settings.get("low", (0,) * axes)
+    dilations = settings.get("dilations", (1,) * axes)
     outputs, (channels, *size) = kernel.shape[0] // groups, kernel.shape[1:]
-    for n, o, h, w in np.ndindex(y.shape):
-        for c, kh, kw in product(range(channels), *map(range, size)):
-            row = h * strides[0] + kh * dilations[0] - low[0]
-            column = w * strides[1] + kw * dilations[1] - low[1]
-            if 0 <= row < x.shape[2] and 0 <= column < x.shape[3]:
-                channel = o // outputs * channels + c
-                y[n, o, h, w] += x[n, channel, row, column] * kernel[o, c, kh, kw]
+    for n, o, *at in np.ndindex(y.shape):
+        for c, *tap in product(range(channels), *map(range, size)):
+            steps = zip(at, strides, tap, dilations, low, strict=True)
+            place = [a * s + k * d - before for a, s, k, d, before in steps]
+            if all(0 <= p < limit for p, limit in zip(place, x.shape[2:], strict=True)):
+                source = x[n, o // outputs * channels + c, *place]
+                y[n, o, *at] += source * kernel[o, c, *tap]
 
 
-@pytest.mark.parametrize(("groups", "settings"), GEOMETRIES)
-def test_conv2d(
+@pytest.mark.parametrize(("axes", "groups", "settings"), GEOMETRIES)
+def test_conv(
+    axes: int,
     groups: int,
     settings: dict[str, Any],
     evaluate: Evaluate,
     gradcheck: Check,
     check_scalar: Check,
 ) -> None:
-    x, kernel = draw(0, 1, 4, 5, 4), draw(1, 4, 4 // groups, 3, 2)
+    image, window = IMAGES[axes]
+    x, kernel = draw(0, 1, 4, *image), draw(1, 4, 4 // groups, *window)
     settings = {**settings, "groups": groups}
 
-    build = partial(Conv2DOp, **settings)
-    input_grad = partial(Conv2DInputGradOp, size=(5, 4), **settings)
-    weight_grad = partial(Conv2DWeightGradOp, size=(3, 2), **settings)
+    build = partial(ConvOp, **settings)
+    input_grad = partial(ConvInputGradOp, size=image, **settings)
+    weight_grad = partial(ConvWeightGradOp, size=window, **settings)
 
     (y,) = evaluate(build, x, kernel)
     expected = np.zeros_like(y)
@@ -102,10 +114,10 @@ def test_conv2d(
 def test_convolutions_are_closed_under_differentiation(gradcheck: Check) -> None:
     settings: dict[str, Any] = {"strides": (2, 1), "low": (1, 0), "high": (0, 1)}
     x, kernel = draw(0, 1, 2, 3, 3), draw(1, 2, 2, 2, 2)
-    gradcheck(partial(Conv2DOp, **settings), x, kernel, order=2)
+    gradcheck(partial(ConvOp, **settings), x, kernel, order=2)
 
 
 def test_rows_that_no_window_reaches_have_no_gradient(evaluate: Evaluate) -> None:
-    build = partial(Conv2DInputGradOp, size=(4, 5), strides=(2, 2))
+    build = partial(ConvInputGradOp, size=(4, 5), strides=(2, 2))
     (dx,) = evaluate(build, np.ones((1, 1, 1, 2)), np.ones((1, 1, 3, 3)))
     assert dx[0, 0].tolist() == [[1, 1, 2, 1, 1]] * 3 + [[0] * 5]

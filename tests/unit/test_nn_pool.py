@@ -14,15 +14,23 @@ from nnc.dialects.nn.pool import AvgPoolGradOp, AvgPoolOp, MaxPoolOp
 Array = np.ndarray[Any, np.dtype[Any]]
 Check = Callable[..., None]
 Evaluate = Callable[..., list[Array]]
-Geometry = tuple[tuple[int, int], ...]
+Geometry = tuple[tuple[int, ...], ...]
 
 GEOMETRIES: list[Geometry] = [
     ((2, 2), (2, 2), (0, 0), (0, 0)),
     ((3, 2), (1, 2), (1, 0), (1, 1)),
     ((2, 3), (3, 1), (1, 2), (0, 2)),
+    ((3,), (2,), (1,), (2,)),
+    ((2, 1, 3), (1, 2, 2), (1, 0, 1), (0, 0, 2)),
 ]
-# Every element another, so that a difference never changes which is the largest.
-X = np.random.default_rng(0).permutation(2 * 2 * 5 * 4).reshape(2, 2, 5, 4) / 7.0
+SIZES: dict[int, tuple[int, ...]] = {1: (7,), 2: (5, 4), 3: (3, 2, 4)}
+"""The images' sizes, by the number of axes."""
+
+
+def images(geometry: Geometry) -> Array:
+    """Every element another, so that a difference never changes which is the largest."""
+    shape = (2, 2, *SIZES[len(geometry[0])])
+    return np.random.default_rng(0).permutation(np.prod(shape)).reshape(shape) / 7.0
 
 
 def pooling(op: Any, geometry: Geometry, **settings: Any) -> Callable[..., Any]:
@@ -31,33 +39,34 @@ def pooling(op: Any, geometry: Geometry, **settings: Any) -> Callable[..., Any]:
     return partial(op, **dict(zip(names, geometry, strict=False)), **settings)
 
 
-def window(geometry: Geometry, x: Array, h: int, w: int) -> dict[int, Array]:
+def window(geometry: Geometry, x: Array, at: tuple[int, ...]) -> dict[int, Array]:
     """The elements under a window, by their position in the plane, in order."""
     kernel, strides, low, _ = geometry
-    rows, columns = x.shape[2:]
     found: dict[int, Array] = {}
-    for kh, kw in np.ndindex(*kernel):
-        row, column = h * strides[0] + kh - low[0], w * strides[1] + kw - low[1]
-        if 0 <= row < rows and 0 <= column < columns:
-            found[row * columns + column] = x[:, :, row, column]
+    for tap in np.ndindex(*kernel):
+        steps = zip(at, strides, tap, low, strict=True)
+        place = tuple(a * s + k - before for a, s, k, before in steps)
+        if all(0 <= p < size for p, size in zip(place, x.shape[2:], strict=True)):
+            found[int(np.ravel_multi_index(place, x.shape[2:]))] = x[:, :, *place]
     return found
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_max_pool(geometry: Geometry, evaluate: Evaluate, gradcheck: Check) -> None:
-    values, indices = evaluate(pooling(MaxPoolOp, geometry), X)
+    x = images(geometry)
+    values, indices = evaluate(pooling(MaxPoolOp, geometry), x)
     assert indices.dtype == np.int32
-    for h, w in np.ndindex(values.shape[2:]):
-        elements = window(geometry, X, h, w)
+    for at in np.ndindex(values.shape[2:]):
+        elements = window(geometry, x, at)
         stacked = np.stack(list(elements.values()))
-        np.testing.assert_array_equal(values[:, :, h, w], stacked.max(0))
+        np.testing.assert_array_equal(values[:, :, *at], stacked.max(0))
         first = np.array(list(elements))[stacked.argmax(0)]
-        np.testing.assert_array_equal(indices[:, :, h, w], first)
+        np.testing.assert_array_equal(indices[:, :, *at], first)
 
     def values_of(b: Builder, x: SSAValue) -> SSAValue:
         return b.insert(MaxPoolOp(x, *geometry)).output
 
-    gradcheck(values_of, X[:1], order=2)
+    gradcheck(values_of, x[:1], order=2)
 
 
 def test_the_first_of_tied_maxima_has_the_gradient(evaluate: Evaluate) -> None:
@@ -92,14 +101,15 @@ def test_avg_pool(
     gradcheck: Check,
     check_scalar: Check,
 ) -> None:
+    x = images(geometry)
     build = pooling(AvgPoolOp, geometry, count_include_pad=count_include_pad)
-    grad = pooling(AvgPoolGradOp, geometry, count_include_pad=count_include_pad, size=(5, 4))
-    (y,) = evaluate(build, X)
-    area = geometry[0][0] * geometry[0][1]
-    for h, w in np.ndindex(y.shape[2:]):
-        elements = list(window(geometry, X, h, w).values())
+    grad = pooling(AvgPoolGradOp, geometry, count_include_pad=count_include_pad, size=x.shape[2:])
+    (y,) = evaluate(build, x)
+    area = np.prod(geometry[0])
+    for at in np.ndindex(y.shape[2:]):
+        elements = list(window(geometry, x, at).values())
         expected = sum(elements) / (area if count_include_pad else len(elements))
-        np.testing.assert_allclose(y[:, :, h, w], expected, rtol=1e-14)
-    gradcheck(build, X[:1], order=2)
-    check_scalar(build, X[:1])
+        np.testing.assert_allclose(y[:, :, *at], expected, rtol=1e-14)
+    gradcheck(build, x[:1], order=2)
+    check_scalar(build, x[:1])
     check_scalar(grad, y[:1])

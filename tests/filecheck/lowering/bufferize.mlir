@@ -100,7 +100,7 @@ func.func @main(%x: tensor<4x4xf32>, %s: tensor<4x4xf32>, %r: tensor<4x4xf32>) -
 func.func @main(%x: tensor<1x2x4x4xf32>, %k: tensor<2x2x3x3xf32>) -> (tensor<1x2x4x4xf32>, tensor<2xf32>) {
   %e = nn.exp %x : tensor<1x2x4x4xf32>
   %p = nn.pad %e {low = [0, 0, 1, 1], high = [0, 0, 1, 1], value = 0.0} : tensor<1x2x4x4xf32> -> tensor<1x2x6x6xf32>
-  %c = nn.conv2d %p, %k {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x2x6x6xf32>, tensor<2x2x3x3xf32>) -> tensor<1x2x4x4xf32>
+  %c = nn.conv %p, %k {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x2x6x6xf32>, tensor<2x2x3x3xf32>) -> tensor<1x2x4x4xf32>
   %s = nn.reduce sum %e {axes = [0, 2, 3]} : tensor<1x2x4x4xf32> -> tensor<2xf32>
   func.return %c, %s : tensor<1x2x4x4xf32>, tensor<2xf32>
 }
@@ -108,7 +108,7 @@ func.func @main(%x: tensor<1x2x4x4xf32>, %k: tensor<2x2x3x3xf32>) -> (tensor<1x2
 // CHECK-NEXT: buffer.fill_border %[[P]] low [0, 0, 1, 1] high [0, 0, 1, 1] with 0.000000e+00
 // CHECK-NEXT: %e = buffer.view %[[P]][0, 0, 1, 1] : memref<1x2x6x6xf32> to memref<1x2x4x4xf32, strided<[72, 36, 6, 1]>>
 // CHECK-NEXT: kernel.launch @{{.*}} ins(%x :{{.*}}) outs(%e, %output1 :
-// CHECK-NEXT: kernel.launch @conv2d ins(%[[P]], %k :
+// CHECK-NEXT: kernel.launch @conv ins(%[[P]], %k :
 
 // -----
 

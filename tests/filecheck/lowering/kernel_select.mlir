@@ -33,14 +33,14 @@ kernel.func @one_row(%x: tensor<1x20xf32>, %w: tensor<20x70xf32>) -> (tensor<1x7
 // Each channel with a kernel of its own: no dimension belongs to the kernel alone, so no rows.
 // CHECK: kernel.func @depthwise({{.*}} rows_dim = -1, lanes_dim = 3, row_operand = 0,
 kernel.func @depthwise(%x: tensor<2x3x9x20xf32>, %k: tensor<3x1x3x3xf32>) -> (tensor<2x3x7x18xf32>) {
-  %y = nn.conv2d %x, %k {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 3} : (tensor<2x3x9x20xf32>, tensor<3x1x3x3xf32>) -> tensor<2x3x7x18xf32>
+  %y = nn.conv %x, %k {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 3} : (tensor<2x3x9x20xf32>, tensor<3x1x3x3xf32>) -> tensor<2x3x7x18xf32>
   kernel.return %y : tensor<2x3x7x18xf32>
 }
 
 // A convolution without padding is a product too, and what follows does not matter.
 // CHECK: kernel.func @conv({{.*}} strategy #kernel.strategy<contraction {tile = [14, 32], rows_dim = 1, lanes_dim = 3, row_operand = 0,
 kernel.func @conv(%x: tensor<2x3x9x20xf32>, %k: tensor<17x3x3x3xf32>) -> (tensor<2x17x7x18xf32>) {
-  %y = nn.conv2d %x, %k {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<2x3x9x20xf32>, tensor<17x3x3x3xf32>) -> tensor<2x17x7x18xf32>
+  %y = nn.conv %x, %k {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<2x3x9x20xf32>, tensor<17x3x3x3xf32>) -> tensor<2x17x7x18xf32>
   %z = nn.relu %y : tensor<2x17x7x18xf32>
   kernel.return %z : tensor<2x17x7x18xf32>
 }
@@ -48,7 +48,7 @@ kernel.func @conv(%x: tensor<2x3x9x20xf32>, %k: tensor<17x3x3x3xf32>) -> (tensor
 // Padding is read under a guard, f64 has no tiles, nothing has no tiles either.
 // CHECK: kernel.func @padded({{.*}} strategy #kernel.strategy<sweeps {}>
 kernel.func @padded(%x: tensor<2x3x9x20xf32>, %k: tensor<17x3x3x3xf32>) -> (tensor<2x17x9x20xf32>) {
-  %y = nn.conv2d %x, %k {strides = [1, 1], low = [1, 1], high = [1, 1], dilations = [1, 1], groups = 1} : (tensor<2x3x9x20xf32>, tensor<17x3x3x3xf32>) -> tensor<2x17x9x20xf32>
+  %y = nn.conv %x, %k {strides = [1, 1], low = [1, 1], high = [1, 1], dilations = [1, 1], groups = 1} : (tensor<2x3x9x20xf32>, tensor<17x3x3x3xf32>) -> tensor<2x17x9x20xf32>
   kernel.return %y : tensor<2x17x9x20xf32>
 }
 // CHECK: kernel.func @doubles({{.*}} strategy #kernel.strategy<sweeps {}>

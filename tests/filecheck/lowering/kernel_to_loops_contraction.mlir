@@ -106,7 +106,7 @@ kernel.func @copied(%x: memref<2x4x6xf32>, %w: memref<2x6x8xf32>, %y: memref<2x4
 kernel.func @shared(%x: memref<18x6x3x4xf32>, %k: memref<8x6x1x1xf32>, %y: memref<18x8x3x4xf32>) outs 1 strategy #kernel.strategy<contraction {tile = [2, 8], rows_dim = 3, lanes_dim = 1, row_operand = 1, packed = 1}> {
   %0 = buffer.to_tensor %x : memref<18x6x3x4xf32> to tensor<18x6x3x4xf32>
   %1 = buffer.to_tensor %k : memref<8x6x1x1xf32> to tensor<8x6x1x1xf32>
-  %2 = nn.conv2d %0, %1 {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<18x6x3x4xf32>, tensor<8x6x1x1xf32>) -> tensor<18x8x3x4xf32>
+  %2 = nn.conv %0, %1 {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<18x6x3x4xf32>, tensor<8x6x1x1xf32>) -> tensor<18x8x3x4xf32>
   buffer.materialize %2 in %y : tensor<18x8x3x4xf32> in memref<18x8x3x4xf32>
   kernel.return
 }
@@ -127,7 +127,7 @@ kernel.func @shared(%x: memref<18x6x3x4xf32>, %k: memref<8x6x1x1xf32>, %y: memre
 kernel.func @depthwise(%x: memref<2x3x4x10xf32>, %k: memref<3x1x1x3xf32>, %y: memref<2x3x4x8xf32>) outs 1 strategy #kernel.strategy<contraction {tile = [1, 8], rows_dim = -1, lanes_dim = 3, row_operand = 0, packed = 0}> {
   %0 = buffer.to_tensor %x : memref<2x3x4x10xf32> to tensor<2x3x4x10xf32>
   %1 = buffer.to_tensor %k : memref<3x1x1x3xf32> to tensor<3x1x1x3xf32>
-  %2 = nn.conv2d %0, %1 {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 3} : (tensor<2x3x4x10xf32>, tensor<3x1x1x3xf32>) -> tensor<2x3x4x8xf32>
+  %2 = nn.conv %0, %1 {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 3} : (tensor<2x3x4x10xf32>, tensor<3x1x1x3xf32>) -> tensor<2x3x4x8xf32>
   buffer.materialize %2 in %y : tensor<2x3x4x8xf32> in memref<2x3x4x8xf32>
   kernel.return
 }
@@ -151,7 +151,7 @@ kernel.func @depthwise(%x: memref<2x3x4x10xf32>, %k: memref<3x1x1x3xf32>, %y: me
 kernel.func @conv2d(%x: memref<2x3x9x9xf32>, %k: memref<4x3x3x3xf32>, %y: memref<2x4x4x4xf32>) outs 1 strategy #kernel.strategy<contraction {tile = [2, 4], rows_dim = 1, lanes_dim = 3, row_operand = 0, packed = 0}> {
   %0 = buffer.to_tensor %x : memref<2x3x9x9xf32> to tensor<2x3x9x9xf32>
   %1 = buffer.to_tensor %k : memref<4x3x3x3xf32> to tensor<4x3x3x3xf32>
-  %2 = nn.conv2d %0, %1 {strides = [2, 2], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<2x3x9x9xf32>, tensor<4x3x3x3xf32>) -> tensor<2x4x4x4xf32>
+  %2 = nn.conv %0, %1 {strides = [2, 2], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<2x3x9x9xf32>, tensor<4x3x3x3xf32>) -> tensor<2x4x4x4xf32>
   buffer.materialize %2 in %y : tensor<2x4x4x4xf32> in memref<2x4x4x4xf32>
   kernel.return
 }

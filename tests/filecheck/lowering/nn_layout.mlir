@@ -43,16 +43,16 @@ func.func @main(%x: tensor<4x2xf32>, %v: tensor<3x2xf32> {nnc.role = "input"},
 
 // CHECK-LABEL: func.func @main
 func.func @main(%x: tensor<1x2x8x8xf32>, %k: tensor<3x2x3x3xf32>, %g: tensor<1x3x8x8xf32>) -> (tensor<1x3x8x8xf32>, tensor<1x2x8x8xf32>, tensor<3x2x3x3xf32>) {
-  %y = nn.conv2d %x, %k {strides = [1, 1], low = [1, 1], high = [1, 1], dilations = [1, 1], groups = 1} : (tensor<1x2x8x8xf32>, tensor<3x2x3x3xf32>) -> tensor<1x3x8x8xf32>
-  %dx = nn.conv2d_input_grad %g, %k {size = [8, 8], strides = [1, 1], low = [1, 1], high = [1, 1], dilations = [1, 1], groups = 1} : (tensor<1x3x8x8xf32>, tensor<3x2x3x3xf32>) -> tensor<1x2x8x8xf32>
-  %dk = nn.conv2d_weight_grad %x, %g {size = [3, 3], strides = [1, 1], low = [1, 1], high = [1, 1], dilations = [1, 1], groups = 1} : (tensor<1x2x8x8xf32>, tensor<1x3x8x8xf32>) -> tensor<3x2x3x3xf32>
+  %y = nn.conv %x, %k {strides = [1, 1], low = [1, 1], high = [1, 1], dilations = [1, 1], groups = 1} : (tensor<1x2x8x8xf32>, tensor<3x2x3x3xf32>) -> tensor<1x3x8x8xf32>
+  %dx = nn.conv_input_grad %g, %k {size = [8, 8], strides = [1, 1], low = [1, 1], high = [1, 1], dilations = [1, 1], groups = 1} : (tensor<1x3x8x8xf32>, tensor<3x2x3x3xf32>) -> tensor<1x2x8x8xf32>
+  %dk = nn.conv_weight_grad %x, %g {size = [3, 3], strides = [1, 1], low = [1, 1], high = [1, 1], dilations = [1, 1], groups = 1} : (tensor<1x2x8x8xf32>, tensor<1x3x8x8xf32>) -> tensor<3x2x3x3xf32>
   func.return %y, %dx, %dk : tensor<1x3x8x8xf32>, tensor<1x2x8x8xf32>, tensor<3x2x3x3xf32>
 }
 // CHECK: %[[X:.*]] = nn.pad %x {low = [0, 0, 1, 1], high = [0, 0, 1, 1], value = 0.000000e+00}
-// CHECK: nn.conv2d %[[X]], %k {strides = [1, 1], low = [0, 0], high = [0, 0]
+// CHECK: nn.conv %[[X]], %k {strides = [1, 1], low = [0, 0], high = [0, 0]
 // CHECK: %[[G:.*]] = nn.pad %g {low = [0, 0, 1, 1], high = [0, 0, 1, 1]
-// CHECK: nn.conv2d_input_grad %[[G]], %k {size = [8, 8], strides = [1, 1], low = [2, 2], high = [2, 2]
-// CHECK: nn.conv2d_weight_grad %{{.*}}, %g {size = [3, 3], strides = [1, 1], low = [0, 0], high = [0, 0]
+// CHECK: nn.conv_input_grad %[[G]], %k {size = [8, 8], strides = [1, 1], low = [2, 2], high = [2, 2]
+// CHECK: nn.conv_weight_grad %{{.*}}, %g {size = [3, 3], strides = [1, 1], low = [0, 0], high = [0, 0]
 
 // -----
 
@@ -61,8 +61,8 @@ func.func @main(%x: tensor<1x2x8x8xf32>, %k: tensor<3x2x3x3xf32>, %g: tensor<1x3
 // CHECK-LABEL: func.func @main
 // CHECK-NOT: nn.pad
 func.func @main(%x: tensor<1x2x8x8xf32>, %k: tensor<3x2x2x2xf32>, %g: tensor<1x3x4x4xf32>) -> (tensor<1x3x4x4xf32>, tensor<1x2x8x8xf32>) {
-  %y = nn.conv2d %x, %k {strides = [2, 2], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x2x8x8xf32>, tensor<3x2x2x2xf32>) -> tensor<1x3x4x4xf32>
-  %dx = nn.conv2d_input_grad %g, %k {size = [8, 8], strides = [2, 2], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x3x4x4xf32>, tensor<3x2x2x2xf32>) -> tensor<1x2x8x8xf32>
+  %y = nn.conv %x, %k {strides = [2, 2], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x2x8x8xf32>, tensor<3x2x2x2xf32>) -> tensor<1x3x4x4xf32>
+  %dx = nn.conv_input_grad %g, %k {size = [8, 8], strides = [2, 2], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x3x4x4xf32>, tensor<3x2x2x2xf32>) -> tensor<1x2x8x8xf32>
   func.return %y, %dx : tensor<1x3x4x4xf32>, tensor<1x2x8x8xf32>
 }
 // CHECK: return

@@ -32,57 +32,65 @@ func.func @result(%x: tensor<3x4xf32>, %y: tensor<4x6xf32>) {
 
 // -----
 
-// CHECK: nn.conv2d: the images have 4 channels, the kernel takes 3 in each of 1 groups
+// CHECK: nn.conv: the images have 4 channels, the kernel takes 3 in each of 1 groups
 func.func @channels(%x: tensor<1x4x5x5xf32>, %w: tensor<2x3x3x3xf32>) {
-  %y = nn.conv2d %x, %w {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x4x5x5xf32>, tensor<2x3x3x3xf32>) -> tensor<1x2x3x3xf32>
+  %y = nn.conv %x, %w {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x4x5x5xf32>, tensor<2x3x3x3xf32>) -> tensor<1x2x3x3xf32>
   func.return
 }
 
 // -----
 
-// CHECK: nn.conv2d: 3 output channels cannot be divided into 2 groups
+// CHECK: nn.conv: 3 output channels cannot be divided into 2 groups
 func.func @groups(%x: tensor<1x4x5x5xf32>, %w: tensor<3x2x3x3xf32>) {
-  %y = nn.conv2d %x, %w {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 2} : (tensor<1x4x5x5xf32>, tensor<3x2x3x3xf32>) -> tensor<1x3x3x3xf32>
+  %y = nn.conv %x, %w {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 2} : (tensor<1x4x5x5xf32>, tensor<3x2x3x3xf32>) -> tensor<1x3x3x3xf32>
   func.return
 }
 
 // -----
 
-// CHECK: nn.conv2d: along the width, a kernel of 3 (dilation 3) does not fit into 5 padded by 0 and 1
+// CHECK: nn.conv: along the width, a kernel of 3 (dilation 3) does not fit into 5 padded by 0 and 1
 func.func @fit(%x: tensor<1x4x5x5xf32>, %w: tensor<2x4x3x3xf32>) {
-  %y = nn.conv2d %x, %w {strides = [1, 1], low = [0, 0], high = [0, 1], dilations = [1, 3], groups = 1} : (tensor<1x4x5x5xf32>, tensor<2x4x3x3xf32>) -> tensor<1x2x3x1xf32>
+  %y = nn.conv %x, %w {strides = [1, 1], low = [0, 0], high = [0, 1], dilations = [1, 3], groups = 1} : (tensor<1x4x5x5xf32>, tensor<2x4x3x3xf32>) -> tensor<1x2x3x1xf32>
   func.return
 }
 
 // -----
 
-// CHECK: nn.conv2d: along the height, kernel 3, stride 0 and dilation 1 must be positive and padding 0, 0 not negative
+// CHECK: nn.conv: along the height, kernel 3, stride 0 and dilation 1 must be positive and padding 0, 0 not negative
 func.func @stride(%x: tensor<1x4x5x5xf32>, %w: tensor<2x4x3x3xf32>) {
-  %y = nn.conv2d %x, %w {strides = [0, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x4x5x5xf32>, tensor<2x4x3x3xf32>) -> tensor<1x2x3x3xf32>
+  %y = nn.conv %x, %w {strides = [0, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x4x5x5xf32>, tensor<2x4x3x3xf32>) -> tensor<1x2x3x3xf32>
   func.return
 }
 
 // -----
 
-// CHECK: nn.conv2d: strides must be 2 integers, given [1]
+// CHECK: nn.conv: strides must be 2 integers, one per spatial axis, given [1]
 func.func @one_stride(%x: tensor<1x4x5x5xf32>, %w: tensor<2x4x3x3xf32>) {
-  %y = nn.conv2d %x, %w {strides = [1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x4x5x5xf32>, tensor<2x4x3x3xf32>) -> tensor<1x2x3x3xf32>
+  %y = nn.conv %x, %w {strides = [1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x4x5x5xf32>, tensor<2x4x3x3xf32>) -> tensor<1x2x3x3xf32>
   func.return
 }
 
 // -----
 
-// CHECK: nn.conv2d: lhs must have 4 dimensions, given shape (4, 5, 5)
-func.func @image(%x: tensor<4x5x5xf32>, %w: tensor<2x4x3x3xf32>) {
-  %y = nn.conv2d %x, %w {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<4x5x5xf32>, tensor<2x4x3x3xf32>) -> tensor<1x2x3x3xf32>
+// CHECK: nn.conv: lhs must have 3 to 5 dimensions, of which 1 to 3 are spatial, given shape (4, 5)
+func.func @image(%x: tensor<4x5xf32>, %w: tensor<2x4x3x3xf32>) {
+  %y = nn.conv %x, %w {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<4x5xf32>, tensor<2x4x3x3xf32>) -> tensor<1x2x3x3xf32>
   func.return
 }
 
 // -----
 
-// CHECK: nn.conv2d_input_grad: the output's cotangent is (1, 2, 3, 3), expected (1, 2, 4, 3)
+// CHECK: nn.conv: lhs and rhs must have as many dimensions, given (1, 4, 5, 5) and (2, 4, 3)
+func.func @axes(%x: tensor<1x4x5x5xf32>, %w: tensor<2x4x3xf32>) {
+  %y = nn.conv %x, %w {strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x4x5x5xf32>, tensor<2x4x3xf32>) -> tensor<1x2x3x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.conv_input_grad: the output's cotangent is (1, 2, 3, 3), expected (1, 2, 4, 3)
 func.func @cotangent(%dy: tensor<1x2x3x3xf32>, %w: tensor<2x4x3x3xf32>) {
-  %dx = nn.conv2d_input_grad %dy, %w {size = [6, 5], strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x2x3x3xf32>, tensor<2x4x3x3xf32>) -> tensor<1x4x6x5xf32>
+  %dx = nn.conv_input_grad %dy, %w {size = [6, 5], strides = [1, 1], low = [0, 0], high = [0, 0], dilations = [1, 1], groups = 1} : (tensor<1x2x3x3xf32>, tensor<2x4x3x3xf32>) -> tensor<1x4x6x5xf32>
   func.return
 }
 
