@@ -14,7 +14,7 @@ import numpy as np
 from nnc import operators as ops
 from nnc.arithmetic import Arithmetic, Axis
 from nnc.basic_index import basic_items
-from nnc.dtypes import FLOATS, dtype_name
+from nnc.dtypes import FLOATS, dtype_name, numeric
 from nnc.errors import DtypeError, InPlaceError, OptionError, ShapeError
 from nnc.graph import Attributes, Memory, Operation, Scalar, Value, type_of
 from nnc.recorder import flush, record, recorder
@@ -330,11 +330,7 @@ def array(source: Operand, dtype: object = None) -> NDArray:
     """
     if isinstance(source, NDArray):
         return source.copy() if dtype is None else source.astype(dtype)
-    memory = np.asarray(source)
-    if dtype is None:
-        keeps = isinstance(source, np.ndarray | np.generic) and memory.dtype.kind != "f"
-        dtype = memory.dtype if keeps else "float32"
-    return NDArray(memory_value(aligned_copy(memory.astype(dtype_name(dtype), copy=False))))
+    return NDArray(memory_value(aligned_copy(numeric(source, dtype))))
 
 
 def as_value(operand: Operand, dtype: str) -> Value:

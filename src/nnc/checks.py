@@ -9,7 +9,10 @@ import numbers
 from collections.abc import Iterable
 from typing import Any
 
-from nnc.errors import OptionError
+import numpy as np
+from numpy.typing import NDArray as NumpyArray
+
+from nnc.errors import IndexingError, OptionError, ShapeError
 from nnc.lowering.pass_specs import did_you_mean
 
 
@@ -34,6 +37,48 @@ def pair(what: str, value: Any, least: int = 1) -> tuple[int, int]:
     """An integer for both spatial axes, or one for each."""
     first, second = counts(what, value, 2, least)
     return first, second
+
+
+def sizes(what: str, shape: Any, least: int = 0) -> tuple[int, ...]:
+    """A shape: a single integer means one axis."""
+    given = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    if all(is_count(one, least) for one in given):
+        return tuple(map(int, given))
+    raise ShapeError(f"{what}: expected sizes of at least {least}, given {shape!r}")
+
+
+def axes_of(what: str, axis: Any, rank: int) -> tuple[int, ...]:
+    """The axes counted from 0, in order; None means all."""
+    given = range(rank) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
+    for one in given:
+        if not is_count(one, -rank) or one >= rank:
+            raise ShapeError(f"{what}: axis {one!r} of an array with {rank} axes")
+    return tuple(sorted({one % rank for one in given}))
+
+
+def axis_of(what: str, axis: Any, rank: int) -> int:
+    """One axis, counted from 0."""
+    if isinstance(axis, tuple | list) or axis is None:
+        raise ShapeError(f"{what}: expected one axis, given {axis!r}")
+    return axes_of(what, axis, rank)[0]
+
+
+UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
+
+
+def indices(what: str, given: NumpyArray[Any], size: int, error: type[IndexingError]) -> None:
+    """Raises unless the numbers, cut to integers, go from 0 to `size` - 1."""
+    if not given.size:
+        return
+    unsigned = UNSIGNED.get(given.dtype)
+    if unsigned is not None:
+        # What is below 0 is largest as an unsigned number; argmax is faster than max.
+        seen = given.view(unsigned)
+        inside = seen.item(seen.argmax()) < size
+    else:
+        inside = given.item(given.argmin()) > -1 and given.item(given.argmax()) < size
+    if not inside:
+        raise error(f"{what} go from 0 to {size - 1}, given {given.min()} to {given.max()}")
 
 
 def is_count(value: Any, least: int) -> bool:

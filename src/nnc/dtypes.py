@@ -3,10 +3,11 @@
 from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray as NumpyArray
 from xdsl.dialects.builtin import Float32Type, Float64Type, IntegerType
 from xdsl.ir import Attribute
 
-from nnc.runtime.errors import DtypeError
+from nnc.runtime.errors import DtypeError, ShapeError
 
 DTYPES: dict[str, Attribute] = {
     "float32": Float32Type(),
@@ -39,3 +40,30 @@ def dtype_name(dtype: object) -> str:
     if name not in DTYPES:
         raise DtypeError(f"arrays have dtype {', '.join(DTYPES)}; given {name}")
     return name
+
+
+def numeric(source: Any, dtype: object = None) -> NumpyArray[Any]:
+    """`source` as numpy array of a dtype; without one, numbers and lists become float32.
+
+    Integers and booleans in numpy's arrays keep their dtype. No number may be lost to the dtype.
+    """
+    try:
+        given = np.asarray(source)
+    except ValueError:
+        raise ShapeError("array: the rows of a list must have equal lengths") from None
+    if given.dtype.kind not in "fiub" and (given.dtype.kind in "OUSV" or dtype is not None):
+        raise DtypeError(f"array: expected real numbers, given {source!r:.60}")
+    keeps = isinstance(source, np.ndarray | np.generic) and given.dtype.kind != "f"
+    name = dtype_name(dtype if dtype is not None else given.dtype if keeps else "float32")
+    if name != given.dtype.name and np.dtype(name).kind in "iu" and given.size:
+        check_range(given, name)
+    return given.astype(name, copy=False)
+
+
+def check_range(given: NumpyArray[Any], name: str) -> None:
+    """Integers of this dtype must be able to hold the numbers; fractions are cut off."""
+    low, high, limits = given.min(), given.max(), np.iinfo(name)
+    if not (low > limits.min - 1 and high < limits.max + 1):
+        raise DtypeError(
+            f"array: {name} holds numbers from {limits.min} to {limits.max}, given {low} to {high}"
+        )

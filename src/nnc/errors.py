@@ -24,6 +24,7 @@ __all__ = [
     "DtypeError",
     "GradientError",
     "InPlaceError",
+    "IndexingError",
     "LabelError",
     "NanError",
     "NncError",
@@ -56,7 +57,11 @@ class InPlaceError(NncError, RuntimeError):
     """An in-place change of a leaf, or of a recorded value, while recording."""
 
 
-class LabelError(NncError, IndexError):
+class IndexingError(NncError, IndexError):
+    """An index is outside of the array, or of a kind that arrays do not take."""
+
+
+class LabelError(IndexingError):
     """A label is not one of the classes."""
 
 

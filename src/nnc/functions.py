@@ -1,18 +1,16 @@
 """Python functions as programs that skip Python: `compile` and `compile_step`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from nnc import autograd
-from nnc import layer_operators as layers
 from nnc.array import NDArray, array, memory_value
 from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.execution import Bound, bind
-from nnc.gluon.loss import check_labels
 from nnc.gluon.trainer import Trainer
-from nnc.graph import Graph, Memory, Scalar, Value, graph_of
+from nnc.graph import Chooses, Graph, Memory, Scalar, Value, graph_of
 from nnc.recorder import flush, recorder
 from nnc.runtime.report import Report
 
@@ -29,13 +27,15 @@ class Entry:
         self.is_direct = self.order == list(range(len(inputs)))
         numbers = [v for v in graph.leaves if type(v) is Scalar]
         self.numbers = list(zip(bound.scalars, numbers, strict=True))
-        self.labels = [
-            (places[value], classes) for value, classes in labels_in(graph) if value in places
+        self.indices = [
+            (places[leaf], chooses, size)
+            for leaf, chooses, size in indices_in(graph)
+            if leaf in places
         ]
 
     def __call__(self, memories: Sequence[Memory]) -> tuple[Memory, ...]:
-        for place, classes in self.labels:
-            check_labels(memories[place], classes)
+        for place, chooses, size in self.indices:
+            chooses.check(memories[place], size)
         if not self.is_direct:
             memories = [
                 constant if place is None else memories[place]
@@ -49,16 +49,13 @@ class Entry:
         return results if type(results) is tuple else (results,)
 
 
-def labels_in(graph: Graph) -> list[tuple[Value, int]]:
-    """The leaves that are class labels, with the number of classes."""
-    found: list[tuple[Value, int]] = []
+def indices_in(graph: Graph) -> Iterator[tuple[Value, Chooses, int]]:
+    """The values that are labels or indices, and how many places these count."""
     for node in graph.nodes:
-        if node.operation is layers.cross_entropy:
-            prediction, label = node.inputs
-            while label.node is not None:
-                label = label.node.inputs[0]
-            found.append((label, prediction.type.shape[node.attributes[0]]))
-    return found
+        chooses = node.operation.chooses
+        if chooses is not None:
+            leaf, size = chooses.choice(node.inputs, node.attributes)
+            yield leaf, chooses, size
 
 
 def memory_of(operand: Any) -> Memory:

@@ -21,8 +21,9 @@ from xdsl.ir import Attribute, Block, SSAValue
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import VerifyException
 
+from nnc import checks
 from nnc.dtypes import element_type, numpy_name
-from nnc.errors import ShapeError, StaleValueError
+from nnc.errors import IndexingError, OptionError, ShapeError, StaleValueError
 
 Memory = NumpyArray[Any]
 Attributes = tuple[Any, ...]
@@ -102,10 +103,21 @@ class Operation:
     description: shapes are inferred by emitting once for each new signature.
     """
 
-    __slots__ = ("differentiates", "emit", "name", "signatures")
+    __slots__ = ("chooses", "differentiates", "emit", "moves", "name", "signatures")
 
-    def __init__(self, emit: Emit, name: str | None = None, differentiates: bool = False):
+    def __init__(
+        self,
+        emit: Emit,
+        name: str | None = None,
+        differentiates: bool = False,
+        moves: bool = False,
+        chooses: "Chooses | None" = None,
+    ):
         self.emit = emit
+        self.moves = moves
+        """Whether the result holds the elements of its operand, up to their dtype."""
+        self.chooses = chooses
+        """What operand 1 is if it holds positions along an axis, the first attribute, of 0."""
         self.name = name or emit.__name__.strip("_")
         self.differentiates = differentiates
         """Whether it needs the ops that led to its operands, not only their values."""
@@ -123,9 +135,39 @@ class Operation:
         return tuple(tensor_to_type(v.type) for v in values)
 
 
+class Chooses(NamedTuple):
+    """What an operation's indices are called, and the error when one is out of range.
+
+    Indices are looked at where they are given; those that are computed are clipped.
+    """
+
+    what: str
+    error: type[IndexingError] = IndexingError
+
+    def choice(self, inputs: Sequence[Value], attributes: Attributes) -> tuple[Value, int]:
+        """The leaf that holds the indices, and how many positions there are."""
+        chosen_from, indices = inputs[:2]
+        while indices.node is not None and indices.node.operation.moves:
+            indices = indices.node.inputs[0]
+        return indices, chosen_from.type.shape[attributes[0]]
+
+    def check(self, memory: Memory, size: int) -> None:
+        checks.indices(self.what, memory, size, self.error)
+
+
 def operation(emit: Emit) -> Operation:
     """Make an operation of the function that emits it."""
     return Operation(emit)
+
+
+def moving(emit: Emit) -> Operation:
+    """Make an operation that changes no element."""
+    return Operation(emit, moves=True)
+
+
+def choosing(what: str, error: type[IndexingError] = IndexingError) -> Callable[[Emit], Operation]:
+    """Make an operation whose operand 1 holds indices."""
+    return lambda emit: Operation(emit, chooses=Chooses(what, error))
 
 
 class Node:
@@ -195,10 +237,19 @@ def make_node(
     """A node whose result types are given, or inferred once for each signature."""
     if types is None:
         key = (attributes, *[v.type for v in inputs])
-        types = operation.signatures.get(key)
+        try:
+            types = operation.signatures.get(key)
+        except TypeError:
+            raise OptionError(
+                f"{operation.name}: expected numbers, names and tuples, given {attributes}"
+            ) from None
         if types is None:
             types = operation.infer([v.type for v in inputs], attributes)
             operation.signatures[key] = types
+    if operation.chooses is not None:
+        indices, size = operation.chooses.choice(inputs, attributes)
+        if indices.memory is not None:
+            operation.chooses.check(indices.memory, size)
     return Node(operation, inputs, attributes, types, taped, site or user_site())
 
 

@@ -6,19 +6,19 @@ from typing import Any
 from xdsl.builder import Builder
 from xdsl.ir import SSAValue
 
+from nnc.checks import axis_of
 from nnc.dialects import optim
 from nnc.dialects.nn import batch_norm as norm
 from nnc.dialects.nn import contract, convolution, elementwise, normalize, pool, random, shape
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.constant import constant
-from nnc.errors import ShapeError
-from nnc.graph import Operation, operation
+from nnc.errors import LabelError, ShapeError
+from nnc.graph import Operation, choosing, operation
 from nnc.operators import (
     Shape,
     abs_,
     add,
     along,
-    axes_of,
     check_float,
     exp,
     expand,
@@ -142,11 +142,10 @@ def log_softmax(b: Builder, x: SSAValue, axis: int) -> SSAValue:
 
 
 def one_axis(name: str, x: SSAValue, axis: int) -> int:
-    [chosen] = axes_of(name, axis, len(shape_of(x)))
-    return chosen
+    return axis_of(name, axis, len(shape_of(x)))
 
 
-@operation
+@choosing("SoftmaxCrossEntropyLoss: labels", LabelError)
 def cross_entropy(
     b: Builder, x: SSAValue, labels: SSAValue, axis: int, from_logits: bool
 ) -> SSAValue:

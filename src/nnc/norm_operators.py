@@ -5,6 +5,7 @@ import math
 from xdsl.builder import Builder
 from xdsl.ir import SSAValue
 
+from nnc.checks import axes_of
 from nnc.dialects.nn import reduce
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.constant import constant
@@ -16,7 +17,6 @@ from nnc.operators import (
     Axis,
     Shape,
     add,
-    axes_of,
     check_float,
     multiply,
     reduce_,

@@ -13,24 +13,16 @@ from xdsl.builder import Builder
 from xdsl.dialects.builtin import AnyFloat, TensorType
 from xdsl.ir import SSAValue
 
+from nnc.checks import axes_of, axis_of
 from nnc.dialects.nn import contract, elementwise, functions, indexing, random, reduce, shape
 from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.constant import ConstantOp, constant
 from nnc.dtypes import FLOATS, element_type, numpy_name
 from nnc.errors import DtypeError, ShapeError
-from nnc.graph import Operation, operation
+from nnc.graph import Operation, choosing, moving, operation
 
 Shape = tuple[int, ...]
 Axis = int | Shape | None
-
-
-def axes_of(name: str, axis: Axis, rank: int) -> Shape:
-    """The axes counted from 0, in order; None means all."""
-    given = range(rank) if axis is None else (axis,) if isinstance(axis, int) else axis
-    for a in given:
-        if not -rank <= a < rank:
-            raise ShapeError(f"{name}: axis {a} of an array with {rank} axes")
-    return tuple(sorted({a % rank for a in given}))
 
 
 def expand(b: Builder, x: SSAValue, to: Shape) -> SSAValue:
@@ -168,13 +160,13 @@ def where(b: Builder, mask: SSAValue, x: SSAValue, y: SSAValue) -> SSAValue:
     )
 
 
-@operation
+@moving
 def cast(b: Builder, x: SSAValue, dtype: str) -> SSAValue:
     element = element_type(dtype)
     return x if element_of(x) == element else insert(b, elementwise.CastOp(x, element))
 
 
-@operation
+@moving
 def copy(b: Builder, x: SSAValue) -> SSAValue:
     """The same values as a value of its own: gradients can be cut between the two."""
     return insert(b, shape.ReshapeOp(x, shape_of(x)))
@@ -185,7 +177,7 @@ def full(b: Builder, sizes: Shape, number: float, dtype: str) -> SSAValue:
     return insert(b, ConstantOp(number, TensorType(element_type(dtype), sizes)))
 
 
-@operation
+@moving
 def reshape(b: Builder, x: SSAValue, sizes: Shape) -> SSAValue:
     return insert(b, shape.ReshapeOp(x, sizes))
 
@@ -195,11 +187,11 @@ def broadcast_to(b: Builder, x: SSAValue, sizes: Shape) -> SSAValue:
     return expand(b, x, sizes)
 
 
-@operation
+@moving
 def transpose(b: Builder, x: SSAValue, axes: Shape) -> SSAValue:
     """The axes in the given order, reversed if none are given."""
     rank = len(shape_of(x))
-    order = tuple(a % rank for a in axes) or tuple(reversed(range(rank)))
+    order = [axis_of("transpose", axis, rank) for axis in axes] or range(rank)[::-1]
     if sorted(order) != list(range(rank)):
         raise ShapeError(f"transpose: axes {axes} do not name each of {rank} axes once")
     return insert(b, shape.TransposeOp(x, order))
@@ -229,7 +221,7 @@ def index(b: Builder, x: SSAValue, items: Sequence[Any]) -> SSAValue:
 def concat(b: Builder, *operands: Any) -> SSAValue:
     """The arrays one after the other along the axis, which comes last."""
     *arrays, axis = operands
-    return insert(b, shape.ConcatOp(arrays, axis % len(shape_of(arrays[0]))))
+    return insert(b, shape.ConcatOp(arrays, axis_of("concat", axis, len(shape_of(arrays[0])))))
 
 
 @operation
@@ -237,16 +229,16 @@ def pad(b: Builder, x: SSAValue, low: Shape, high: Shape, value: float) -> SSAVa
     return insert(b, shape.PadOp(x, low, high, value))
 
 
-@operation
+@choosing("take: indices")
 def take(b: Builder, x: SSAValue, indices: SSAValue, axis: int) -> SSAValue:
-    return insert(b, indexing.GatherOp(x, indices, axis % len(shape_of(x))))
+    return insert(b, indexing.GatherOp(x, indices, axis_of("take", axis, len(shape_of(x)))))
 
 
-@operation
+@choosing("pick: indices")
 def pick(b: Builder, x: SSAValue, indices: SSAValue, axis: int) -> SSAValue:
     """The element at `indices` along `axis`, which disappears."""
     rank = len(shape_of(x))
-    x = to_last(b, x, axis)
+    x = to_last(b, x, axis_of("pick", axis, rank))
     sizes = shape_of(x)[:-1]
     column = insert(b, shape.ReshapeOp(indices, (*sizes, 1)))
     found = insert(b, indexing.GatherOp(x, column, rank - 1, batch_dims=rank - 1))
@@ -290,13 +282,12 @@ def reduce_(b: Builder, x: SSAValue, kind: str, axis: Axis, keepdims: bool) -> S
 def argmax(b: Builder, x: SSAValue, axis: int | None) -> SSAValue:
     if axis is None:
         x, axis = reshape.emit(b, x, (math.prod(shape_of(x)),)), 0
-    [chosen] = axes_of("argmax", axis, len(shape_of(x)))
-    return insert(b, reduce.ArgmaxOp(x, chosen))
+    return insert(b, reduce.ArgmaxOp(x, axis_of("argmax", axis, len(shape_of(x)))))
 
 
 @operation
 def cumsum(b: Builder, x: SSAValue, axis: int) -> SSAValue:
-    return insert(b, reduce.CumsumOp(x, axis % len(shape_of(x))))
+    return insert(b, reduce.CumsumOp(x, axis_of("cumsum", axis, len(shape_of(x)))))
 
 
 @operation

@@ -5,12 +5,15 @@
 
 import warnings
 
+import numpy as np
+
 from nnc import layer_operators as layers
 from nnc import operators as ops
 from nnc.array import NDArray, array
+from nnc.checks import axis_of
 from nnc.errors import LabelError, ShapeError
 from nnc.gluon.block import HybridBlock, check_array
-from nnc.graph import Memory, Operation
+from nnc.graph import Operation
 from nnc.recorder import record
 
 Operand = NDArray
@@ -164,10 +167,11 @@ SoftmaxCELoss = SoftmaxCrossEntropyLoss
 def class_labels(label: object, prediction: NDArray, axis: int) -> NDArray:
     """Sparse labels as integers, in the shape of the prediction without its class axis."""
     target = label if isinstance(label, NDArray) else array(label)
+    place = axis_of("SoftmaxCrossEntropyLoss", axis, prediction.ndim)
     shape = list(prediction.shape)
-    classes = shape.pop(axis)
+    classes = shape.pop(place)
     expected = tuple(shape)
-    if target.shape not in (expected, (*expected[: axis % prediction.ndim], 1)):
+    if target.shape not in (expected, (*expected[:place], 1)):
         hint = "; for labels of that shape pass sparse_label=False" * (
             target.shape == prediction.shape
         )
@@ -175,18 +179,14 @@ def class_labels(label: object, prediction: NDArray, axis: int) -> NDArray:
             f"SoftmaxCrossEntropyLoss: expected labels of shape {expected} (one of {classes} "
             f"classes each), given {target.shape}{hint}"
         )
-    known = target.current.memory
-    if known is not None:
-        check_labels(known, classes)
     if target.current.type.dtype not in ("int32", "int64"):
+        check_whole(target)
         target = target.astype("int32")
     return target if target.shape == expected else target.reshape(expected)
 
 
-def check_labels(labels: Memory, classes: int) -> None:
-    """Labels must be classes that exist."""
-    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
-        raise LabelError(
-            f"SoftmaxCrossEntropyLoss: labels go from 0 to {classes - 1}, "
-            f"given {labels.min()} to {labels.max()}"
-        )
+def check_whole(labels: NDArray) -> None:
+    """Labels are whole numbers, whatever their dtype."""
+    known = labels.current.memory
+    if known is not None and (odd := known[known != np.trunc(known)]).size:
+        raise LabelError(f"SoftmaxCrossEntropyLoss: labels are whole numbers, given {odd[0]}")

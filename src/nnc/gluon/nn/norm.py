@@ -5,12 +5,11 @@ from typing import Any
 from nnc import layer_operators as layers
 from nnc import norm_operators as norms
 from nnc.array import NDArray
-from nnc.checks import count, number
+from nnc.checks import axis_of, count, number
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Source
 from nnc.gluon.parameter import Parameter
 from nnc.graph import Operation
-from nnc.operators import axes_of
 from nnc.recorder import record, recorder
 
 
@@ -40,7 +39,7 @@ class Norm(HybridBlock):
         return Parameter(name, request, (self._channels,), init=init, allow_deferred_init=True)
 
     def infer_shape(self, x: NDArray) -> None:
-        [axis] = axes_of(type(self).__name__, self._axis, x.ndim)
+        axis = axis_of(type(self).__name__, self._axis, x.ndim)
         for parameter in self.params.values():
             parameter.finish((x.shape[axis],))
 
