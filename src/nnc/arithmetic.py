@@ -5,6 +5,7 @@ from typing import Any, Self
 
 from nnc import layer_operators as layers
 from nnc import operators as ops
+from nnc.checks import number, sizes_of
 from nnc.graph import Attributes, Operation
 
 Axis = int | tuple[int, ...] | None
@@ -115,7 +116,7 @@ class Arithmetic(ABC):
         return self.apply(ops.argmax, axis)
 
     def broadcast_to(self, shape: tuple[int, ...]) -> Self:
-        return self.apply(ops.broadcast_to, tuple(shape))
+        return self.apply(ops.broadcast_to, sizes_of("broadcast_to", shape))
 
     def transpose(self, *axes: Any) -> Self:
         """The axes in the given order, reversed by default."""
@@ -128,7 +129,8 @@ class Arithmetic(ABC):
 
     def clip(self, a_min: float, a_max: float) -> Self:
         """The nearest value in [a_min, a_max]; the gradient is 1 at both bounds."""
-        return self.apply(ops.clip, float(a_min), float(a_max))
+        low, high = number("clip: a_min", a_min), number("clip: a_max", a_max)
+        return self.apply(ops.clip, low, high)
 
     def exp(self) -> Self:
         return self.as_float().apply(ops.exp)

@@ -4,6 +4,7 @@ Operations record; `asnumpy`, `item`, `bool` and printing compute. A basic slice
 view: it follows its base and writes through. Everything else is a value of its own.
 """
 
+import math
 import operator
 import weakref
 from collections.abc import Callable, Iterator
@@ -14,8 +15,9 @@ import numpy as np
 from nnc import operators as ops
 from nnc.arithmetic import Arithmetic, Axis
 from nnc.basic_index import basic_items
+from nnc.checks import axes_of, axis_of, chosen, sizes_of
 from nnc.dtypes import FLOATS, dtype_name, numeric
-from nnc.errors import DtypeError, InPlaceError, OptionError, ShapeError
+from nnc.errors import DtypeError, IndexingError, InPlaceError, ShapeError
 from nnc.graph import Attributes, Memory, Operation, Scalar, Value, type_of
 from nnc.recorder import flush, record, recorder
 from nnc.runtime.arguments import aligned_copy
@@ -76,7 +78,7 @@ class NDArray(Arithmetic):
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     def __len__(self) -> int:
         if not self.shape:
@@ -198,7 +200,7 @@ class NDArray(Arithmetic):
         if isinstance(key, NDArray | np.ndarray | list):
             positions = key if isinstance(key, NDArray) else np.asarray(key)
             if positions.dtype == np.bool_:
-                raise IndexError(
+                raise IndexingError(
                     "an index is not a mask, shapes are static; use nnc.nd.where(mask, a, b)"
                 )
             return self.take(positions)
@@ -206,13 +208,13 @@ class NDArray(Arithmetic):
         return self.view(ops.index, (items,), lambda memory: memory[key])
 
     def __setitem__(self, key: Any, value: Operand) -> None:
-        if key is Ellipsis or key == slice(None):
+        if key is Ellipsis or (isinstance(key, slice) and key == slice(None)):
             whole = cast_value(as_value(value, self._value.type.dtype), self._value.type.dtype)
             self.assign(record(ops.broadcast_to, [whole], (self.shape,))[0])
             return
         basic_items(key, self.shape)
-        new = value.memory() if isinstance(value, NDArray) else value
-        self.change(lambda memory: memory.__setitem__(key, new))
+        new = value.memory() if isinstance(value, NDArray) else numeric(value, self.dtype)
+        self.change(lambda memory: set_part(memory, key, new))
 
     def __iadd__(self, other: Operand) -> "NDArray":
         return self._update(self + other)
@@ -300,16 +302,16 @@ class NDArray(Arithmetic):
         return self.reshape(self.shape[0], -1)
 
     def expand_dims(self, axis: int) -> "NDArray":
-        axis += (self.ndim + 1) * (axis < 0)
+        axis = axis_of("expand_dims", axis, self.ndim + 1)
         return self.reshape(*self.shape[:axis], 1, *self.shape[axis:])
 
     def squeeze(self, axis: Axis = None) -> "NDArray":
         """Without the given axes of size 1, or without all of them."""
-        dropped = {a % self.ndim for a in ((axis,) if isinstance(axis, int) else axis or ())}
-        kept = [
-            s for i, s in enumerate(self.shape) if i not in dropped and (axis is not None or s != 1)
-        ]
-        return self.reshape(tuple(kept))
+        ones = [i for i, size in enumerate(self.shape) if size == 1]
+        dropped = ones if axis is None else axes_of("squeeze", axis, self.ndim)
+        if not set(dropped) <= set(ones):
+            raise ShapeError(f"squeeze: expected axes of size 1, given {axis} of {self.shape}")
+        return self.reshape(tuple(s for i, s in enumerate(self.shape) if i not in dropped))
 
     def as_in_context(self, context: object) -> "NDArray":
         """The array itself: there is one device."""
@@ -331,6 +333,15 @@ def array(source: Operand, dtype: object = None) -> NDArray:
     if isinstance(source, NDArray):
         return source.copy() if dtype is None else source.astype(dtype)
     return NDArray(memory_value(aligned_copy(numeric(source, dtype))))
+
+
+def set_part(memory: Memory, key: Any, new: Memory) -> None:
+    """Write a part of the memory."""
+    try:
+        memory[key] = new
+    except ValueError:
+        expected = memory[key].shape
+        raise ShapeError(f"assignment: expected shape {expected}, given {new.shape}") from None
 
 
 def as_value(operand: Operand, dtype: str) -> Value:
@@ -372,16 +383,15 @@ def gradient_of(value: Value) -> NDArray:
 
 
 def check_grad_req(request: str) -> str:
-    if request not in GRAD_REQUESTS:
-        raise OptionError(f"grad_req is one of {', '.join(GRAD_REQUESTS)}; given {request!r}")
-    return request
+    return chosen("grad_req", request, GRAD_REQUESTS)
 
 
 def resolve_shape(shape: tuple[int, ...], array: NDArray) -> tuple[int, ...]:
     """The shape with -1 replaced by what is left."""
-    known = int(np.prod([s for s in shape if s != -1]))
+    given = sizes_of("reshape", shape, -1)
+    known = math.prod(s for s in given if s != -1)
     rest = array.size // known if known else 0
-    sizes = tuple(rest if s == -1 else int(s) for s in shape)
-    if shape.count(-1) > 1 or int(np.prod(sizes)) != array.size:
+    sizes = tuple(rest if s == -1 else s for s in given)
+    if given.count(-1) > 1 or math.prod(sizes) != array.size:
         raise ShapeError(f"reshape: {array.shape} has {array.size} elements, given shape {shape}")
     return sizes

@@ -4,6 +4,8 @@ import operator
 from types import EllipsisType
 from typing import Any
 
+from nnc.errors import IndexingError
+
 Item = tuple[int, int, int] | int | None
 """Of a basic index: start, stop and step, or one position, or a new axis."""
 
@@ -13,7 +15,7 @@ def basic_items(key: Any, shape: tuple[int, ...]) -> tuple[Item, ...]:
     keys = key if isinstance(key, tuple) else (key,)
     given = sum(k is not None and k is not Ellipsis for k in keys)
     if given > len(shape) or keys.count(Ellipsis) > 1:
-        raise IndexError(f"index {key!r} has {given} items for an array of shape {shape}")
+        raise IndexingError(f"index {key!r} has {given} items for an array of shape {shape}")
     items: list[Item] = []
     axis = 0
     for k in (*keys, *([] if Ellipsis in keys else [Ellipsis])):
@@ -33,12 +35,12 @@ def basic_item(key: Any, size: int, axis: int) -> Item:
     if isinstance(key, slice):
         start, stop, step = key.indices(size)
         if step < 1:
-            raise IndexError(f"slices go forward; given step {step} along axis {axis}")
+            raise IndexingError(f"slices go forward; given step {step} along axis {axis}")
         return start, max(start, stop), step
     try:
         position = operator.index(key)
     except TypeError:
-        raise IndexError(f"an index is an integer or a slice; given {key!r}") from None
+        raise IndexingError(f"an index is an integer or a slice; given {key!r}") from None
     if not -size <= position < size:
-        raise IndexError(f"index {position} is outside of axis {axis}, which has size {size}")
+        raise IndexingError(f"index {position} is outside of axis {axis}, which has size {size}")
     return position % size

@@ -39,7 +39,7 @@ def pair(what: str, value: Any, least: int = 1) -> tuple[int, int]:
     return first, second
 
 
-def sizes(what: str, shape: Any, least: int = 0) -> tuple[int, ...]:
+def sizes_of(what: str, shape: Any, least: int = 0) -> tuple[int, ...]:
     """A shape: a single integer means one axis."""
     given = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
     if all(is_count(one, least) for one in given):

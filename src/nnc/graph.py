@@ -8,6 +8,7 @@ without the data: two steps with equal structures run one program.
 import functools
 import inspect
 import itertools
+import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -47,9 +48,18 @@ class Type:
         return TensorType(element_type(self.dtype), self.shape)
 
 
+MOST_ELEMENTS = 2**31 - 1
+"""What positions in a program, which may be 32-bit integers, can count."""
+
+
 @functools.cache
 def type_of(shape: tuple[int, ...], dtype: str) -> Type:
     """The one `Type` of a shape and a dtype."""
+    if math.prod(shape) > MOST_ELEMENTS:
+        raise ShapeError(
+            f"an array of shape {shape} has {math.prod(shape)} elements, more than "
+            f"{MOST_ELEMENTS}; compute it in parts"
+        )
     return Type(shape, dtype)
 
 
@@ -241,7 +251,7 @@ def make_node(
             types = operation.signatures.get(key)
         except TypeError:
             raise OptionError(
-                f"{operation.name}: expected numbers, names and tuples, given {attributes}"
+                f"{operation.name}: expected numbers, names or tuples, given {attributes}"
             ) from None
         if types is None:
             types = operation.infer([v.type for v in inputs], attributes)

@@ -1,19 +1,24 @@
 """Functions on arrays, named as in numpy and MXNet."""
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import numpy as np
 
 from nnc import norm_operators as norms
 from nnc import operators as ops
 from nnc.arithmetic import Axis
-from nnc.array import NDArray, array, as_value, cast_value
-from nnc.checks import chosen
-from nnc.dtypes import dtype_name
-from nnc.errors import ShapeError
+from nnc.array import NDArray, array, promoted
+from nnc.checks import axis_of, chosen, count, is_number, number, sizes_of
+from nnc.dtypes import dtype_name, numeric
+from nnc.errors import OptionError, ShapeError
 from nnc.graph import Operation
 from nnc.recorder import flush, record
 
 Shape = int | Sequence[int]
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
 
 __all__ = ["NDArray", "array"]
 
@@ -23,8 +28,9 @@ def as_array(x: Any) -> NDArray:
 
 
 def full(shape: Shape, val: float, dtype: object = "float32", ctx: object = None) -> NDArray:
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    return NDArray(record(ops.full, [], (sizes, val, dtype_name(dtype)))[0])
+    name = dtype_name(dtype)
+    value = numeric(val, name).item()
+    return NDArray(record(ops.full, [], (sizes_of("full", shape), value, name))[0])
 
 
 def zeros(shape: Shape, dtype: object = "float32", ctx: object = None) -> NDArray:
@@ -46,10 +52,10 @@ def ones_like(x: NDArray) -> NDArray:
 def arange(
     start: float, stop: float | None = None, step: float = 1.0, dtype: object = "float32"
 ) -> NDArray:
-    import numpy as np
-
-    bounds = (0, start) if stop is None else (start, stop)
-    return array(np.arange(*bounds, step), dtype)
+    first, end = (0, start) if stop is None else (start, stop)
+    if not is_number(step) or not step:
+        raise OptionError(f"arange: expected a step other than 0, given {step!r}")
+    return array(np.arange(number("arange", first), number("arange", end), step), dtype)
 
 
 def _binary(operation: Operation, x: Any, y: Any) -> NDArray:
@@ -88,83 +94,105 @@ def minimum(x: Any, y: Any) -> NDArray:
 
 def where(condition: Any, x: Any, y: Any) -> NDArray:
     mask = as_array(condition).current
-    a = as_value(x, y.dtype.name if isinstance(y, NDArray) else "float32")
-    b = as_value(y, a.type.dtype)
-    return NDArray(record(ops.where, [mask, a, cast_value(b, a.type.dtype)])[0])
+    return NDArray(record(ops.where, [mask, *promoted("where", x, y)])[0])
 
 
-abs = NDArray.abs
-argmax = NDArray.argmax
-clip = NDArray.clip
-exp = NDArray.exp
-expand_dims = NDArray.expand_dims
-log = NDArray.log
-log_softmax = NDArray.log_softmax
-max = NDArray.max
-mean = NDArray.mean
-min = NDArray.min
-negative = NDArray.__neg__
-prod = NDArray.prod
-relu = NDArray.relu
-sigmoid = NDArray.sigmoid
-softmax = NDArray.softmax
-sqrt = NDArray.sqrt
-square = NDArray.square
-squeeze = NDArray.squeeze
-sum = NDArray.sum
-take = NDArray.take
-tanh = NDArray.tanh
+def _function(
+    method: Callable[Concatenate[NDArray, Options], Result],
+) -> Callable[Concatenate[Any, Options], Result]:
+    """The method as a function that also takes what arrays are made of."""
+
+    @functools.wraps(method)
+    def function(x: Any, *args: Options.args, **options: Options.kwargs) -> Result:
+        return method(as_array(x), *args, **options)
+
+    return function
 
 
+abs = _function(NDArray.abs)
+argmax = _function(NDArray.argmax)
+clip = _function(NDArray.clip)
+exp = _function(NDArray.exp)
+expand_dims = _function(NDArray.expand_dims)
+log = _function(NDArray.log)
+log_softmax = _function(NDArray.log_softmax)
+max = _function(NDArray.max)
+mean = _function(NDArray.mean)
+min = _function(NDArray.min)
+negative = _function(NDArray.__neg__)
+prod = _function(NDArray.prod)
+relu = _function(NDArray.relu)
+sigmoid = _function(NDArray.sigmoid)
+softmax = _function(NDArray.softmax)
+sqrt = _function(NDArray.sqrt)
+square = _function(NDArray.square)
+squeeze = _function(NDArray.squeeze)
+sum = _function(NDArray.sum)
+take = _function(NDArray.take)
+tanh = _function(NDArray.tanh)
+
+
+@_function
 def rsqrt(x: NDArray) -> NDArray:
     return x.as_float().apply(ops.rsqrt)
 
 
+@_function
 def sin(x: NDArray) -> NDArray:
     return x.as_float().apply(ops.sin)
 
 
+@_function
 def cos(x: NDArray) -> NDArray:
     return x.as_float().apply(ops.cos)
 
 
+@_function
 def erf(x: NDArray) -> NDArray:
     return x.as_float().apply(ops.erf)
 
 
+@_function
 def gelu(x: NDArray) -> NDArray:
     """`x * Phi(x)`, by the error function."""
     return x.as_float().apply(ops.gelu)
 
 
+@_function
 def silu(x: NDArray) -> NDArray:
     """`x * sigmoid(x)`, also called swish."""
     return x.as_float().apply(ops.silu)
 
 
+@_function
 def sign(x: NDArray) -> NDArray:
     return x.apply(ops.sign)
 
 
+@_function
 def cumsum(x: NDArray, axis: int = 0) -> NDArray:
     return x.apply(ops.cumsum, axis)
 
 
+@_function
 def reshape(x: NDArray, shape: Sequence[int]) -> NDArray:
     return x.reshape(shape)
 
 
+@_function
 def transpose(x: NDArray, axes: Sequence[int] = ()) -> NDArray:
     return x.transpose(*axes)
 
 
+@_function
 def broadcast_to(x: NDArray, shape: Sequence[int]) -> NDArray:
-    return x.broadcast_to(tuple(shape))
+    return x.broadcast_to(sizes_of("broadcast_to", shape))
 
 
 def concat(*arrays: NDArray, dim: int = 1) -> NDArray:
     """The arrays one after the other along axis `dim`."""
-    return NDArray(record(ops.concat, [x.current for x in arrays], (dim,))[0])
+    inputs = [x.current for x in _listed("concat", arrays)]
+    return NDArray(record(ops.concat, inputs, (dim,))[0])
 
 
 def concatenate(arrays: Sequence[NDArray], axis: int = 0) -> NDArray:
@@ -173,42 +201,57 @@ def concatenate(arrays: Sequence[NDArray], axis: int = 0) -> NDArray:
 
 def stack(*arrays: Any, axis: int = 0) -> NDArray:
     """The arrays along a new axis."""
-    listed = arrays[0] if len(arrays) == 1 and not isinstance(arrays[0], NDArray) else arrays
-    return concat(*[x.expand_dims(axis) for x in listed], dim=axis)
+    return concat(*[x.expand_dims(axis) for x in _listed("stack", arrays)], dim=axis)
 
 
+def _listed(name: str, arrays: Sequence[Any]) -> list[NDArray]:
+    """Arrays given one by one, or as one list."""
+    listed = arrays[0] if len(arrays) == 1 and isinstance(arrays[0], list | tuple) else arrays
+    if not listed:
+        raise ShapeError(f"{name}: expected at least one array")
+    return list(map(as_array, listed))
+
+
+@_function
 def split(x: NDArray, num_outputs: int, axis: int = 1) -> list[NDArray]:
     """Equal parts along an axis."""
+    axis = axis_of("split", axis, x.ndim)
     size = x.shape[axis]
-    if size % num_outputs:
+    if size % count("split: num_outputs", num_outputs):
         raise ShapeError(f"split: {size} elements cannot be divided into {num_outputs} parts")
-    part, before = size // num_outputs, (slice(None),) * (axis % x.ndim)
+    part, before = size // num_outputs, (slice(None),) * axis
     return [x[(*before, slice(i, i + part))] for i in range(0, size, part)]
 
 
+@_function
 def matmul(x: NDArray, y: NDArray) -> NDArray:
     return x @ y
 
 
-def dot(x: NDArray, y: NDArray) -> NDArray:
+def dot(x: Any, y: Any) -> NDArray:
     """The product over the last axis of `x` and the first of `y`."""
+    x, y = as_array(x), as_array(y)
     if x.ndim <= 2 and y.ndim <= 2:
         return x @ y
     rows, columns = x.reshape(-1, x.shape[-1]), y.reshape(y.shape[0], -1)
     return (rows @ columns).reshape(*x.shape[:-1], *y.shape[1:])
 
 
+@_function
 def batch_dot(x: NDArray, y: NDArray) -> NDArray:
     return x @ y
 
 
+@_function
 def pick(x: NDArray, index: Any, axis: int = -1) -> NDArray:
     """The element at `index` along an axis, which disappears."""
     return NDArray(record(ops.pick, [x.current, array(index, "int32").current], (axis,))[0])
 
 
 def one_hot(indices: Any, depth: int, dtype: object = "float32") -> NDArray:
-    return array(indices, "int32").apply(ops.one_hot, depth, dtype_name(dtype))
+    """1 where the last position is the index; a row of zeros for an index that is no position."""
+    size = count("one_hot: depth", depth)
+    return array(indices, "int32").apply(ops.one_hot, size, dtype_name(dtype))
 
 
 def _affine(

@@ -269,6 +269,8 @@ def reduce_(b: Builder, x: SSAValue, kind: str, axis: Axis, keepdims: bool) -> S
     """The sum, mean, product, maximum or minimum; booleans are counted."""
     sizes = shape_of(x)
     axes = axes_of(kind, axis, len(sizes))
+    if kind in ("max", "min") and any(sizes[a] == 0 for a in axes):
+        raise ShapeError(f"{kind}: an array of shape {sizes} has no elements along axis {axis}")
     if numpy_name(element_of(x)) in ("bool", "uint8"):
         x = cast.emit(b, x, "int32")
     if axes:

@@ -8,7 +8,9 @@ import numpy as np
 
 from nnc import operators as ops
 from nnc.array import NDArray
-from nnc.dtypes import dtype_name
+from nnc.checks import count, number, sizes_of
+from nnc.dtypes import FLOATS, dtype_name
+from nnc.errors import DtypeError
 from nnc.graph import Operation, Scalar, type_of
 from nnc.recorder import record
 
@@ -49,13 +51,14 @@ generator = Generator()
 
 def seed(seed_state: int) -> None:
     """Start all random numbers anew: initial weights, dropout, draws and shuffles."""
-    generator.seed(seed_state)
+    generator.seed(count("seed", seed_state, 0))
 
 
 def uniform(
     low: float = 0.0, high: float = 1.0, shape: Shape = (), dtype: object = "float32"
 ) -> NDArray:
     """Draws from [low, high)."""
+    low, high = number("uniform: low", low), number("uniform: high", high)
     return draw(ops.uniform, shape, dtype) * (high - low) + low
 
 
@@ -63,10 +66,12 @@ def normal(
     loc: float = 0.0, scale: float = 1.0, shape: Shape = (), dtype: object = "float32"
 ) -> NDArray:
     """Draws from a normal distribution."""
+    loc, scale = number("normal: loc", loc), number("normal: scale", scale, least=0)
     return draw(ops.normal, shape, dtype) * scale + loc
 
 
 def draw(operation: Operation, shape: Shape, dtype: object) -> NDArray:
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
-    type = type_of(sizes, dtype_name(dtype))
+    type = type_of(sizes_of(operation.name, shape), dtype_name(dtype))
+    if type.dtype not in FLOATS:
+        raise DtypeError(f"{operation.name}: draws are floats, given dtype {type.dtype}")
     return NDArray(record(operation, generator.state(), (type.shape, type.dtype))[0])
