@@ -109,6 +109,13 @@ def select(b: Builder, mask: SSAValue, x: SSAValue, y: SSAValue) -> SSAValue:
     return b.insert(arith.SelectOp(mask, x, y)).result
 
 
+def sign(b: Builder, x: SSAValue) -> SSAValue:
+    """-1, 0 or 1, and NaN of NaN."""
+    zero, one, minus_one = (constant(b, value, x) for value in (0, 1, -1))
+    negative, positive = compare(b, "lt", x, zero), compare(b, "gt", x, zero)
+    return select(b, positive, one, select(b, negative, minus_one, x))
+
+
 def mask_type(like: Attribute) -> Attribute:
     """The type of a comparison of values of type `like`."""
     return with_element(like, i1)

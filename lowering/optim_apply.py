@@ -16,22 +16,12 @@ from xdsl.utils.exceptions import PassFailedException
 
 from nnc.dialects.nn.base import element_of
 from nnc.dialects.nn.reverse import at
-from nnc.dialects.optim import (
-    AdamOp,
-    MomentumOp,
-    NagOp,
-    RmspropCenteredOp,
-    RmspropOp,
-    SgdOp,
-    Update,
-)
+from nnc.dialects.optim.rules import RULES, Given, Rule
 from nnc.lowering.program import Program, Result
 
-RULES: dict[str, type[Update]] = {
-    op.name.removeprefix("optim."): op
-    for op in (SgdOp, MomentumOp, NagOp, AdamOp, RmspropOp, RmspropCenteredOp)
-}
 PREFIX = "grad:"
+CONSTANTS = sorted({key for rule in RULES.values() for key in rule.constants})
+"""The constants that some rule has; each is an option of the pass."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +31,16 @@ class OptimApplyPass(ModulePass):
     name = "optim-apply"
     rule: str = "sgd"
     momentum: float | None = None
+    beta: float | None = None
     beta1: float | None = None
     beta2: float | None = None
     rho: float | None = None
     epsilon: float | None = None
+    eta: float | None = None
+    lamda1: float | None = None
+    wd_lh: float | None = None
+    lower_bound: float | None = None
+    upper_bound: float | None = None
     clip: bool = False
     """Whether gradients are clipped; adds the scalar `clip`."""
 
@@ -62,21 +58,17 @@ class OptimApplyPass(ModulePass):
                 results.append(result)
         program.set_results(results)
 
-    def update(self) -> tuple[type[Update], dict[str, float]]:
-        """The rule's op, and the constants that were given for it."""
+    def update(self) -> tuple[Rule, dict[str, float]]:
+        """The rule, and the constants that were given for it."""
         if self.rule not in RULES:
             raise PassFailedException(
                 f"optim-apply: unknown rule '{self.rule}', expected one of {', '.join(RULES)}"
             )
         rule = RULES[self.rule]
-        given = {
-            key: value
-            for key in ("momentum", "beta1", "beta2", "rho", "epsilon")
-            if (value := getattr(self, key)) is not None
-        }
+        given = {key: value for key in CONSTANTS if (value := getattr(self, key)) is not None}
         for key in given:
-            if key not in rule.CONSTANTS:
-                known = ", ".join(rule.CONSTANTS) or "none"
+            if key not in rule.constants:
+                known = ", ".join(rule.constants) or "none"
                 raise PassFailedException(
                     f"optim-apply: rule '{self.rule}' has no constant '{key}'; it has {known}"
                 )
@@ -85,7 +77,7 @@ class OptimApplyPass(ModulePass):
     def replace(
         self,
         program: Program,
-        rule: type[Update],
+        rule: Rule,
         constants: dict[str, float],
         grad: SSAValue,
         parameter: int,
@@ -100,17 +92,17 @@ class OptimApplyPass(ModulePass):
         more = {} if layout is None else {"nnc.layout": layout}
         states = [
             program.add_argument(value.type, f"{state}:{name}", "state", more)
-            for state in rule.STATES
+            for state in rule.states
         ]
         tied = [parameter, *range(first, first + len(states))]
-        shared = [scalars.of(scalar, element) for scalar in rule.SCALARS]
+        shared = [scalars.of(scalar, element) for scalar in rule.scalars]
         clip = scalars.of("clip", element) if self.clip else None
         b = program.builder()
         b = at(b, grad.owner) if isinstance(grad.owner, Operation) else b
-        op = b.insert(rule(grad, value, states, shared, clip, **constants))
-        for result, argument in zip(op.results, tied, strict=True):
+        new = rule.emit(b, Given(grad, value, states, shared, clip), constants)
+        for result, argument in zip(new, tied, strict=True):
             result.name_hint = program.block.args[argument].name_hint
-        return [Result(value, tied=i) for value, i in zip(op.results, tied, strict=True)]
+        return [Result(value, tied=i) for value, i in zip(new, tied, strict=True)]
 
 
 class Scalars:

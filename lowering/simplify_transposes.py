@@ -20,7 +20,7 @@ from nnc.dialects.nn.contract import MatmulOp
 from nnc.dialects.nn.elementwise import CastOp, CompareOp, SelectOp
 from nnc.dialects.nn.reduce import BroadcastOp
 from nnc.dialects.nn.shape import TransposeOp
-from nnc.dialects.optim import Update
+from nnc.dialects.optim.base import Update
 from nnc.dialects.syntax import integers
 from nnc.lowering.simplify_constants import splat
 

@@ -35,7 +35,7 @@ DIALECTS: dict[str, str] = {
     "vector": "xdsl.dialects.vector:Vector",
     "test": "xdsl.dialects.test:Test",
     "nn": "nnc.dialects.nn.dialect:NN",
-    "optim": "nnc.dialects.optim:Optim",
+    "optim": "nnc.dialects.optim.dialect:Optim",
     "kernel": "nnc.dialects.kernel:Kernel",
     "buffer": "nnc.dialects.buffer:Buffer",
     "loop": "nnc.dialects.loop:Loop",

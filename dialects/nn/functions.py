@@ -63,10 +63,7 @@ class SignOp(Unary):
     name = "nn.sign"
 
     def apply(self, b: Builder, x: SSAValue) -> SSAValue:
-        zero, one, minus_one = (scalars.constant(b, value, x) for value in (0, 1, -1))
-        negative = scalars.compare(b, "lt", x, zero)
-        positive = scalars.compare(b, "gt", x, zero)
-        return scalars.select(b, positive, one, scalars.select(b, negative, minus_one, x))
+        return scalars.sign(b, x)
 
     def cotangent(self, b: Builder, g: SSAValue) -> None:
         return None

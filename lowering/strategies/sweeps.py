@@ -24,7 +24,7 @@ from nnc.dialects.nn import elementwise
 from nnc.dialects.nn.base import Elementwise, element_of, shape_of
 from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
-from nnc.dialects.optim import Update
+from nnc.dialects.optim.base import Update
 from nnc.lowering.strategies.body import (
     Evaluator,
     KernelBody,

@@ -320,6 +320,21 @@ class NDArray(Arithmetic):
     as_in_ctx = to_device = as_in_context
 
 
+class GradientArray(NDArray):
+    """The gradient of a leaf. What is written into it, an update takes."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, value: Value, place: Slot):
+        super().__init__(value)
+        self.place = place
+
+    def assign(self, value: Value) -> None:
+        super().assign(value)
+        self.place.set(value)
+        recorder.slots.append(self.place)
+
+
 def memory_value(memory: Memory) -> Value:
     """A value that is `memory`."""
     return Value(type_of(memory.shape, memory.dtype.name), memory)
@@ -377,7 +392,7 @@ def gradient_of(value: Value) -> NDArray:
     slot: Slot = value.slot
     held = slot.handle() if slot.handle else None
     if held is None:
-        held = NDArray(slot.get(value))
+        held = GradientArray(slot.get(value), slot)
         slot.handle = weakref.ref(held)
     return held
 

@@ -1,17 +1,18 @@
 """The operations of layers, losses and optimizers, written in the `nn` and `optim` dialects."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from xdsl.builder import Builder
 from xdsl.ir import SSAValue
 
 from nnc.checks import axis_of
-from nnc.dialects import optim
 from nnc.dialects.nn import batch_norm as norm
 from nnc.dialects.nn import contract, convolution, elementwise, normalize, pool, random, shape
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.constant import constant
+from nnc.dialects.optim.rules import RULES, Given, Rule
 from nnc.errors import LabelError, ShapeError
 from nnc.graph import Operation, choosing, operation
 from nnc.operators import (
@@ -238,22 +239,18 @@ def blend(b: Builder, old: SSAValue, new: SSAValue, momentum: float) -> SSAValue
     return add.emit(b, kept, multiply.emit(b, new, constant(b, 1 - momentum, new)))
 
 
-def optimizer_update(name: str, kind: type[optim.Update]) -> Operation:
+def update_by(name: str, rule: Rule) -> Operation:
     """Operands: gradient, parameter, states, scalars, and the bound if the gradient is clipped."""
 
-    def emit(b: Builder, grad: SSAValue, param: SSAValue, *rest: Any) -> list[SSAValue]:
+    def emit(b: Builder, grad: SSAValue, param: SSAValue, *rest: Any) -> Sequence[SSAValue]:
         *others, clips, constants = rest
         clip = others.pop() if clips else None
-        count = len(kind.STATES)
-        op = kind(grad, param, others[:count], others[count:], clip, **dict(constants))
-        return list(b.insert(op).results)
+        count = len(rule.states)
+        given = Given(grad, param, others[:count], others[count:], clip)
+        return rule.emit(b, given, dict(constants))
 
-    return Operation(emit, name)
+    return Operation(emit, f"{name}_update")
 
 
-sgd_update = optimizer_update("sgd_update", optim.SgdOp)
-momentum_update = optimizer_update("momentum_update", optim.MomentumOp)
-nag_update = optimizer_update("nag_update", optim.NagOp)
-adam_update = optimizer_update("adam_update", optim.AdamOp)
-rmsprop_update = optimizer_update("rmsprop_update", optim.RmspropOp)
-rmsprop_centered_update = optimizer_update("rmsprop_centered_update", optim.RmspropCenteredOp)
+UPDATES = {name: update_by(name, rule) for name, rule in RULES.items()}
+"""The updates of a parameter, by the names of their rules."""

@@ -11,9 +11,9 @@ from op_rows import LARGE_ROWS, ROWS
 
 from nnc.codegen.emit import emit
 from nnc.compiler import compile_module, lower
-from nnc.dialects import optim
 from nnc.dialects.interpret import run
 from nnc.dialects.nn.dialect import NN
+from nnc.dialects.optim.dialect import Optim
 from nnc.dialects.target import TARGETS, target_named
 from nnc.runtime.machine import cpu_features
 from nnc.runtime.pool import reset_workers_that_ran, set_threads, threads, workers_that_ran
@@ -27,7 +27,7 @@ BATCH = 12
 
 
 def test_every_op_has_a_row() -> None:
-    ops = {op.name for op in [*NN.operations, *optim.Optim.operations]}
+    ops = {op.name for op in [*NN.operations, *Optim.operations]}
     assert {row.op.name for row in ROWS} == ops - {"nn.yield"}
 
 

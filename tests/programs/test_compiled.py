@@ -57,7 +57,7 @@ def train(optimizer: str, steps: int = 4) -> tuple[list[float], list[np.ndarray[
     return losses, [p.data().asnumpy() for p in net.collect_params().values()]
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "nag", "adam", "rmsprop"])
+@pytest.mark.parametrize("optimizer", ["sgd", "nag", "adam", "rmsprop", "lamb", "lars"])
 def test_training_agrees_with_the_interpreter(optimizer: str) -> None:
     losses, parameters = train(optimizer)
     nnc.configure(backend="interpret")

@@ -9,12 +9,12 @@ from xdsl.builder import Builder
 from xdsl.dialects.builtin import TensorType, f32
 from xdsl.ir import Block, Operation, SSAValue
 
-from nnc.dialects import optim
 from nnc.dialects.nn import elementwise, functions
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.contract import MatmulOp
 from nnc.dialects.nn.convolution import ConvInputGradOp, ConvOp, ConvWeightGradOp
 from nnc.dialects.nn.shape import TransposeOp
+from nnc.dialects.optim.momentum import MomentumOp
 
 SIZES = (1, 3, 7, 16, 17, 33, 64, 65, 100)
 
@@ -97,7 +97,7 @@ def relu_gradient(b: Builder, g: SSAValue, w: SSAValue, y: SSAValue) -> SSAValue
 
 def momentum(b: Builder, x: SSAValue, g: SSAValue, *state: SSAValue) -> Operation:
     gradient = insert(b, MatmulOp(x, g, transpose_lhs=True))
-    return b.insert(optim.MomentumOp(gradient, state[0], state[1:2], state[2:]))
+    return b.insert(MomentumOp(gradient, state[0], state[1:2], state[2:]))
 
 
 def two_results(b: Builder, x: SSAValue, w: SSAValue) -> list[SSAValue]:

@@ -207,6 +207,15 @@ def update(row: Row, results: Arrays) -> Arrays:
     ]
 
 
+def ftrl_update(row: Row, results: Arrays) -> Arrays:
+    """The growth of a root, over the rate and times the parameter, is a small difference."""
+    _, param, _, total, lr, *_ = row.inputs
+    growth = 2 * np.sqrt(total) / lr * np.abs(param)
+    scale = lr / (1 + np.sqrt(total))
+    amounts = [growth * scale, growth, np.zeros_like(growth)]
+    return [a + b for a, b in zip(update(row, results), amounts, strict=True)]
+
+
 def one(row: Row, results: Arrays) -> Sequence[float]:
     """Values of about one."""
     return [2.0] * len(results)

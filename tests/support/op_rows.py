@@ -17,6 +17,7 @@ from op_row import (
     batch_norm_grad_terms,
     batch_norm_terms,
     cross_entropy,
+    ftrl_update,
     linear,
     log_softmax,
     log_softmax_grad,
@@ -40,7 +41,6 @@ from xdsl.dialects.builtin import TensorType, f32, i32
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint
 
-from nnc.dialects import optim
 from nnc.dialects.nn import (
     batch_norm,
     constant,
@@ -58,6 +58,9 @@ from nnc.dialects.nn import (
     structure,
 )
 from nnc.dialects.nn.base import insert, shape_of
+from nnc.dialects.optim.adaptive import FtrlOp, RmspropCenteredOp
+from nnc.dialects.optim.base import Update
+from nnc.dialects.optim.dialect import Optim
 
 UNARY: dict[type[Operation], tuple[Array, Terms]] = {
     functions.AbsOp: (normal(33), same),
@@ -121,7 +124,15 @@ WINDOWS: list[tuple[tuple[int, ...], dict[str, Any]]] = [
     ((3, 4, 6), {"kernel": (2, 3, 2), "strides": (1, 1, 2), "low": (1, 0, 0), "high": (0, 2, 0),
                  "count_include_pad": False}),
 ]  # fmt: skip
-SCALARS = {"lr": 0.1, "wd": 0.01, "rescale": 0.5, "correction1": 10.0, "correction2": 1000.0}
+SCALARS = {
+    "lr": 0.1,
+    "wd": 0.01,
+    "rescale": 0.5,
+    "correction1": 10.0,
+    "correction2": 1000.0,
+    "gradient_weight": 0.5,
+    "mean_weight": 0.5,
+}
 
 
 def unary_rows() -> list[Row]:
@@ -276,10 +287,10 @@ def random_rows() -> list[Row]:
 
 def optimizer_rows() -> list[Row]:
     rows: list[Row] = []
-    for op in optim.Optim.operations:
-        assert issubclass(op, optim.Update)
+    for op in Optim.operations:
+        assert issubclass(op, Update)
         states = tuple(positive(5, 33) for _ in op.STATES)
-        if op is optim.RmspropCenteredOp:
+        if op is RmspropCenteredOp:
             states = (states[0] + 2, *states[1:])
         settings = tuple(scalar(SCALARS[name]) for name in op.SCALARS)
         count = len(states)
@@ -287,9 +298,8 @@ def optimizer_rows() -> list[Row]:
         def build(g: SSAValue, w: SSAValue, *others: SSAValue, op: Any = op, n: int = count) -> Any:
             return op(g, w, others[:n], others[n:])
 
-        rows.append(
-            Row(build, (normal(5, 33), normal(5, 33)[::-1].copy(), *states, *settings), update)
-        )
+        inputs = (normal(5, 33), normal(5, 33)[::-1].copy(), *states, *settings)
+        rows.append(Row(build, inputs, ftrl_update if op is FtrlOp else update))
     return rows
 
 

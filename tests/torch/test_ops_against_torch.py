@@ -15,7 +15,10 @@ from nnc.dialects.nn.batch_norm import BatchNormOp
 from nnc.dialects.nn.convolution import ConvOp
 from nnc.dialects.nn.normalize import CrossEntropyOp
 from nnc.dialects.nn.pool import AvgPoolOp, MaxPoolOp
-from nnc.dialects.optim import AdamOp, MomentumOp, NagOp, RmspropOp, SgdOp, Update
+from nnc.dialects.optim.adam import AdamOp
+from nnc.dialects.optim.adaptive import RmspropOp
+from nnc.dialects.optim.base import Update
+from nnc.dialects.optim.momentum import MomentumOp, NagOp, SgdOp
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Evaluate = Callable[..., list[Array]]

@@ -19,7 +19,7 @@ from nnc.variable import Variable
 
 
 class Trainer:
-    """Updates parameters with an optimizer: `sgd`, `nag`, `adam`, `rmsprop`, or an object.
+    """Updates parameters with an optimizer: `sgd`, `adam`, … of `nnc.optimizer`, or an object.
 
     What `record()` saw, the gradients and the updates are one compiled program for each step.
     """
@@ -124,8 +124,10 @@ class Trainer:
             if key not in values:
                 values[key] = self._optimizer.numbers(*key)
             slots[slot] = None
-            states = self._states.get(p) or self.states(p)
-            self._optimizer.record_update(slot.get(leaf), variable, states, values[key], site)
+            variables = [variable, *self.states(p)]
+            new = self._optimizer.record_update(slot.get(leaf), variables, values[key], site)
+            for changed, value in zip(variables, new, strict=True):
+                changed.update(value)
         return slots
 
 

@@ -1,11 +1,14 @@
 """Helpers of Gluon programs."""
 
+import math
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from nnc import nd
 from nnc.array import NDArray, array
-from nnc.errors import DeviceError, ShapeError
+from nnc.errors import DeviceError, OptionError, ShapeError
 
 
 def split_data(
@@ -34,3 +37,27 @@ def split_and_load(
         )
     batch = data if isinstance(data, NDArray) else array(data)
     return split_data(batch, 1, batch_axis, even_split)
+
+
+def clip_global_norm(
+    arrays: Sequence[NDArray], max_norm: float, check_isfinite: bool = True
+) -> float | NDArray:
+    """Scales arrays in place so that the norm of all of them together is at most `max_norm`.
+
+    Returns the norm before. With `check_isfinite` it is a number, which has to be computed now;
+    without, an array, and clipping is a part of the program of the step that follows.
+    """
+    if not arrays:
+        raise OptionError("clip_global_norm: expected at least one array")
+    dtype = "float64" if any(x.dtype == "float64" for x in arrays) else "float32"
+    squares = [x.astype(dtype, copy=False).square().sum() for x in arrays]
+    norm = nd.sqrt(sum(squares[1:], squares[0]))
+    scale = nd.minimum(max_norm / (norm + 1e-8), 1.0)
+    for x in arrays:
+        x *= scale.astype(x.dtype, copy=False)
+    if not check_isfinite:
+        return norm
+    number = float(norm)
+    if not math.isfinite(number):
+        warnings.warn(f"clip_global_norm: the norm is {number}", stacklevel=2)
+    return number

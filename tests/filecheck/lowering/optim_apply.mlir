@@ -1,6 +1,10 @@
 // RUN: nnc-opt %s -p 'optim-apply{rule=momentum momentum=0.5}' | filecheck %s
 // RUN: nnc-opt %s -p 'optim-apply{rule=sgd}' | filecheck %s --check-prefix SGD
 // RUN: nnc-opt %s -p 'optim-apply{rule=adam clip=true}' | filecheck %s --check-prefix ADAM
+// RUN: nnc-opt %s -p 'optim-apply{rule=lamb upper_bound=10.0}' | filecheck %s --check-prefix LAMB
+// RUN: nnc-opt %s -p 'optim-apply{rule=lars momentum=0.5 clip=true}' | filecheck %s --check-prefix LARS
+// RUN: nnc-opt %s -p 'optim-apply{rule=ftrl lamda1=0.5}' | filecheck %s --check-prefix FTRL
+// RUN: nnc-opt %s -p 'optim-apply{rule=nadam}' | filecheck %s --check-prefix NADAM
 
 // Gradients become tied results; states are arguments of their own, scalars are shared.
 
@@ -19,6 +23,26 @@
 // SGD: optim.sgd %dw, %w, %lr, %wd, %rescale
 
 // ADAM: optim.adam %dw, %w, %mean_w, %variance_w, %lr, %wd, %rescale, %correction1, %correction2, %clip
+
+// FTRL: optim.ftrl %dw, %w, %linear_w, %square_sum_w, %lr, %wd, %rescale {lamda1 = 5.000000e-01 : f64, beta = 1.000000e+00 : f64}
+// NADAM: optim.nadam %dw, %w, %mean_w, %variance_w, %lr, %wd, %rescale, %gradient_weight, %mean_weight, %correction2
+
+// The rate is scaled by norms, a parameter's own.
+// LAMB: %[[D:.*]], %[[M:.*]], %[[V:.*]] = optim.adam_direction %dw, %w, %mean_w, %variance_w, %wd, %rescale, %correction1, %correction2
+// LAMB: nn.reduce sum
+// LAMB: %[[DIRECTION:.*]] = nn.sqrt
+// LAMB: nn.reduce sum
+// LAMB: %[[SIZE:.*]] = nn.sqrt
+// LAMB: %[[HELD:.*]] = nn.min %[[SIZE]], %{{.*}} : tensor<f32>
+// LAMB: %[[RATIO:.*]] = nn.div %[[HELD]], %[[DIRECTION]] : tensor<f32>
+// LAMB: %[[RATE:.*]] = nn.mul %lr, %{{.*}} : tensor<f32>
+// LAMB: %[[WIDE:.*]] = nn.broadcast %[[RATE]]
+// LAMB: %[[STEP:.*]] = nn.mul %[[WIDE]], %[[D]]
+// LAMB: %[[W:.*]] = nn.sub %w, %[[STEP]]
+// LAMB: func.return %loss, %[[W]], %[[M]], %[[V]],
+
+// LARS: %[[RATE:.*]] = nn.mul %lr, %{{.*}} : tensor<f32>
+// LARS: optim.momentum %dw, %w, %momentum_w, %[[RATE]], %wd, %rescale, %clip {momentum = 5.000000e-01 : f64}
 
 func.func @main(%w: tensor<3xf32> {nnc.name = "w", nnc.role = "parameter"},
                 %b: tensor<3xf32> {nnc.name = "b", nnc.role = "parameter"},

@@ -1,0 +1,1 @@
+"""Optimizers: one op for each update of a parameter."""
