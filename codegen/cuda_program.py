@@ -7,7 +7,7 @@ The host program is data (`Artifact.launches`), its loops unrolled, and for read
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from xdsl.dialects import func
+from xdsl.dialects import func, scf
 from xdsl.ir import Block, SSAValue
 
 from nnc.codegen.artifact import Launch, Operand, Unit
@@ -110,6 +110,10 @@ class CudaProgram:
                     pass
                 case buffer.AllocOp():
                     raise CodegenError.at(op, "the arena is not planned; run plan-memory first")
+                case scf.IfOp() | buffer.LoadOp():
+                    raise CodegenError.at(
+                        op, "launches on a GPU cannot branch; run nn-flatten{target=cuda} first"
+                    )
                 case _:
                     raise CodegenError.at(op, "the CUDA host program has no such op")
         return steps

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from xdsl.dialects import func
+from xdsl.dialects import func, scf
 from xdsl.ir import Operation, SSAValue
 
 from nnc.codegen.boxes import Range, border, collapsed
@@ -17,7 +17,7 @@ from nnc.codegen.printer import LoopPrinter
 from nnc.codegen.scope import Scope, memory_type, plus
 from nnc.codegen.text import comment, note
 from nnc.codegen.writer import Writer
-from nnc.dialects import buffer, kernel
+from nnc.dialects import buffer, kernel, loop
 from nnc.dialects.buffer import root, strides_of, type_of
 from nnc.dialects.syntax import integers
 
@@ -85,6 +85,9 @@ class HostPrinter(LoopPrinter):
         return "char" if value is self.host.arena else super().pointee(value)
 
     def op(self, op: Operation) -> None:
+        if isinstance(op, loop.YieldOp | scf.YieldOp):
+            self.closed = False
+            return
         if not isinstance(op, buffer.ViewOp) or op.output.uses:
             self.paragraph()
         match op:
@@ -104,6 +107,7 @@ class HostPrinter(LoopPrinter):
                 raise CodegenError.at(op, "the arena is not planned; run plan-memory first")
             case _:
                 super().op(op)
+                self.closed = bool(op.regions)
 
     def launch(self, op: kernel.LaunchOp) -> None:
         callee = called(op, self.program.kernels)

@@ -11,6 +11,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import MemRefType, ModuleOp, ShapedType
 from xdsl.interpreter import Interpreter, InterpreterFunctions
 from xdsl.interpreters.func import FuncFunctions
+from xdsl.interpreters.scf import ScfFunctions
 from xdsl.traits import SymbolTable
 from xdsl.utils.exceptions import InterpretationError
 
@@ -34,6 +35,7 @@ from nnc.dialects.meaning.tile import TileFunctions
 
 MEANINGS: tuple[type[InterpreterFunctions], ...] = (
     FuncFunctions,
+    ScfFunctions,
     ElementwiseFunctions,
     ShapeFunctions,
     ReduceFunctions,

@@ -12,7 +12,7 @@ from functools import lru_cache, partial
 
 from xdsl.builder import Builder
 from xdsl.context import Context
-from xdsl.dialects import func
+from xdsl.dialects import func, scf
 from xdsl.dialects.builtin import (
     FloatAttr,
     IntegerAttr,
@@ -32,9 +32,11 @@ from xdsl.utils.exceptions import PassFailedException
 from nnc.dialects import buffer, kernel, loop
 from nnc.dialects.buffer import contiguous_strides, type_of
 from nnc.dialects.nn.base import Tensor, element_of, shape_of, tensor_type
+from nnc.dialects.nn.checkpoint import AfterOp
+from nnc.dialects.nn.cond import CondOp
 from nnc.dialects.nn.constant import ConstantOp, number
+from nnc.dialects.nn.scan import ScanOp
 from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp
-from nnc.dialects.nn.structure import ScanOp
 from nnc.dialects.syntax import integers
 from nnc.lowering.kernel_variants import Passing, Variants
 from nnc.lowering.program import Program, identifier, place
@@ -129,6 +131,8 @@ class Writer:
                     self.join(op)
                 case ScanOp():
                     self.scan(op)
+                case CondOp():
+                    self.cond(op)
                 case _ if op is self.storage.block.last_op:
                     self.copy_returned()
                 case _ if is_view(op):
@@ -151,7 +155,7 @@ class Writer:
         if (part := storage.part(value)) is not None:
             whole = self.buffer(part.operation.results[0])
             return self.part(whole, value, part.operation, part.index)
-        if isinstance(op, ReshapeOp):
+        if isinstance(op, ReshapeOp | AfterOp):
             return self.reshaped(self.buffer(op.input), memory_type(value))
         if isinstance(op, SliceOp):
             return self.view(self.buffer(op.input), integers(op.starts), memory_type(value))
@@ -254,9 +258,7 @@ class Writer:
             Target(at(whole, first, value))
             for (whole, first), value in zip(homes, op.end.values, strict=True)
         ]
-        Writer(
-            self.b, Storage(op.body.block, targets, self.variants.originals), self.variants, memory
-        ).write()
+        self.inner(body, op.body.block, targets, memory)
         self.b.insert(loop.YieldOp())
         self.b = outer
         self.b.insert(loop.ForOp(count, [], Region(body)))
@@ -274,6 +276,32 @@ class Writer:
         first = self.view(double, [0] * (1 + type.get_num_dims()), type)
         self.b.insert(buffer.CopyOp(self.buffer(init), first))
         return double
+
+    def cond(self, op: CondOp) -> None:
+        """A host branch; both bodies write the results where they belong."""
+        outputs = [self.buffer(value) for value in op.outputs]
+        captured = [self.buffer(value) for value in op.captured]
+        choice = self.b.insert(buffer.LoadOp(self.buffer(op.predicate), [], AffineMap(0, 0, ())))
+        regions: list[Region] = []
+        for body in op.bodies:
+            block = Block()
+            memory = dict[SSAValue, SSAValue](zip(body.args, captured, strict=True))
+            targets = [Target(output) for output in outputs]
+            self.inner(block, body, targets, memory)
+            block.add_op(scf.YieldOp())
+            regions.append(Region(block))
+        self.b.insert(scf.IfOp(choice, [], regions[0], regions[1]))
+
+    def inner(
+        self,
+        block: Block,
+        body: Block,
+        targets: Sequence[Target],
+        memory: Mapping[SSAValue, SSAValue],
+    ) -> None:
+        """Writes an op's body at the end of a block."""
+        storage = Storage(body, targets, self.variants.originals)
+        Writer(Builder(InsertPoint.at_end(block)), storage, self.variants, memory).write()
 
     def copy_returned(self) -> None:
         """Copies what could not be written where the block's results belong.

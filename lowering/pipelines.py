@@ -15,6 +15,7 @@ PASSES: dict[str, str] = {
     "nn-gradient": "nnc.lowering.nn_gradient:NnGradientPass",
     "optim-apply": "nnc.lowering.optim_apply:OptimApplyPass",
     # graph
+    "nn-flatten": "nnc.lowering.nn_flatten:NnFlattenPass",
     "nn-canonicalize": "nnc.lowering.nn_canonicalize:NnCanonicalizePass",
     "nn-layout": "nnc.lowering.nn_layout:NnLayoutPass",
     "nn-derive": "nnc.lowering.nn_derive:NnDerivePass",
@@ -43,7 +44,7 @@ PASSES: dict[str, str] = {
 
 PIPELINES: dict[str, str] = {
     "train": "nn-gradient,optim-apply",
-    "graph": "nn-canonicalize,cse,dce,nn-layout,nn-canonicalize,cse,dce",
+    "graph": "nn-flatten,nn-canonicalize,cse,dce,nn-layout,nn-canonicalize,cse,dce",
     "group": "kernel-fuse,kernel-outline,kernel-select,kernel-schedule",
     "store": "bufferize",
     "loops": "nn-decompose,kernel-to-loops,loop-tile,loop-cascade,expand-math,loop-map,loop-hoist,"

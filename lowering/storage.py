@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from xdsl.ir import Block, Operation, SSAValue, Use
 
 from nnc.dialects import kernel
+from nnc.dialects.nn.checkpoint import AfterOp
+from nnc.dialects.nn.cond import CondOp
 from nnc.dialects.nn.constant import ConstantOp
+from nnc.dialects.nn.scan import ScanOp
 from nnc.dialects.nn.shape import ReshapeOp
-from nnc.dialects.nn.structure import ScanOp
 from nnc.lowering.strategies.donation import may_donate
 from nnc.lowering.views import holds_parts, is_view, part_of
 
@@ -134,7 +136,7 @@ class Storage:
 
 def unreshaped(value: SSAValue) -> SSAValue:
     """The tensor that `value` is, up to its shape."""
-    while isinstance(value.owner, ReshapeOp):
+    while isinstance(value.owner, ReshapeOp | AfterOp):
         value = value.owner.input
     return value
 
@@ -144,6 +146,6 @@ def is_writable(root: SSAValue) -> bool:
     op = root.owner
     if isinstance(op, ScanOp):
         return root in op.stacked
-    return isinstance(op, kernel.LaunchOp | ConstantOp) or (
+    return isinstance(op, kernel.LaunchOp | ConstantOp | CondOp) or (
         isinstance(op, Operation) and holds_parts(op)
     )

@@ -1,6 +1,6 @@
 """Ops of the graph that move no data once tensors are memory.
 
-* `nn.reshape` and a contiguous `nn.slice` look at their operand's memory
+* `nn.reshape`, a contiguous `nn.slice` and `nn.after` look at their (first) operand's memory
 * an operand of `nn.pad` or `nn.concat` that a kernel computes is written where it belongs in the
   larger buffer: it is a *part*
 """
@@ -9,13 +9,14 @@ from xdsl.ir import Operation, SSAValue, Use
 from xdsl.traits import IsTerminator
 
 from nnc.dialects.nn.base import shape_of
+from nnc.dialects.nn.checkpoint import AfterOp
 from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp
 from nnc.dialects.syntax import integers
 
 
 def is_view(op: Operation) -> bool:
     """Whether the result is its operand's memory, seen otherwise."""
-    return isinstance(op, ReshapeOp) or (isinstance(op, SliceOp) and is_contiguous(op))
+    return isinstance(op, ReshapeOp | AfterOp) or (isinstance(op, SliceOp) and is_contiguous(op))
 
 
 def is_contiguous(op: SliceOp) -> bool:

@@ -12,7 +12,7 @@ from xdsl.interpreter import (
     register_impls,
 )
 
-from nnc.dialects.nn import structure
+from nnc.dialects.nn import checkpoint, cond, scan, structure
 
 
 @register_impls
@@ -25,9 +25,9 @@ class StructureFunctions(InterpreterFunctions):
     ) -> tuple[TerminatorValue, PythonValues]:
         return ReturnedValues(args), ()
 
-    @impl(structure.ScanOp)
+    @impl(scan.ScanOp)
     def run_scan(
-        self, interpreter: Interpreter, op: structure.ScanOp, args: PythonValues
+        self, interpreter: Interpreter, op: scan.ScanOp, args: PythonValues
     ) -> PythonValues:
         states, end = len(op.inits), len(op.inits) + len(op.sequences)
         carried, sequences, captured = args[:states], args[states:end], args[end:]
@@ -39,3 +39,29 @@ class StructureFunctions(InterpreterFunctions):
             carried, stacked[t] = yielded[:states], yielded[states:]
         columns = zip(*(stacked[t] for t in steps), strict=True)
         return (*carried, *(np.stack(column) for column in columns))
+
+    @impl(cond.CondOp)
+    def run_cond(
+        self, interpreter: Interpreter, op: cond.CondOp, args: PythonValues
+    ) -> PythonValues:
+        predicate, *captured = args
+        chosen = op.then if bool(predicate) else op.otherwise
+        return interpreter.run_ssacfg_region(chosen, tuple(captured), "cond")
+
+    @impl(checkpoint.CheckpointOp)
+    def run_checkpoint(
+        self, interpreter: Interpreter, op: checkpoint.CheckpointOp, args: PythonValues
+    ) -> PythonValues:
+        return interpreter.run_ssacfg_region(op.body, args, "checkpoint")
+
+    @impl(checkpoint.AfterOp)
+    def run_after(
+        self, interpreter: Interpreter, op: checkpoint.AfterOp, args: PythonValues
+    ) -> PythonValues:
+        return args[:1]
+
+    @impl(structure.DetachOp)
+    def run_detach(
+        self, interpreter: Interpreter, op: structure.DetachOp, args: PythonValues
+    ) -> PythonValues:
+        return args

@@ -4,6 +4,8 @@ from xdsl.ir import Dialect, Operation
 
 from nnc.dialects.nn import (
     batch_norm,
+    checkpoint,
+    cond,
     constant,
     contract,
     convolution,
@@ -15,6 +17,7 @@ from nnc.dialects.nn import (
     pool,
     random,
     reduce,
+    scan,
     shape,
     structure,
 )
@@ -34,6 +37,9 @@ FAMILIES = (
     norms,
     random,
     structure,
+    scan,
+    cond,
+    checkpoint,
 )
 
 

@@ -4,7 +4,7 @@ Each table is compiled as one module for each target. What one op does is in
 `test_ops_compiled.py`; here are the sizes, the axes, and several ops in one kernel.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import chain, combinations
 from pathlib import Path
@@ -29,9 +29,12 @@ from xdsl.dialects.builtin import TensorType, f32
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint
 
+from nnc.dialects.interfaces import Differentiable
 from nnc.dialects.nn import elementwise, functions, indexing, pool, random
-from nnc.dialects.nn.base import insert, shape_of
+from nnc.dialects.nn.base import Unary, insert, shape_of
 from nnc.dialects.nn.batch_norm import BatchNormGradOp, BatchNormOp
+from nnc.dialects.nn.checkpoint import CheckpointOp
+from nnc.dialects.nn.cond import CondOp
 from nnc.dialects.nn.contract import MatmulOp
 from nnc.dialects.nn.convolution import ConvOp
 from nnc.dialects.nn.normalize import (
@@ -43,7 +46,9 @@ from nnc.dialects.nn.normalize import (
     SoftmaxOp,
 )
 from nnc.dialects.nn.reduce import ArgmaxOp, CumsumOp, ReduceOp
-from nnc.dialects.nn.structure import ScanOp, YieldOp
+from nnc.dialects.nn.reverse import is_real, pull_back
+from nnc.dialects.nn.scan import ScanOp
+from nnc.dialects.nn.structure import YieldOp
 from nnc.runtime.pool import (
     reset_workers_that_ran,
     set_threads,
@@ -252,6 +257,50 @@ def scans() -> list[Case]:
     ]  # fmt: skip
 
 
+def gradients(build: Callable[..., Operation]) -> Build:
+    """The gradients of all results of an op by all its real operands."""
+
+    def built(b: Builder, *values: SSAValue) -> Sequence[SSAValue]:
+        op = build(b, *values)
+        assert isinstance(op, Differentiable)
+        wrt = list(filter(is_real, values))
+        seeds = dict[SSAValue, SSAValue]()
+        seeds |= {result: insert(b, functions.SinOp(result)) for result in op.results}
+        return [g for g in pull_back(b, [op], seeds, wrt) if g is not None]
+
+    return built
+
+
+def body(captured: Sequence[SSAValue], kind: type[Unary]) -> Block:
+    made = Block(arg_types=[value.type for value in captured])
+    b, (x, w) = Builder(InsertPoint.at_end(made)), made.args
+    y = insert(b, kind(insert(b, MatmulOp(x, w))))
+    b.insert(YieldOp([y, insert(b, elementwise.MulOp(y, x))]))
+    return made
+
+
+def choice(b: Builder, predicate: SSAValue, *captured: SSAValue) -> Operation:
+    bodies = body(captured, functions.TanhOp), body(captured, functions.SigmoidOp)
+    return b.insert(CondOp(predicate, captured, *bodies))
+
+
+def run_again(b: Builder, *captured: SSAValue) -> Operation:
+    return b.insert(CheckpointOp(captured, body(captured, functions.TanhOp)))
+
+
+def control() -> list[Case]:
+    inputs = normal(3, 17), normal(17, 17) / 4
+    sequence = normal(3, 17), normal(4, 3, 17), normal(17, 17) / 4
+    return [
+        *(Case(f"choice {p}", choice, (np.array(p), *inputs)) for p in (False, True)),
+        *(Case(f"gradient of choice {p}", gradients(choice), (np.array(p), *inputs))
+          for p in (False, True)),
+        Case("gradient of checkpoint", gradients(run_again), inputs),
+        *(Case(f"gradient of scan {r}", gradients(partial(recurrence, r)), sequence)
+          for r in (False, True)),
+    ]  # fmt: skip
+
+
 TABLES = {
     "products": [*products(), *batched_products()],
     "epilogues": epilogues(),
@@ -261,6 +310,7 @@ TABLES = {
     "indexed": indexed(),
     "draws": draws(),
     "scans": scans(),
+    "control": control(),
 }
 
 

@@ -43,6 +43,8 @@ from xdsl.rewriter import InsertPoint
 
 from nnc.dialects.nn import (
     batch_norm,
+    checkpoint,
+    cond,
     constant,
     contract,
     convolution,
@@ -54,10 +56,11 @@ from nnc.dialects.nn import (
     pool,
     random,
     reduce,
+    scan,
     shape,
     structure,
 )
-from nnc.dialects.nn.base import insert, shape_of
+from nnc.dialects.nn.base import Unary, insert, shape_of
 from nnc.dialects.optim.adaptive import FtrlOp, RmspropCenteredOp
 from nnc.dialects.optim.base import Update
 from nnc.dialects.optim.dialect import Optim
@@ -304,22 +307,48 @@ def optimizer_rows() -> list[Row]:
 
 
 def scan_rows() -> list[Row]:
-    def scan(h: SSAValue, xs: SSAValue, w: SSAValue) -> Operation:
+    def recurrence(h: SSAValue, xs: SSAValue, w: SSAValue) -> Operation:
         step = TensorType(f32, [3, 17])
         body = Block(arg_types=[h.type, step, w.type])
         b = Builder(InsertPoint.at_end(body))
         product = insert(b, contract.MatmulOp(body.args[0], body.args[2]))
         state = insert(b, functions.TanhOp(insert(b, elementwise.AddOp(product, body.args[1]))))
         b.insert(structure.YieldOp([state, state]))
-        return structure.ScanOp(5, [h], [xs], [w], body)
+        return scan.ScanOp(5, [h], [xs], [w], body)
 
-    return [Row(scan, (normal(3, 17), normal(5, 3, 17), normal(17, 17) / 4), one)]
+    return [Row(recurrence, (normal(3, 17), normal(5, 3, 17), normal(17, 17) / 4), one)]
+
+
+def body_of(kind: type[Unary], *captured: SSAValue) -> Block:
+    """A body that ends with `f(x @ w)`, and with `w` as it is."""
+    body = Block(arg_types=[value.type for value in captured])
+    b, (x, w) = Builder(InsertPoint.at_end(body)), body.args
+    y = insert(b, kind(insert(b, contract.MatmulOp(x, w))))
+    b.insert(structure.YieldOp([y, w]))
+    return body
+
+
+def control_rows() -> list[Row]:
+    def choose(p: SSAValue, *captured: SSAValue) -> Operation:
+        bodies = body_of(functions.TanhOp, *captured), body_of(functions.SigmoidOp, *captured)
+        return cond.CondOp(p, captured, *bodies)
+
+    def run_again(*captured: SSAValue) -> Operation:
+        return checkpoint.CheckpointOp(captured, body_of(functions.TanhOp, *captured))
+
+    inputs = normal(3, 17), normal(17, 17) / 4
+    return [
+        *(Row(choose, (np.array(p), *inputs), one) for p in (False, True)),
+        Row(run_again, inputs, one),
+        Row(checkpoint.AfterOp, (normal(3, 5), normal(2)), same),
+        Row(structure.DetachOp, (normal(3, 5),), same),
+    ]
 
 
 ROWS = [
     *unary_rows(), *binary_rows(), *other_elementwise_rows(), *shape_rows(), *reduce_rows(),
     *contraction_rows(), *pool_rows(), *normalization_rows(), *random_rows(), *optimizer_rows(),
-    *scan_rows(),
+    *scan_rows(), *control_rows(),
 ]  # fmt: skip
 
 LARGE_ROWS = [

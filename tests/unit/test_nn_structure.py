@@ -18,7 +18,8 @@ from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.contract import MatmulOp
 from nnc.dialects.nn.elementwise import AddOp, CastOp, MulOp
 from nnc.dialects.nn.functions import TanhOp
-from nnc.dialects.nn.structure import ScanOp, YieldOp
+from nnc.dialects.nn.scan import ScanOp
+from nnc.dialects.nn.structure import YieldOp
 from nnc.lowering.nn_gradient import NnGradientPass
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -34,14 +34,17 @@ NOT_DIFFERENTIABLE = {
 MOVED = {
     "nn.reshape": "a view",
     "nn.concat": "parts of a larger buffer",
+    "nn.after": "another name of its operand",
 }
 """What `bufferize` turns into memory without a kernel."""
 
 STRUCTURE = {
     "nn.scan": "a loop around kernels",
+    "nn.cond": "a branch around kernels, or selects",
+    "nn.checkpoint": "its body",
     "nn.yield": "the end of its body",
 }
-"""What `bufferize` turns into the host program."""
+"""What becomes the host program."""
 
 
 @cache

@@ -17,3 +17,42 @@ func.func @recurrence(%h0: tensor<2x3xf32>, %xs: tensor<5x2x3xf32>, %w: tensor<3
   }
   func.return %zs : tensor<5x2x3xf32>
 }
+
+// CHECK-LABEL: func.func @choice
+func.func @choice(%p: tensor<i1>, %x: tensor<2xf32>, %w: tensor<2xf32>) -> (tensor<2xf32>, tensor<i1>) {
+  // CHECK-NEXT: %y = nn.cond %p captures (%a = %x : tensor<2xf32>, %b = %w : tensor<2xf32>) {
+  %y = nn.cond %p captures (%a = %x : tensor<2xf32>, %b = %w : tensor<2xf32>) {
+    // CHECK-NEXT: %m = nn.mul %a, %b : tensor<2xf32>
+    %m = nn.mul %a, %b : tensor<2xf32>
+    nn.yield %m : tensor<2xf32>
+  // CHECK: } else (%c, %d) {
+  } else (%c, %d) {
+    // CHECK-NEXT: nn.yield %c : tensor<2xf32>
+    nn.yield %c : tensor<2xf32>
+  }
+  // CHECK: %q = nn.cond %p {
+  %q = nn.cond %p {
+    %t = nn.constant 1 : tensor<i1>
+    nn.yield %t : tensor<i1>
+  // CHECK: } else {
+  } else {
+    %f = nn.constant 0 : tensor<i1>
+    nn.yield %f : tensor<i1>
+  }
+  func.return %y, %q : tensor<2xf32>, tensor<i1>
+}
+
+// CHECK-LABEL: func.func @again
+func.func @again(%x: tensor<2xf32>, %g: tensor<3xf32>) -> tensor<2xf32> {
+  // CHECK-NEXT: %y = nn.checkpoint captures (%a = %x : tensor<2xf32>) {
+  %y = nn.checkpoint captures (%a = %x : tensor<2xf32>) {
+    %e = nn.exp %a : tensor<2xf32>
+    // CHECK: nn.yield %e : tensor<2xf32>
+    nn.yield %e : tensor<2xf32>
+  }
+  // CHECK: %z = nn.after %y, %g : tensor<2xf32>, tensor<3xf32>
+  %z = nn.after %y, %g : tensor<2xf32>, tensor<3xf32>
+  // CHECK-NEXT: nn.detach %z : tensor<2xf32>
+  %d = nn.detach %z : tensor<2xf32>
+  func.return %d : tensor<2xf32>
+}

@@ -59,3 +59,62 @@ func.func @stacked(%xs: tensor<5x2xf32>) {
   }) : (tensor<5x2xf32>) -> tensor<4x2xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.cond: the predicate is tensor<1xi1>, expected tensor<i1>
+func.func @predicate(%p: tensor<1xi1>) {
+  "nn.cond"(%p) ({
+    nn.yield
+  }, {
+    nn.yield
+  }) : (tensor<1xi1>) -> ()
+  func.return
+}
+
+// -----
+
+// CHECK: nn.cond: its second body yields (tensor<3xf32>), expected (tensor<2xf32>)
+func.func @results(%p: tensor<i1>, %x: tensor<2xf32>, %y: tensor<3xf32>) {
+  %z = nn.cond %p captures (%a = %x : tensor<2xf32>, %b = %y : tensor<3xf32>) {
+    nn.yield %a : tensor<2xf32>
+  } else (%c, %d) {
+    nn.yield %d : tensor<3xf32>
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: nn.cond: its first body takes (tensor<3xf32>), expected (tensor<2xf32>)
+func.func @captured(%p: tensor<i1>, %x: tensor<2xf32>) {
+  "nn.cond"(%p, %x) ({
+  ^bb0(%a: tensor<3xf32>):
+    nn.yield
+  }, {
+  ^bb0(%a: tensor<2xf32>):
+    nn.yield
+  }) : (tensor<i1>, tensor<2xf32>) -> ()
+  func.return
+}
+
+// -----
+
+// CHECK: nn.checkpoint: its body must end with nn.yield
+func.func @no_end(%x: tensor<2xf32>) {
+  nn.checkpoint captures (%a = %x : tensor<2xf32>) {
+    loop.yield
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: nn.checkpoint: its body yields (tensor<2xf32>), expected (tensor<3xf32>)
+func.func @checkpointed(%x: tensor<2xf32>) {
+  %y = "nn.checkpoint"(%x) ({
+  ^bb0(%a: tensor<2xf32>):
+    nn.yield %a : tensor<2xf32>
+  }) : (tensor<2xf32>) -> tensor<3xf32>
+  func.return
+}
