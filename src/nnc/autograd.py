@@ -9,12 +9,27 @@ from types import TracebackType
 
 from nnc import operators as ops
 from nnc.array import NDArray
+from nnc.control_flow import checkpoint
 from nnc.errors import GradientError, ShapeError
 from nnc.graph import Node, Value
 from nnc.random import generator
 from nnc.recorder import record as record_node
 from nnc.recorder import recorder
 from nnc.slot import Slot
+
+__all__ = [
+    "backward",
+    "checkpoint",
+    "grad",
+    "is_recording",
+    "is_training",
+    "pause",
+    "predict_mode",
+    "record",
+    "set_recording",
+    "set_training",
+    "train_mode",
+]
 
 
 class Scope:

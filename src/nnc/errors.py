@@ -34,6 +34,7 @@ __all__ = [
     "StaleGradientError",
     "StaleValueError",
     "TargetError",
+    "TraceError",
 ]
 
 
@@ -67,3 +68,7 @@ class LabelError(IndexingError):
 
 class DeferredInitializationError(NncError, RuntimeError):
     """A parameter has no data yet: its shape is unknown, or it was not initialized."""
+
+
+class TraceError(NncError, RuntimeError):
+    """The body of a loop, a branch or a checkpoint asked for a value, or gave one away."""

@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
+from nnc import control_flow as contrib
 from nnc import norm_operators as norms
 from nnc import operators as ops
 from nnc.arithmetic import Axis
@@ -20,7 +21,7 @@ Shape = int | Sequence[int]
 Options = ParamSpec("Options")
 Result = TypeVar("Result")
 
-__all__ = ["NDArray", "array"]
+__all__ = ["NDArray", "array", "contrib"]
 
 
 def as_array(x: Any) -> NDArray:

@@ -1,5 +1,6 @@
 """Random numbers: one seed, a counter that moves on at each draw, and numpy for initial weights."""
 
+import functools
 import secrets
 import threading
 from collections.abc import Sequence
@@ -12,11 +13,15 @@ from nnc.checks import count, number, sizes_of
 from nnc.dtypes import FLOATS, dtype_name
 from nnc.errors import DtypeError
 from nnc.graph import Operation, Scalar, type_of
-from nnc.recorder import record
+from nnc.recorder import record, recorder
 
 Shape = int | Sequence[int]
 STREAM = (0x6E6E63,)
 """Sets the numbers apart from those of a user's own `default_rng(seed)`."""
+
+
+COUNTER = "counter"
+"""The name of the program argument that tells draws apart."""
 
 
 class Generator:
@@ -32,17 +37,18 @@ class Generator:
         self.counter = 0
         self.numpy = np.random.default_rng(sequence)
 
-    def next_counter(self) -> int:
+    def next_counter(self, count: int = 1) -> int:
+        """The first of `count` counters that nobody else gets."""
         with self.lock:
-            self.counter += 1
-            return self.counter
+            self.counter += count
+            return self.counter - count + 1
 
     def state(self) -> tuple[Scalar, Scalar]:
-        """Key and counter of a new draw, as program arguments."""
-        counter = self.next_counter()
+        """Key and counter of a new draw, as program arguments; in a loop each step has its own."""
+        following = functools.partial(self.next_counter, recorder.trips)
         return (
             Scalar(self.key, "int64", lambda: self.key, "seed"),
-            Scalar(counter, "int64", self.next_counter, "counter"),
+            Scalar(following(), "int64", following, COUNTER),
         )
 
 

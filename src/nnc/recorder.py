@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nnc.errors import TraceError
 from nnc.execution import Run, execute
 from nnc.graph import Attributes, Operation, Site, Type, Value, graph_of, make_node
 
@@ -27,6 +28,10 @@ class Recorder(threading.local):
     def __init__(self) -> None:
         self.recording = False
         self.training = False
+        self.tracing = ""
+        """Whose body is recorded, if any."""
+        self.trips = 1
+        """How often what is recorded runs, for each time it is recorded."""
         self.nodes = 0
         self.handles: list[weakref.ref[NDArray]] = []
         """Arrays made since the last flush."""
@@ -51,7 +56,7 @@ def record(
     site: Site | None = None,
 ) -> list[Value]:
     """The results of an operation, not computed yet; errors in shapes and dtypes rise here."""
-    if recorder.nodes >= NODE_CAP:
+    if recorder.nodes >= NODE_CAP and not recorder.tracing:
         flush()
     taped = recorder.recording if taped is None else taped
     node = make_node(operation, tuple(inputs), attributes, taped, types, site)
@@ -61,6 +66,12 @@ def record(
 
 def flush(consumed: Collection["Slot"] = ()) -> Run | None:
     """Compute everything that waits. `consumed` gradients are kept only where they are held."""
+    if recorder.tracing:
+        raise TraceError(
+            f"{recorder.tracing}: its body is recorded before its arrays have values, so "
+            "asnumpy(), item(), bool() and print() cannot be used in it; choose with nnc.nd.where "
+            "or nnc.nd.contrib.cond"
+        )
     run = None
     try:
         roots = waiting(consumed)
