@@ -1,8 +1,8 @@
 """`expand-math`: f32 functions become polynomials in `arith` and `math.fma`.
 
-Comes in: kernels of level 4. Goes out: the same without f32 `math.exp`, `log`, `tanh`, `erf`,
-`sin`, `cos` and `powf`. What a machine does in one instruction (`sqrt`, `floor`, …) stays, and
-f64, the correctness mode, calls the C library.
+Comes in: kernels of level 4. Goes out: the same without f32 `math.exp`, `expm1`, `log`,
+`log1p`, `tanh`, `erf`, `sin`, `cos`, `atan` and `powf`. What a machine does in one instruction
+(`sqrt`, `floor`, …) stays, and f64, the correctness mode, calls the C library.
 """
 
 from collections.abc import Callable
@@ -21,11 +21,14 @@ from nnc.lowering import vector_math
 
 EXPANSIONS: dict[type[Operation], Callable[..., SSAValue]] = {
     math.ExpOp: vector_math.exp,
+    math.ExpM1Op: vector_math.expm1,
     math.LogOp: vector_math.log,
+    math.Log1pOp: vector_math.log1p,
     math.TanhOp: vector_math.tanh,
     math.ErfOp: vector_math.erf,
     math.SinOp: vector_math.sin,
     math.CosOp: vector_math.cos,
+    math.AtanOp: vector_math.atan,
     math.PowFOp: vector_math.power,
 }
 """A builder and the operands in, the value of the result out."""

@@ -195,6 +195,26 @@ def _exp_minus_one(x: Lanes) -> Lanes:
     return power.fma(_exp_tail(r), power - 1.0)
 
 
+def expm1(b: Builder, value: SSAValue) -> SSAValue:
+    """`e^x - 1`: 2 ulp. Where 1 does not count, 2^n times a polynomial may need two steps."""
+    x = Lanes(b, value).at_least(-24.0).at_most(89.0)
+    rounded, r = _exp_reduction(x)
+    tail, power = _exp_tail(r), _power_of_two(rounded.bits())
+    large = _scaled(tail + 1.0, rounded)
+    return large.where(x.compare("gt", 64.0), power.fma(tail, power - 1.0)).value
+
+
+def log1p(b: Builder, value: SSAValue) -> SSAValue:
+    """`ln(1 + x)`: 2 ulp. The logarithm of the rounded sum, and what rounding lost over the sum."""
+    x = Lanes(b, value)
+    total = x + 1.0
+    large = x.compare("gt", 1.0)
+    lost = (total.constant(1.0) - (total - x)).where(large, x - (total - 1.0))
+    result = Lanes(b, log(b, total.value))
+    usual = total.compare("gt", 0.0) & total.compare("lt", INFINITY)
+    return (result + lost / total).where(usual, result).value
+
+
 def tanh(b: Builder, value: SSAValue) -> SSAValue:
     """`tanh x`: 3 ulp. -t / (2 + t) with t = e^(-2|x|) - 1."""
     x = Lanes(b, value)
@@ -217,6 +237,28 @@ def erf(b: Builder, value: SSAValue) -> SSAValue:
 def _with_sign(positive: Lanes, x: Lanes) -> Lanes:
     """An odd function's value, given it at |x|."""
     return (positive.bits() ^ (x.bits() & SIGN)).as_float()
+
+
+TAN_PI_8, TAN_3_PI_8 = 0.414213562373095, 2.414213562373095
+
+
+def atan(b: Builder, value: SSAValue) -> SSAValue:
+    """`arctan x`: 3 ulp. π / 4 + arctan((x - 1) / (x + 1)), or far out π / 2 - arctan(1 / x)."""
+    x = Lanes(b, value)
+    t = x.magnitude()
+    middle, high = t.compare("gt", TAN_PI_8), t.compare("gt", TAN_3_PI_8)
+    minus_one = t.constant(-1.0)
+    numerator = minus_one.where(high, (t - 1.0).where(middle, t))
+    denominator = t.where(high, (t + 1.0).where(middle, 1.0))
+    r = numerator / denominator
+    square = r * r
+    tail = square.polynomial(
+        8.05374449538e-2, -1.38776856032e-1, 1.99777106478e-1, -3.33329491539e-1
+    )
+    start = t.constant(1.57079632679489662).where(
+        high, t.constant(0.785398163397448310).where(middle, 0.0)
+    )
+    return _with_sign(start + (tail * square).fma(r, r), x).value
 
 
 PI_2 = (1.5703125, 4.837512969970703e-4, 7.549533620476723e-8, 2.563344151594519e-12)

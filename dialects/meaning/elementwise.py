@@ -10,6 +10,7 @@ from nnc.dialects.meaning.formulas import Array, dtype_of, elementwise, meaning
 from nnc.dialects.nn import constant as c
 from nnc.dialects.nn import elementwise as e
 from nnc.dialects.nn import functions as f
+from nnc.dialects.nn import rounding as r
 
 COMPARISONS = {
     "eq": np.equal,
@@ -91,12 +92,19 @@ class ElementwiseFunctions(InterpreterFunctions):
     rsqrt = elementwise(f.RsqrtOp, rsqrt)
     sin = elementwise(f.SinOp, np.sin)
     cos = elementwise(f.CosOp, np.cos)
+    atan = elementwise(f.AtanOp, np.arctan)
+    expm1 = elementwise(f.Expm1Op, np.expm1)
+    log1p = elementwise(f.Log1pOp, np.log1p)
     erf = elementwise(f.ErfOp, error_function)
     tanh = elementwise(f.TanhOp, np.tanh)
     sigmoid = elementwise(f.SigmoidOp, sigmoid)
     relu = elementwise(f.ReluOp, relu)
     silu = elementwise(f.SiluOp, silu)
     gelu = elementwise(f.GeluOp, gelu)
+
+    floor = elementwise(r.FloorOp, np.floor)
+    round = elementwise(r.RoundOp, np.rint)
+    mod = elementwise(r.ModOp, np.mod)
 
     compare = meaning(e.CompareOp, compare)
     select = elementwise(e.SelectOp, np.where)

@@ -284,6 +284,7 @@ class ScalarFunctions(InterpreterFunctions):
     log10 = lanewise(math.Log10Op, in_f64(np.log10))
     log1p = lanewise(math.Log1pOp, in_f64(np.log1p))
     tanh = lanewise(math.TanhOp, in_f64(np.tanh))
+    atan = lanewise(math.AtanOp, in_f64(np.arctan))
     erf = lanewise(math.ErfOp, in_f64(np.vectorize(libm.erf, otypes=[np.float64])))
     sin = lanewise(math.SinOp, in_f64(np.sin))
     cos = lanewise(math.CosOp, in_f64(np.cos))

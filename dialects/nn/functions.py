@@ -1,6 +1,6 @@
 """Elementwise functions of one operand.
 
-* `nn.abs sign sqrt rsqrt sin cos erf`
+* `nn.abs sign sqrt rsqrt sin cos atan erf expm1 log1p`
 * `nn.tanh sigmoid relu silu gelu`       activations
 
 Gradients use the output where that costs no more, so that the input can be forgotten.
@@ -114,6 +114,41 @@ class CosOp(Function):
 
     def cotangent(self, b: Builder, g: SSAValue) -> SSAValue:
         return insert(b, NegOp(mul(b, g, insert(b, SinOp(self.input)))))
+
+
+@irdl_op_definition
+class AtanOp(Function):
+    """The angle in (-pi / 2, pi / 2) whose tangent is `input`."""
+
+    name = "nn.atan"
+    MATH: ClassVar = math.AtanOp
+
+    def cotangent(self, b: Builder, g: SSAValue) -> SSAValue:
+        """`g / (1 + x ** 2)`."""
+        square = mul(b, self.input, self.input)
+        return insert(b, DivOp(g, insert(b, AddOp(constant(b, 1.0, g), square))))
+
+
+@irdl_op_definition
+class Expm1Op(Function):
+    """`exp(input) - 1`, as exact near 0."""
+
+    name = "nn.expm1"
+    MATH: ClassVar = math.ExpM1Op
+
+    def cotangent(self, b: Builder, g: SSAValue) -> SSAValue:
+        return mul(b, g, insert(b, ExpOp(self.input)))
+
+
+@irdl_op_definition
+class Log1pOp(Function):
+    """`log(1 + input)`, as exact near 0."""
+
+    name = "nn.log1p"
+    MATH: ClassVar = math.Log1pOp
+
+    def cotangent(self, b: Builder, g: SSAValue) -> SSAValue:
+        return insert(b, DivOp(g, insert(b, AddOp(constant(b, 1.0, g), self.input))))
 
 
 @irdl_op_definition

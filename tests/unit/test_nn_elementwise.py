@@ -28,6 +28,7 @@ from xdsl.utils.exceptions import VerifyException
 from nnc.dialects.interpret import run
 from nnc.dialects.nn import elementwise as e
 from nnc.dialects.nn import functions as f
+from nnc.dialects.nn import rounding as r
 from nnc.dialects.nn.base import Binary, Unary
 from nnc.dialects.nn.constant import ConstantOp
 
@@ -50,6 +51,11 @@ UNARY: dict[type[Unary], tuple[Array, Callable[[float], float]]] = {
     f.RsqrtOp: (POSITIVE, lambda x: x**-0.5),
     f.SinOp: (X, math.sin),
     f.CosOp: (X, math.cos),
+    f.AtanOp: (X * 3, lambda x: math.atan2(x, 1)),
+    f.Expm1Op: (X, lambda x: 2 * math.sinh(x / 2) * math.exp(x / 2)),
+    f.Log1pOp: (X + 1, lambda x: 2 * math.atanh(x / (2 + x))),
+    r.FloorOp: (X * 3, lambda x: math.floor(x)),
+    r.RoundOp: (X * 3, round),
     f.ErfOp: (X, lambda x: 1 - math.erfc(x)),
     f.TanhOp: (X, lambda x: 1 - 2 / (math.exp(2 * x) + 1)),
     f.SigmoidOp: (X, lambda x: (1 + math.tanh(x / 2)) / 2),
@@ -65,6 +71,7 @@ BINARY: dict[type[Binary], tuple[Array, Array, Callable[[float, float], float]]]
     e.PowOp: (POSITIVE, Y, lambda x, y: math.exp(y * math.log(x))),
     e.MaxOp: (X, Y, lambda x, y: (x + y + abs(x - y)) / 2),
     e.MinOp: (X, Y, lambda x, y: (x + y - abs(x - y)) / 2),
+    r.ModOp: (X * 7, Y, lambda x, y: x % y),
 }
 
 
@@ -145,6 +152,29 @@ def test_integers(op: type[Binary], dtype: Any, evaluate: Evaluate, check_scalar
 @pytest.mark.parametrize("op", [e.NegOp, f.AbsOp, f.SignOp, f.ReluOp])
 def test_functions_of_integers(op: type[Unary], check_scalar: Check) -> None:
     check_scalar(op, np.array([-7, 0, 5], np.int32))
+
+
+def test_the_nearest_integer_is_even_in_the_middle(evaluate: Evaluate) -> None:
+    (result,) = evaluate(r.RoundOp, np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5]))
+    assert result.tolist() == [-2, -2, 0, 0, 2, 2]
+
+
+def test_remainders_have_the_sign_of_the_divisor(evaluate: Evaluate, check_scalar: Check) -> None:
+    x, y = np.array([7, -7, 7, -7, 6, -6]), np.array([3, 3, -3, -3, 3, 3])
+    for dtype in (np.int32, np.int64, np.float64):
+        operands = x.astype(dtype), y.astype(dtype)
+        (result,) = evaluate(r.ModOp, *operands)
+        assert result.tolist() == [1, 2, -2, -1, 0, 0]
+        check_scalar(r.ModOp, *operands)
+    infinite = np.array([1.0, -1.0]), np.array([np.inf, np.inf])
+    assert evaluate(r.ModOp, *infinite)[0].tolist() == [1, np.inf]
+    check_scalar(r.ModOp, *infinite)
+
+
+def test_remainders_that_c_has_no_answer_for(check_scalar: Check) -> None:
+    smallest = np.iinfo(np.int32).min
+    check_scalar(r.ModOp, np.array([5, smallest], np.int32), np.array([0, -1], np.int32))
+    check_scalar(r.ModOp, np.array([5.0]), np.array([0.0]))
 
 
 @pytest.mark.parametrize("predicate", e.PREDICATES)

@@ -32,6 +32,8 @@ func.func @two_operands(%x: tensor<4xf32>, %y: tensor<4xf32>, %m: tensor<4xi1>) 
   %5 = nn.max %x, %y : tensor<4xf32>
   // CHECK-NEXT: %6 = nn.min %x, %y : tensor<4xf32>
   %6 = nn.min %x, %y : tensor<4xf32>
+  // CHECK-NEXT: %mod = nn.mod %x, %y : tensor<4xf32>
+  %mod = nn.mod %x, %y : tensor<4xf32>
   // CHECK-NEXT: %7 = nn.compare ge %x, %y : tensor<4xf32> -> tensor<4xi1>
   %7 = nn.compare ge %x, %y : tensor<4xf32> -> tensor<4xi1>
   // CHECK-NEXT: %8 = nn.select %m, %x, %y : tensor<4xi1>, tensor<4xf32>
@@ -72,6 +74,16 @@ func.func @one_operand(%x: tensor<2x3xf32>) {
   %13 = nn.silu %x : tensor<2x3xf32>
   // CHECK-NEXT: %14 = nn.gelu %x : tensor<2x3xf32>
   %14 = nn.gelu %x : tensor<2x3xf32>
+  // CHECK-NEXT: %atan = nn.atan %x : tensor<2x3xf32>
+  %atan = nn.atan %x : tensor<2x3xf32>
+  // CHECK-NEXT: %expm1 = nn.expm1 %x : tensor<2x3xf32>
+  %expm1 = nn.expm1 %x : tensor<2x3xf32>
+  // CHECK-NEXT: %log1p = nn.log1p %x : tensor<2x3xf32>
+  %log1p = nn.log1p %x : tensor<2x3xf32>
+  // CHECK-NEXT: %floor = nn.floor %x : tensor<2x3xf32>
+  %floor = nn.floor %x : tensor<2x3xf32>
+  // CHECK-NEXT: %round = nn.round %x : tensor<2x3xf32>
+  %round = nn.round %x : tensor<2x3xf32>
   // CHECK-NEXT: %15 = nn.clamp %x {low = -1.000000e+00, high = 2.500000e-01} : tensor<2x3xf32>
   %15 = nn.clamp %x {low = -1.0, high = 0.25} : tensor<2x3xf32>
   // CHECK-NEXT: %16 = nn.cast %x to i32 : tensor<2x3xf32> -> tensor<2x3xi32>

@@ -69,3 +69,11 @@ func.func @main() {
   %0 = "nn.constant"() <{value = 1.0 : f32, shape = array<i64: 3>}> : () -> tensor<2xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.floor: expected floating-point elements, given tensor<4xi32>
+func.func @main(%x: tensor<4xi32>) {
+  %0 = nn.floor %x : tensor<4xi32>
+  func.return
+}
