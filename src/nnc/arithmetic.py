@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
+from nnc import elementwise_operators as elements
 from nnc import layer_operators as layers
 from nnc import operators as ops
 from nnc.checks import number, sizes_of
@@ -53,6 +54,12 @@ class Arithmetic(ABC):
 
     def __rtruediv__(self, other: Any) -> Self:
         return self.combine(ops.divide, other, self.as_float())
+
+    def __mod__(self, other: Any) -> Self:
+        return self.combine(elements.modulo, self, other)
+
+    def __rmod__(self, other: Any) -> Self:
+        return self.combine(elements.modulo, other, self)
 
     def __pow__(self, other: Any) -> Self:
         if isinstance(other, int | float):

@@ -13,25 +13,22 @@ from nnc.dialects.nn import contract, convolution, elementwise, normalize, pool,
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.constant import constant
 from nnc.dialects.optim.rules import RULES, Given, Rule
+from nnc.elementwise_operators import softplus
 from nnc.errors import LabelError, ShapeError
 from nnc.graph import Operation, choosing, operation
 from nnc.operators import (
     Shape,
-    abs_,
     add,
     along,
     check_float,
-    exp,
     expand,
     log,
     multiply,
     negative,
     pick,
     reduce_,
-    relu,
     reshape,
     rsqrt,
-    softrelu,
     subtract,
     to_last,
 )
@@ -169,18 +166,16 @@ def soft_cross_entropy(
 
 @operation
 def logit_cross_entropy(b: Builder, x: SSAValue, z: SSAValue, *pos_weight: SSAValue) -> SSAValue:
-    """`max(x, 0) - x z + log(1 + exp(-|x|))`; with a weight, `x - x z + w' log(1 + exp(-x))`.
+    """`log(1 + exp(x)) - x z`; with a weight, `x - x z + w' log(1 + exp(-x))`.
 
     There w' is `1 + (pos_weight - 1) z`.
     """
     product = multiply.emit(b, x, z)
     if not pos_weight:
-        decay = exp.emit(b, negative.emit(b, abs_.emit(b, x)))
-        tail = log.emit(b, add.emit(b, decay, constant(b, 1.0, x)))
-        return add.emit(b, subtract.emit(b, relu.emit(b, x), product), tail)
+        return subtract.emit(b, softplus.emit(b, x, 1), product)
     one = constant(b, 1.0, x)
     more = multiply.emit(b, subtract.emit(b, expand(b, pos_weight[0], shape_of(x)), one), z)
-    tail = multiply.emit(b, add.emit(b, one, more), softrelu.emit(b, negative.emit(b, x)))
+    tail = multiply.emit(b, add.emit(b, one, more), softplus.emit(b, negative.emit(b, x), 1))
     return add.emit(b, subtract.emit(b, x, product), tail)
 
 

@@ -1,8 +1,7 @@
 """Functions on arrays, named as in numpy and MXNet."""
 
-import functools
-from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,19 +12,171 @@ from nnc.arithmetic import Axis
 from nnc.array import NDArray, array, promoted
 from nnc.checks import axis_of, chosen, count, is_number, number, sizes_of
 from nnc.dtypes import dtype_name, numeric
+from nnc.elementwise_functions import (
+    arccos as arccos,
+)
+from nnc.elementwise_functions import (
+    arccosh as arccosh,
+)
+from nnc.elementwise_functions import (
+    arcsin as arcsin,
+)
+from nnc.elementwise_functions import (
+    arcsinh as arcsinh,
+)
+from nnc.elementwise_functions import (
+    arctan as arctan,
+)
+from nnc.elementwise_functions import (
+    arctanh as arctanh,
+)
+from nnc.elementwise_functions import (
+    cbrt as cbrt,
+)
+from nnc.elementwise_functions import (
+    ceil as ceil,
+)
+from nnc.elementwise_functions import (
+    celu as celu,
+)
+from nnc.elementwise_functions import (
+    cosh as cosh,
+)
+from nnc.elementwise_functions import (
+    degrees as degrees,
+)
+from nnc.elementwise_functions import (
+    elu as elu,
+)
+from nnc.elementwise_functions import (
+    equal as equal,
+)
+from nnc.elementwise_functions import (
+    expm1 as expm1,
+)
+from nnc.elementwise_functions import (
+    fix as fix,
+)
+from nnc.elementwise_functions import (
+    floor as floor,
+)
+from nnc.elementwise_functions import (
+    gelu_tanh as gelu_tanh,
+)
+from nnc.elementwise_functions import (
+    greater as greater,
+)
+from nnc.elementwise_functions import (
+    greater_equal as greater_equal,
+)
+from nnc.elementwise_functions import (
+    hard_sigmoid as hard_sigmoid,
+)
+from nnc.elementwise_functions import (
+    hard_swish as hard_swish,
+)
+from nnc.elementwise_functions import (
+    isfinite as isfinite,
+)
+from nnc.elementwise_functions import (
+    isinf as isinf,
+)
+from nnc.elementwise_functions import (
+    isnan as isnan,
+)
+from nnc.elementwise_functions import (
+    leaky_relu as leaky_relu,
+)
+from nnc.elementwise_functions import leaky_relu_by_type
+from nnc.elementwise_functions import (
+    lesser as lesser,
+)
+from nnc.elementwise_functions import (
+    lesser_equal as lesser_equal,
+)
+from nnc.elementwise_functions import (
+    log1p as log1p,
+)
+from nnc.elementwise_functions import (
+    log2 as log2,
+)
+from nnc.elementwise_functions import (
+    log10 as log10,
+)
+from nnc.elementwise_functions import (
+    log_sigmoid as log_sigmoid,
+)
+from nnc.elementwise_functions import (
+    logical_and as logical_and,
+)
+from nnc.elementwise_functions import (
+    logical_not as logical_not,
+)
+from nnc.elementwise_functions import (
+    logical_or as logical_or,
+)
+from nnc.elementwise_functions import (
+    logical_xor as logical_xor,
+)
+from nnc.elementwise_functions import (
+    mish as mish,
+)
+from nnc.elementwise_functions import (
+    mod as mod,
+)
+from nnc.elementwise_functions import (
+    modulo as modulo,
+)
+from nnc.elementwise_functions import (
+    not_equal as not_equal,
+)
+from nnc.elementwise_functions import (
+    prelu as prelu,
+)
+from nnc.elementwise_functions import (
+    radians as radians,
+)
+from nnc.elementwise_functions import (
+    reciprocal as reciprocal,
+)
+from nnc.elementwise_functions import (
+    rint as rint,
+)
+from nnc.elementwise_functions import (
+    round as round,
+)
+from nnc.elementwise_functions import (
+    selu as selu,
+)
+from nnc.elementwise_functions import (
+    sinh as sinh,
+)
+from nnc.elementwise_functions import (
+    smooth_l1 as smooth_l1,
+)
+from nnc.elementwise_functions import (
+    softplus as softplus,
+)
+from nnc.elementwise_functions import (
+    softsign as softsign,
+)
+from nnc.elementwise_functions import (
+    swish as swish,
+)
+from nnc.elementwise_functions import (
+    tan as tan,
+)
+from nnc.elementwise_functions import (
+    trunc as trunc,
+)
 from nnc.errors import OptionError, ShapeError
 from nnc.graph import Operation
 from nnc.recorder import flush, record
+from nnc.wrapping import as_array, binary, function, real, unary
 
 Shape = int | Sequence[int]
-Options = ParamSpec("Options")
-Result = TypeVar("Result")
 
 __all__ = ["NDArray", "array", "contrib"]
-
-
-def as_array(x: Any) -> NDArray:
-    return x if isinstance(x, NDArray) else array(x)
 
 
 def full(shape: Shape, val: float, dtype: object = "float32", ctx: object = None) -> NDArray:
@@ -59,21 +210,11 @@ def arange(
     return array(np.arange(number("arange", first), number("arange", end), step), dtype)
 
 
-def _binary(operation: Operation, x: Any, y: Any) -> NDArray:
-    first = x if isinstance(x, NDArray) else as_array(y)
-    return first.combine(operation, x, y)
-
-
-def add(x: Any, y: Any) -> NDArray:
-    return _binary(ops.add, x, y)
-
-
-def subtract(x: Any, y: Any) -> NDArray:
-    return _binary(ops.subtract, x, y)
-
-
-def multiply(x: Any, y: Any) -> NDArray:
-    return _binary(ops.multiply, x, y)
+add = binary(ops.add)
+subtract = binary(ops.subtract)
+multiply = binary(ops.multiply)
+maximum = binary(ops.maximum)
+minimum = binary(ops.minimum)
 
 
 def divide(x: Any, y: Any) -> NDArray:
@@ -84,108 +225,77 @@ def power(x: Any, y: Any) -> NDArray:
     return as_array(x) ** y
 
 
-def maximum(x: Any, y: Any) -> NDArray:
-    """The larger of each pair; of equal elements the first has the gradient."""
-    return _binary(ops.maximum, x, y)
-
-
-def minimum(x: Any, y: Any) -> NDArray:
-    return _binary(ops.minimum, x, y)
-
-
 def where(condition: Any, x: Any, y: Any) -> NDArray:
     mask = as_array(condition).current
     return NDArray(record(ops.where, [mask, *promoted("where", x, y)])[0])
 
 
-def _function(
-    method: Callable[Concatenate[NDArray, Options], Result],
-) -> Callable[Concatenate[Any, Options], Result]:
-    """The method as a function that also takes what arrays are made of."""
+broadcast_add = broadcast_plus = elemwise_add = add
+broadcast_sub = broadcast_minus = elemwise_sub = subtract
+broadcast_mul = elemwise_mul = multiply
+broadcast_div = elemwise_div = divide
+broadcast_mod = modulo
+broadcast_power = power
+broadcast_maximum = maximum
+broadcast_minimum = minimum
+broadcast_equal = equal
+broadcast_not_equal = not_equal
+broadcast_greater = greater
+broadcast_greater_equal = greater_equal
+broadcast_lesser = lesser
+broadcast_lesser_equal = lesser_equal
+broadcast_logical_and = logical_and
+broadcast_logical_or = logical_or
+broadcast_logical_xor = logical_xor
 
-    @functools.wraps(method)
-    def function(x: Any, *args: Options.args, **options: Options.kwargs) -> Result:
-        return method(as_array(x), *args, **options)
-
-    return function
-
-
-abs = _function(NDArray.abs)
-argmax = _function(NDArray.argmax)
-clip = _function(NDArray.clip)
-exp = _function(NDArray.exp)
-expand_dims = _function(NDArray.expand_dims)
-log = _function(NDArray.log)
-log_softmax = _function(NDArray.log_softmax)
-max = _function(NDArray.max)
-mean = _function(NDArray.mean)
-min = _function(NDArray.min)
-negative = _function(NDArray.__neg__)
-prod = _function(NDArray.prod)
-relu = _function(NDArray.relu)
-sigmoid = _function(NDArray.sigmoid)
-softmax = _function(NDArray.softmax)
-sqrt = _function(NDArray.sqrt)
-square = _function(NDArray.square)
-squeeze = _function(NDArray.squeeze)
-sum = _function(NDArray.sum)
-take = _function(NDArray.take)
-tanh = _function(NDArray.tanh)
-
-
-@_function
-def rsqrt(x: NDArray) -> NDArray:
-    return x.as_float().apply(ops.rsqrt)
-
-
-@_function
-def sin(x: NDArray) -> NDArray:
-    return x.as_float().apply(ops.sin)
+abs = function(NDArray.abs)
+argmax = function(NDArray.argmax)
+clip = function(NDArray.clip)
+exp = function(NDArray.exp)
+expand_dims = function(NDArray.expand_dims)
+log = function(NDArray.log)
+log_softmax = function(NDArray.log_softmax)
+max = function(NDArray.max)
+mean = function(NDArray.mean)
+min = function(NDArray.min)
+negative = function(NDArray.__neg__)
+prod = function(NDArray.prod)
+relu = function(NDArray.relu)
+sigmoid = function(NDArray.sigmoid)
+softmax = function(NDArray.softmax)
+sqrt = function(NDArray.sqrt)
+square = function(NDArray.square)
+squeeze = function(NDArray.squeeze)
+sum = function(NDArray.sum)
+take = function(NDArray.take)
+tanh = function(NDArray.tanh)
 
 
-@_function
-def cos(x: NDArray) -> NDArray:
-    return x.as_float().apply(ops.cos)
+rsqrt = real(ops.rsqrt)
+sin = real(ops.sin)
+cos = real(ops.cos)
+erf = real(ops.erf)
+gelu = real(ops.gelu)
+silu = real(ops.silu)
+sign = unary(ops.sign)
 
 
-@_function
-def erf(x: NDArray) -> NDArray:
-    return x.as_float().apply(ops.erf)
-
-
-@_function
-def gelu(x: NDArray) -> NDArray:
-    """`x * Phi(x)`, by the error function."""
-    return x.as_float().apply(ops.gelu)
-
-
-@_function
-def silu(x: NDArray) -> NDArray:
-    """`x * sigmoid(x)`, also called swish."""
-    return x.as_float().apply(ops.silu)
-
-
-@_function
-def sign(x: NDArray) -> NDArray:
-    return x.apply(ops.sign)
-
-
-@_function
+@function
 def cumsum(x: NDArray, axis: int = 0) -> NDArray:
     return x.apply(ops.cumsum, axis)
 
 
-@_function
+@function
 def reshape(x: NDArray, shape: Sequence[int]) -> NDArray:
     return x.reshape(shape)
 
 
-@_function
+@function
 def transpose(x: NDArray, axes: Sequence[int] = ()) -> NDArray:
     return x.transpose(*axes)
 
 
-@_function
+@function
 def broadcast_to(x: NDArray, shape: Sequence[int]) -> NDArray:
     return x.broadcast_to(sizes_of("broadcast_to", shape))
 
@@ -213,7 +323,7 @@ def _listed(name: str, arrays: Sequence[Any]) -> list[NDArray]:
     return list(map(as_array, listed))
 
 
-@_function
+@function
 def split(x: NDArray, num_outputs: int, axis: int = 1) -> list[NDArray]:
     """Equal parts along an axis."""
     axis = axis_of("split", axis, x.ndim)
@@ -224,7 +334,7 @@ def split(x: NDArray, num_outputs: int, axis: int = 1) -> list[NDArray]:
     return [x[(*before, slice(i, i + part))] for i in range(0, size, part)]
 
 
-@_function
+@function
 def matmul(x: NDArray, y: NDArray) -> NDArray:
     return x @ y
 
@@ -238,12 +348,12 @@ def dot(x: Any, y: Any) -> NDArray:
     return (rows @ columns).reshape(*x.shape[:-1], *y.shape[1:])
 
 
-@_function
+@function
 def batch_dot(x: NDArray, y: NDArray) -> NDArray:
     return x @ y
 
 
-@_function
+@function
 def pick(x: NDArray, index: Any, axis: int = -1) -> NDArray:
     """The element at `index` along an axis, which disappears."""
     return NDArray(record(ops.pick, [x.current, array(index, "int32").current], (axis,))[0])
@@ -301,6 +411,7 @@ def l2_normalization(data: NDArray, eps: float = 1e-10, mode: str = "instance") 
     return data.as_float().apply(norms.l2_normalization, tuple(axes), eps)
 
 
+LeakyReLU = leaky_relu_by_type
 LayerNorm = layer_norm
 GroupNorm = group_norm
 InstanceNorm = instance_norm

@@ -116,20 +116,6 @@ def half_square(b: Builder, x: SSAValue) -> SSAValue:
 
 
 @operation
-def softrelu(b: Builder, x: SSAValue) -> SSAValue:
-    """`log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))`, without overflow."""
-    decay = exp.emit(b, negative.emit(b, abs_.emit(b, x)))
-    tail = log.emit(b, add.emit(b, decay, constant(b, 1.0, x)))
-    return add.emit(b, relu.emit(b, x), tail)
-
-
-@operation
-def softsign(b: Builder, x: SSAValue) -> SSAValue:
-    """`x / (1 + |x|)`."""
-    return divide.emit(b, x, add.emit(b, abs_.emit(b, x), constant(b, 1.0, x)))
-
-
-@operation
 def power_of(b: Builder, x: SSAValue, exponent: float) -> SSAValue:
     """`x` to the power of a number that is known when the program is compiled."""
     if exponent == 2:

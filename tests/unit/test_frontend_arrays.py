@@ -1,6 +1,7 @@
 """Arrays against numpy."""
 
 import operator
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -221,6 +222,7 @@ def test_dtype_errors() -> None:
 
 def test_many_operations_are_computed_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nnc.recorder.NODE_CAP", 20)
+    monkeypatch.setattr("nnc.execution._entries", OrderedDict())
     x = nd.zeros((2,))
     before = len(nnc.programs())
     for _ in range(100):

@@ -1,6 +1,7 @@
 """Networks, trainers and parameters: what is computed when, and what mistakes say."""
 
 import gc
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -57,7 +58,8 @@ def values(net: Any) -> list[np.ndarray[Any, Any]]:
     return [p.data().asnumpy() for p in net.collect_params().values()]
 
 
-def test_a_step_is_one_program() -> None:
+def test_a_step_is_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nnc.execution._entries", OrderedDict())
     net = network()
     trainer = trained(net, momentum=0.9)
     losses: list[float] = []

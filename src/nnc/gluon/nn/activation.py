@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from nnc import elementwise_operators as elements
 from nnc import layer_operators as layers
 from nnc import operators as ops
 from nnc.array import NDArray
@@ -13,8 +14,10 @@ ACTIVATIONS: dict[str, tuple[Operation, tuple[Any, ...]]] = {
     "relu": (ops.relu, ()),
     "sigmoid": (ops.sigmoid, ()),
     "tanh": (ops.tanh, ()),
-    "softrelu": (ops.softrelu, ()),
-    "softsign": (ops.softsign, ()),
+    "softrelu": (elements.softplus, (1,)),
+    "softsign": (elements.softsign, ()),
+    "log_sigmoid": (elements.log_sigmoid, ()),
+    "mish": (elements.mish, ()),
     "softmax": (layers.softmax, (-1,)),
 }
 """Gluon's, and softmax over the last axis as an extension."""
@@ -25,7 +28,7 @@ def activation_named(name: str) -> tuple[Operation, tuple[Any, ...]]:
 
 
 class Activation(HybridBlock):
-    """An elementwise function by name: relu, sigmoid, tanh, softrelu, softsign; or softmax."""
+    """An elementwise function by its name in `ACTIVATIONS`, or softmax."""
 
     def __init__(self, activation: str):
         super().__init__()

@@ -1,0 +1,65 @@
+"""How methods and operations become functions of arrays and of what arrays are made of."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from nnc.array import NDArray, array
+from nnc.graph import Operation
+
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
+
+
+def as_array(x: Any) -> NDArray:
+    return x if isinstance(x, NDArray) else array(x)
+
+
+def function(
+    method: Callable[Concatenate[NDArray, Options], Result],
+) -> Callable[Concatenate[Any, Options], Result]:
+    """The method as a function that also takes what arrays are made of."""
+
+    @functools.wraps(method)
+    def wrapped(x: Any, *args: Options.args, **options: Options.kwargs) -> Result:
+        return method(as_array(x), *args, **options)
+
+    return wrapped
+
+
+def unary(operation: Operation) -> Callable[[Any], NDArray]:
+    """The operation on an array of any dtype."""
+
+    def wrapped(x: Any) -> NDArray:
+        return as_array(x).apply(operation)
+
+    return named(wrapped, operation)
+
+
+def real(operation: Operation) -> Callable[[Any], NDArray]:
+    """The operation on an array of floats; others become float32."""
+
+    def wrapped(x: Any) -> NDArray:
+        return as_array(x).as_float().apply(operation)
+
+    return named(wrapped, operation)
+
+
+def binary(operation: Operation) -> Callable[[Any, Any], NDArray]:
+    """The operation on two arrays or numbers: one dtype, shapes broadcast."""
+
+    def wrapped(x: Any, y: Any) -> NDArray:
+        first = x if isinstance(x, NDArray) else as_array(y)
+        return first.combine(operation, x, y)
+
+    return named(wrapped, operation)
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def named(wrapped: Function, operation: Operation) -> Function:
+    """With the name and the formula of the operation."""
+    wrapped.__name__ = wrapped.__qualname__ = operation.name
+    wrapped.__doc__ = operation.emit.__doc__
+    return wrapped
