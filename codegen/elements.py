@@ -2,15 +2,9 @@
 
 import math
 
+import ml_dtypes
 import numpy as np
-from xdsl.dialects.builtin import (
-    Float32Type,
-    Float64Type,
-    IndexType,
-    IntegerType,
-    MemRefType,
-    VectorType,
-)
+from xdsl.dialects.builtin import MemRefType, VectorType
 from xdsl.ir import Attribute
 
 from nnc.codegen.errors import CodegenError
@@ -18,20 +12,24 @@ from nnc.codegen.errors import CodegenError
 VALUE_TYPES = {
     "f32": "float",
     "f64": "double",
+    "f16": "unsigned short",
+    "bf16": "unsigned short",
     "i1": "int",
-    "i8": "unsigned char",
+    "i8": "signed char",
+    "ui8": "unsigned char",
     "i16": "short",
     "i32": "int",
     "i64": "long long",
     "index": "long",
 }
-"""C types of scalar values. Comparisons are ints, 0 or 1; bytes are unsigned."""
+"""C types of scalar values. Comparisons are ints, 0 or 1; half precision is its bits."""
 
 MEMORY_TYPES = VALUE_TYPES | {"i1": "unsigned char"}
 """C types of buffer elements."""
 
-SIGNED = VALUE_TYPES | {"i8": "signed char"}
+SIGNED = VALUE_TYPES
 UNSIGNED = VALUE_TYPES | {
+    "i8": "unsigned char",
     "i16": "unsigned short",
     "i32": "unsigned",
     "i64": "unsigned long long",
@@ -41,34 +39,35 @@ UNSIGNED = VALUE_TYPES | {
 DTYPES = {
     "f32": "float32",
     "f64": "float64",
+    "f16": "float16",
+    "bf16": "bfloat16",
     "i1": "bool",
-    "i8": "uint8",
+    "i8": "int8",
+    "ui8": "uint8",
     "i16": "int16",
     "i32": "int32",
     "i64": "int64",
 }
-"""numpy dtypes of buffer elements."""
+"""numpy dtypes of buffer elements; `bfloat16` is that of ml_dtypes."""
+
+HALVES = {"f16": np.float16, "bf16": ml_dtypes.bfloat16}
+"""Floats of 16 bits, which C has as integers."""
 
 
 def kind(type: Attribute) -> str:
     """`f32`, `i1`, … : the element type of a scalar, vector or buffer."""
     if isinstance(type, VectorType | MemRefType):
         type = type.get_element_type()
-    match type:
-        case Float32Type():
-            return "f32"
-        case Float64Type():
-            return "f64"
-        case IndexType():
-            return "index"
-        case IntegerType() if f"i{type.width.data}" in VALUE_TYPES:
-            return f"i{type.width.data}"
-        case _:
-            raise CodegenError(f"C has no elements of type {type}; lower it to {', '.join(DTYPES)}")
+    name = str(type)
+    if name not in VALUE_TYPES:
+        raise CodegenError(f"C has no elements of type {type}; lower it to {', '.join(DTYPES)}")
+    return name
 
 
 def literal(value: float | int, kind: str) -> str:
     """`value` as a C literal of exactly this value: `0.1f`, `-INFINITY`, `7`, `7LL`."""
+    if kind in HALVES:
+        return str(np.array(value).astype(HALVES[kind]).view(np.uint16))
     if kind not in ("f32", "f64"):
         return _integer(int(value), kind)
     if math.isnan(value):
@@ -82,7 +81,7 @@ def literal(value: float | int, kind: str) -> str:
 
 
 def _integer(value: int, kind: str) -> str:
-    if kind in ("i1", "i8"):
+    if kind in ("i1", "ui8"):
         return str(value & (1 if kind == "i1" else 255))
     if kind == "index":
         return str(value)

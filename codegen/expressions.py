@@ -11,7 +11,7 @@ from typing import NamedTuple
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Operation
 
-from nnc.codegen.elements import SIGNED, UNSIGNED, VALUE_TYPES, kind
+from nnc.codegen.elements import HALVES, SIGNED, UNSIGNED, VALUE_TYPES, kind
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.helpers import VECTOR, Helpers
 from nnc.dialects import arith
@@ -262,12 +262,24 @@ def _cast(f: Form) -> str:
     return f"({VALUE_TYPES[f.result]}){f.a}"
 
 
+def _float_to_float(f: Form) -> str:
+    if f.vector:
+        names = [VECTOR[k] if k == "f32" else k for k in (f.kind, f.result)]
+    elif f.kind in HALVES or f.result in HALVES:
+        names = [f.kind, f.result]
+    else:
+        return _cast(f)
+    return f"{f.helpers.named('_to_'.join(names))}({f.a})"
+
+
 def _extend(signed: bool) -> Callable[[Form], str]:
     def expression(f: Form) -> str:
         if f.kind == "i1":
             if f.vector:
                 return f.a if signed else f"{f.a} & 1"
             return f"({VALUE_TYPES[f.result]}){'-' if signed else ''}{f.a}"
+        if f.vector:
+            return _lanes_converted(f)
         source = (SIGNED if signed else UNSIGNED)[f.kind]
         view = "" if source == VALUE_TYPES[f.kind] else f"({source})"
         return f"({VALUE_TYPES[f.result]}){view}{f.a}"
@@ -278,7 +290,12 @@ def _extend(signed: bool) -> Callable[[Form], str]:
 def _truncate(f: Form) -> str:
     if f.result == "i1":
         return f"-({f.a} & 1)" if f.vector else f"(int)({f.a} & 1)"
-    return _cast(f)
+    return _lanes_converted(f) if f.vector else _cast(f)
+
+
+def _lanes_converted(f: Form) -> str:
+    """The same numbers, or their low bits, in lanes of another width."""
+    return f"__builtin_convertvector({f.a}, {f.helpers.vector(f.result)})"
 
 
 def _bitcast(f: Form) -> str:
@@ -350,8 +367,8 @@ EXPRESSIONS: dict[str, Spelling] = {
     "arith.fptosi": _to_integer(signed=True),
     "arith.fptoui": _to_integer(signed=False),
     "arith.index_cast": _cast,
-    "arith.extf": _cast,
-    "arith.truncf": _cast,
+    "arith.extf": _float_to_float,
+    "arith.truncf": _float_to_float,
     "arith.bitcast": _bitcast,
     "math.fma": _fma,
     "math.rsqrt": _rsqrt,

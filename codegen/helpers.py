@@ -9,8 +9,20 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-VECTOR = {"f32": "vf", "i32": "vi", "i1": "vi", "u32": "vu"}
+from nnc.codegen.halves import HALF_SCALARS, HALF_VECTORS
+
+VECTOR = {
+    "f32": "vf", "i32": "vi", "i1": "vi", "u32": "vu",
+    "f16": "vh", "bf16": "vh", "i8": "vc", "ui8": "vb",
+}  # fmt: skip
 """The native vector type that holds elements of a kind; masks are 0 and -1 in every lane."""
+
+NARROW = {
+    "vh": ("short", "unsigned short", 2),
+    "vc": ("signed char", "signed char", 1),
+    "vb": ("unsigned char", "unsigned char", 1),
+}
+"""Vectors of as many elements in fewer bytes: C types in lanes and in memory, and their bytes."""
 
 SCALAR = {"f32": "float", "f64": "double", "i32": "int", "i64": "long long", "u32": "unsigned"}
 
@@ -78,6 +90,10 @@ _UNROLL = """\
 #endif
 """
 _MASK_LOAD = "{type} v = {{0}};\n    for (int i = 0; i < n; i++) v[i] = -p[i];\n    return v;"
+_NARROW = """\
+typedef {scalar} {type} __attribute__((vector_size({bytes})));
+typedef {scalar} {type}_memory __attribute__((vector_size({bytes}), aligned({align}), may_alias));
+"""
 _FIRST_16 = "(unsigned short)((1u << n) - 1)"
 _FIRST_8 = "(vi){0, 1, 2, 3, 4, 5, 6, 7} < n"
 _PARTS = {
@@ -103,9 +119,10 @@ _PARTS = {
 
 def _part(lanes: int, type: str) -> tuple[str, str]:
     """The bodies of `load_part` and `store_part`; copies through memory where nothing is masked."""
+    size = NARROW[type][2] if type in NARROW else 4
     through_memory = (
-        f"{type} v = {{0}};\n    __builtin_memcpy(&v, p, n * 4);\n    return v;",
-        "__builtin_memcpy(p, &v, n * 4);",
+        f"{type} v = {{0}};\n    __builtin_memcpy(&v, p, n * {size});\n    return v;",
+        f"__builtin_memcpy(p, &v, n * {size});",
     )
     return _PARTS.get((lanes, type), through_memory)
 
@@ -132,9 +149,40 @@ class Helpers:
     def named(self, name: str) -> str:
         """One of the helpers that are not lane-wise, by name."""
         if name not in self.used:
+            if name in HALF_SCALARS or name in HALF_VECTORS:
+                return self._half(name)
             if name.endswith(("_vf", "_vi")):
                 self.named("vectors")
             self.used[name] = self._text(name)
+        return name
+
+    def vector(self, kind: str) -> str:
+        """The native vector type of a kind, declared."""
+        name = VECTOR[kind]
+        self.named("vectors")
+        if name in NARROW and name not in self.used:
+            scalar, _, size = NARROW[name]
+            bytes = size * self.lanes
+            self.used[name] = _NARROW.format(scalar=scalar, type=name, bytes=bytes, align=size)
+        return name
+
+    def _half(self, name: str) -> str:
+        """A conversion between f32 and a float of 16 bits; a lane loop where no vector code is."""
+        if name in HALF_SCALARS:
+            needs, head, body = HALF_SCALARS[name]
+            for needed in needs:
+                self.named(needed)
+            self.used[name] = f"{self.qualifier} {head}\n{{\n{body}}}\n"
+            return name
+        self.vector("f16")
+        head, bodies = HALF_VECTORS[name]
+        body = bodies.get(self.lanes, bodies.get(0))
+        if body is None:
+            self.named("LANES")
+            scalar = self.named(name.replace("vf", "f32"))
+            result = head.split(" ", 1)[0]
+            body = f"{result} r;\n    LANES(i) r[i] = {scalar}(x[i]);\n    return r;"
+        self.used[name] = _inline(head, body)
         return name
 
     @property
@@ -229,7 +277,11 @@ class Helpers:
         operation, type = name.rsplit("_", 1)
         if operation == "bits":
             return self._bits(name, type)
-        scalar = SCALAR[{"vf": "f32", "vi": "i32"}[type]]
+        if type in NARROW:
+            scalar = NARROW[type][1]
+            self.vector(next(kind for kind, vector in VECTOR.items() if vector == type))
+        else:
+            scalar = SCALAR[{"vf": "f32", "vi": "i32"}[type]]
         match operation:
             case "splat":
                 return _inline(f"{type} {name}({scalar} x)", f"return x - ({type}){{0}};")

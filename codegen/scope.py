@@ -73,7 +73,7 @@ class Scope:
             return VALUE_TYPES[element]
         if element not in VECTOR:
             raise CodegenError(f"{self.target.name} has no vectors of {element}: {value}")
-        return VECTOR[element]
+        return self.helpers.vector(element)
 
     # Names
 

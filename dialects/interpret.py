@@ -9,16 +9,17 @@ from collections.abc import Sequence
 import numpy as np
 from xdsl.dialects import func
 from xdsl.dialects.builtin import MemRefType, ModuleOp, ShapedType
-from xdsl.interpreter import Interpreter, InterpreterFunctions
+from xdsl.interpreter import Interpreter, InterpreterFunctions, OpImplResult, PythonValues
 from xdsl.interpreters.func import FuncFunctions
 from xdsl.interpreters.scf import ScfFunctions
+from xdsl.ir import Operation
 from xdsl.traits import SymbolTable
 from xdsl.utils.exceptions import InterpretationError
 
 from nnc.dialects.meaning.buffer import BufferFunctions
 from nnc.dialects.meaning.contract import ContractFunctions
 from nnc.dialects.meaning.elementwise import ElementwiseFunctions
-from nnc.dialects.meaning.formulas import Array
+from nnc.dialects.meaning.formulas import Array, dtype_of, is_half
 from nnc.dialects.meaning.kernel import KernelFunctions
 from nnc.dialects.meaning.loop import LoopFunctions
 from nnc.dialects.meaning.memory import Memory
@@ -32,6 +33,7 @@ from nnc.dialects.meaning.scalar import ScalarFunctions
 from nnc.dialects.meaning.shape import ShapeFunctions
 from nnc.dialects.meaning.structure import StructureFunctions
 from nnc.dialects.meaning.tile import TileFunctions
+from nnc.dialects.nn.base import GraphOp
 
 MEANINGS: tuple[type[InterpreterFunctions], ...] = (
     FuncFunctions,
@@ -54,9 +56,25 @@ MEANINGS: tuple[type[InterpreterFunctions], ...] = (
 )
 
 
+class HalfInterpreter(Interpreter):
+    """Computes graph ops on f16 and bf16 in f32, as kernels do, and rounds what they return."""
+
+    def _run_op(self, op: Operation, inputs: PythonValues) -> OpImplResult:
+        halves = [isinstance(x, np.ndarray) and is_half(x.dtype) for x in inputs]
+        if not isinstance(op, GraphOp) or op.regions or not any(halves):
+            return super()._run_op(op, inputs)
+        widened = (x.astype(np.float32) if h else x for x, h in zip(inputs, halves, strict=True))
+        results = super()._run_op(op, tuple(widened)).values
+        rounded = (
+            y.astype(dtype) if is_half(dtype := dtype_of(result.type)) else y
+            for y, result in zip(results, op.results, strict=True)
+        )
+        return OpImplResult(tuple(rounded), None)
+
+
 def interpreter_of(module: ModuleOp) -> Interpreter:
     """An interpreter that knows every op."""
-    interpreter = Interpreter(module)
+    interpreter = HalfInterpreter(module)
     for functions in MEANINGS:
         interpreter.register_implementations(functions())
     return interpreter

@@ -42,7 +42,7 @@ TARGETS: dict[str, Target] = {
         ),
         Target(
             "avx2", "c", 8, 16, True, True, 32 << 10, 512 << 10,
-            ("-march=haswell",), frozenset({"avx2", "fma", "bmi2"}),
+            ("-march=haswell",), frozenset({"avx2", "fma", "bmi2", "f16c"}),
         ),
         Target(
             "sse2", "c", 4, 16, False, True, 32 << 10, 256 << 10,

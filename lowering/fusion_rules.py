@@ -18,6 +18,7 @@ from xdsl.ir import Operation, SSAValue, Use
 from xdsl.ir.affine import AffineMap
 from xdsl.traits import IsTerminator
 
+from nnc.dialects import scalars
 from nnc.dialects.interfaces import Access, Decomposes, Structured
 from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.nn.constant import ConstantOp
@@ -39,7 +40,7 @@ class Space:
     full: Shape
     axes: Shape = ()
     scalar: bool = False
-    """Whether an op needs what register tiles lack: its coordinates, bytes, or 64-bit elements."""
+    """Whether an op needs what register tiles lack: its coordinates, or 64-bit elements."""
 
     @property
     def row(self) -> Shape:
@@ -58,7 +59,8 @@ def space_of(op: Operation) -> Space:
         case ReduceOp():
             return Space("sweeps", shape_of(op.input), tuple(sorted(op.reduced_axes)))
         case Product():
-            return Space("contraction", shape_of(op.output), scalar=element_of(op.output) != f32)
+            scalar = scalars.held(element_of(op.output)) != f32
+            return Space("contraction", shape_of(op.output), scalar=scalar)
         case Structured() if op.domain().reduced:
             return Space("window", op.domain().parallel)
         case Structured():
@@ -71,7 +73,8 @@ def space_of(op: Operation) -> Space:
 
 def in_tiles(op: Operation) -> bool:
     """Whether register tiles can hold what the op reads and writes."""
-    return all(element_of(value) in (f32, i32, i1) for value in (*op.operands, *op.results))
+    elements = (element_of(value) for value in (*op.operands, *op.results))
+    return all(scalars.held(element) in (f32, i32, i1) for element in elements)
 
 
 def asks_where(op: Operation) -> bool:

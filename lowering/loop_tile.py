@@ -6,7 +6,8 @@ along the index become tiles, other loads are repeated in every lane, arithmetic
 carried sums become one sum per lane, combined at the end in a fixed order. The rest of the range
 is one more turn on a partly filled vector.
 
-A body that holds what no vector can (f64, bytes, divergent guards, strided access) stays scalar.
+A body that holds what no vector can (f64, masks in memory, divergent guards, strided access)
+stays scalar.
 """
 
 from collections.abc import Sequence
@@ -36,7 +37,9 @@ from nnc.dialects.target import Target, target_named
 from nnc.lowering.strategies.body import COMBINE, identity_of
 from nnc.lowering.widening import Widener, Widening, unit_dimension
 
-LaneTypes = (f32, i32, i1)
+LaneTypes = (f32, i32, i1, *scalars.HELD)
+MemoryTypes = (f32, i32, *scalars.HELD)
+"""Elements that tiles are loaded of."""
 WIDE = 4
 """Native vectors in one turn of a long loop, so that sums have that many chains."""
 
@@ -96,8 +99,8 @@ def _access_benefit(op: buffer.LoadOp | buffer.StoreOp, variable: SSAValue) -> i
     if dimension is None:
         return None
     if dimension < 0:
-        return 0 if isinstance(op, buffer.LoadOp) and type.element_type in (f32, i32) else None
-    if type.element_type not in (f32, i32):
+        return 0 if isinstance(op, buffer.LoadOp) and type.element_type in MemoryTypes else None
+    if type.element_type not in MemoryTypes:
         return None
     return 2 if buffer.strides_of(type)[dimension] == 1 else -2
 

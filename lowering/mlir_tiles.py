@@ -80,7 +80,7 @@ def _transfer(m: Memory, op: tile.LoadOp | tile.StoreOp, full: Sequence[int]) ->
 def load(m: Memory, op: tile.LoadOp) -> None:
     type = tile_type(op.output)
     by = _transfer(m, op, type.get_shape())
-    padding = scalars.constant(m.builder, 0, type.element_type)
+    padding = scalars.literal(m.builder, 0, type.element_type)
     read = vector.TransferReadOp(by.window, by.zeros, padding, type, by.in_bounds, by.map)
     m.values[op.output] = insert(m, read)
 

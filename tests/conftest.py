@@ -30,6 +30,7 @@ from nnc.dialects.interpret import run
 from nnc.dialects.meaning.loop import holds
 from nnc.dialects.nn.base import element_of, insert
 from nnc.dialects.nn.elementwise import AddOp
+from nnc.dialects.scalars import ui8
 from nnc.lowering.pass_specs import load
 from nnc.tools.nnc_opt import DIALECTS
 
@@ -43,7 +44,8 @@ ELEMENTS: dict[str, Attribute] = {
     "float32": f32,
     "float64": f64,
     "bool": i1,
-    "uint8": i8,
+    "int8": i8,
+    "uint8": ui8,
     "int32": i32,
     "int64": i64,
 }

@@ -17,20 +17,11 @@ from xdsl.ir import Attribute
 from xdsl.utils.exceptions import DiagnosticException
 
 from nnc.dialects.interpret import run
+from nnc.dialects.meaning.formulas import DTYPES
 from nnc.lowering.nn_derive import PREPARE
 from nnc.lowering.program import Program, Result
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-DTYPES: dict[str, type[np.generic]] = {
-    "f32": np.float32,
-    "f64": np.float64,
-    "i1": np.bool_,
-    "i8": np.uint8,
-    "i32": np.int32,
-    "i64": np.int64,
-}
-
 
 class ProgramError(DiagnosticException):
     """A module that cannot be run as asked; the text says why."""
@@ -42,7 +33,7 @@ class Argument:
 
     name: str
     role: str
-    dtype: type[np.generic]
+    dtype: np.dtype[Any]
     shape: tuple[int, ...]
     layout: tuple[int, ...] | None
     """After `nn-layout`: memory dimension i holds logical dimension `layout[i]`."""
@@ -84,7 +75,7 @@ def _argument(program: Program, index: int) -> Argument:
     if layout is not None:
         shape = tuple(shape[layout.index(dimension)] for dimension in range(len(shape)))
     role = "arena" if "nnc.arena" in program.attributes(index) else program.role(index)
-    return Argument(program.name(index), role, DTYPES[element], shape, layout)
+    return Argument(program.name(index), role, np.dtype(DTYPES[element]), shape, layout)
 
 
 def element_and_shape(type: Attribute) -> tuple[str, tuple[int, ...]]:
@@ -104,7 +95,7 @@ def draw(argument: Argument, seed: int) -> Array:
         return np.zeros(argument.shape, argument.dtype)
     random = np.random.default_rng([seed, zlib.crc32(argument.name.encode())])
     positive = argument.role in ("state", "scalar")
-    if not np.issubdtype(argument.dtype, np.floating):
+    if argument.dtype.kind in "iub":
         values = random.integers(0, 2, argument.shape) + positive
     elif positive:
         values = random.uniform(0.1, 1, argument.shape)

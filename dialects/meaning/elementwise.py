@@ -1,9 +1,10 @@
 """The meaning of elementwise ops."""
 
 import math
+from typing import Any
 
 import numpy as np
-from xdsl.dialects.builtin import DenseIntOrFPElementsAttr
+from xdsl.dialects.builtin import AnyFloat, DenseIntOrFPElementsAttr
 from xdsl.interpreter import InterpreterFunctions, register_impls
 
 from nnc.dialects.meaning.formulas import Array, dtype_of, elementwise, meaning
@@ -32,8 +33,19 @@ def constant(op: c.ConstantOp) -> Array:
 
 def cast(op: e.CastOp, x: Array) -> Array:
     target = dtype_of(op.element)
+    if np.issubdtype(target, np.integer) and x.dtype.kind == "f":
+        return nearest_integer(x, target)
     # An f32 program that is computed in f64 stays so.
-    return x if target == np.float32 and x.dtype == np.float64 else x.astype(target)
+    precise = x.dtype == np.float64 and dtype_of(op.input.type) != np.float64
+    return x if precise and isinstance(op.element, AnyFloat) else x.astype(target)
+
+
+def nearest_integer(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Towards zero, as near as the type allows; 0 for NaN."""
+    limits = np.iinfo(dtype)
+    below, above = x < limits.min, x >= float(limits.max) + 1
+    whole = np.where(np.isnan(x) | below | above, 0, x).astype(dtype)
+    return np.where(below, limits.min, np.where(above, limits.max, whole)).astype(dtype)
 
 
 def error_function(x: Array) -> Array:

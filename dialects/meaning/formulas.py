@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 from xdsl.dialects.builtin import FixedBitwidthType, TensorType
@@ -14,12 +15,15 @@ Array: TypeAlias = npt.NDArray[Any]
 DTYPES: dict[str, npt.DTypeLike] = {
     "f32": np.float32,
     "f64": np.float64,
+    "f16": np.float16,
+    "bf16": ml_dtypes.bfloat16,
     "i1": np.bool_,
-    "i8": np.uint8,
+    "i8": np.int8,
+    "ui8": np.uint8,
     "i32": np.int32,
     "i64": np.int64,
 }
-"""How numpy stores each element type; i8 holds bytes, 0 to 255."""
+"""How numpy stores each element type."""
 
 
 def dtype_of(type: Attribute) -> np.dtype[Any]:
@@ -28,6 +32,11 @@ def dtype_of(type: Attribute) -> np.dtype[Any]:
     if isinstance(element, FixedBitwidthType) and str(element) in DTYPES:
         return np.dtype(DTYPES[str(element)])
     raise TypeError(f"{element} has no numpy type; expected one of {', '.join(DTYPES)}")
+
+
+def is_half(dtype: np.dtype[Any]) -> bool:
+    """Whether numbers of this type are computed in f32 and rounded when they are stored."""
+    return dtype in (np.float16, ml_dtypes.bfloat16)
 
 
 def meaning(

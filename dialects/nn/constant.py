@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias, cast
 
+import numpy as np
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import (
     AnyFloat,
     DenseIntOrFPElementsAttr,
+    Float16Type,
     FloatAttr,
     IntegerAttr,
     TensorType,
@@ -41,6 +43,10 @@ LISTED_LIMIT = 64
 def number(value: float, element: Attribute) -> Scalar:
     """`value` as an attribute of an element type."""
     if isinstance(element, AnyFloat):
+        if isinstance(element, Float16Type):
+            # What it cannot hold is infinite, as in numpy.
+            with np.errstate(over="ignore"):
+                value = float(np.float16(value))
         return FloatAttr(float(value), element)
     return IntegerAttr(int(value), cast(Any, element))
 

@@ -293,9 +293,10 @@ class SelectOp(Elementwise, Differentiable):
 
 @irdl_op_definition
 class CastOp(Elementwise, Differentiable):
-    """`input` in another element type: floats to integers towards zero, anything to i1 as `!= 0`.
+    """`input` in another element type; anything to i1 as `!= 0`.
 
-    i8 holds bytes, 0 to 255.
+    Floats become integers towards zero, as near as the type allows, and NaN becomes 0. Integers
+    wrap around, floats are rounded to nearest even, and infinite beyond the largest.
     """
 
     name = "nn.cast"

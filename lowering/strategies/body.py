@@ -74,8 +74,8 @@ def identity_of(kind: Reduction, type: Attribute) -> float:
     if isinstance(type, AnyFloat):
         return -math.inf if kind == "max" else math.inf
     assert isinstance(type, IntegerType)
-    largest = (1 << (type.width.data - 1)) - 1
-    return -largest - 1 if kind == "max" else largest
+    smallest, largest = scalars.integer_range(type)
+    return smallest if kind == "max" else largest
 
 
 COMBINE = {
@@ -130,7 +130,16 @@ class Evaluator:
             self._operand(operand, access, index)
             for operand, access in zip(op.operands, op.accesses(), strict=True)
         ]
-        return op.scalar(self.nest.builder, arguments, lambda d: self.coordinate(index[d]))
+        b = self.nest.builder
+        values = op.scalar(b, arguments, lambda d: self.coordinate(index[d]))
+        return self.wrapped(op, values)
+
+    def wrapped(self, op: Operation, values: Sequence[SSAValue]) -> Sequence[SSAValue]:
+        """The results of an op as its element types say."""
+        return [
+            scalars.wrapped(self.nest.builder, value, element_of(result))
+            for result, value in zip(op.results, values, strict=True)
+        ]
 
     def _operand(self, operand: SSAValue, access: Access, index: Index) -> SSAValue:
         nest = self.nest
@@ -159,7 +168,7 @@ class Evaluator:
             return self.combine(kinds, carried, values)
 
         combined = self.nest.loops(op.domain().reduced, inits, step)
-        return op.finalize(self.nest.builder, combined)
+        return self.wrapped(op, op.finalize(self.nest.builder, combined))
 
     def combine(
         self, kinds: Sequence[Reduction], carried: Sequence[SSAValue], values: Sequence[SSAValue]

@@ -198,6 +198,7 @@ class _Writer:
         origin, limit = nest.map((ZERO,) * len(plan.parallel)), plan.limit(extent)
         for value, (_, target) in zip(values, plan.body.results, strict=True):
             argument = argument_of[self.buffers[target], epilogue.identity]
+            value = scalars.stored(nest.builder, value, buffer.type_of(argument).element_type)
             nest.builder.insert(tile.StoreOp(value, argument, [], origin, plan.tile_dims, limit))
         nest.builder.insert(kernel.ReturnOp())
         return name

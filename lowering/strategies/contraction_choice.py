@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import f32
 from xdsl.ir import Operation
 
-from nnc.dialects import buffer, kernel
+from nnc.dialects import buffer, kernel, scalars
 from nnc.dialects.interfaces import Structured
 from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.target import Target
@@ -100,7 +100,8 @@ class Choice:
 def choose(op: Structured, target: Target) -> Choice | None:
     """The cheapest way to compute a contraction on a target, or None where there is none."""
     shape = Shape.of(op)
-    if shape is None or element_of(op.results[0]) != f32 or 0 in shape.parallel + shape.reduced:
+    in_f32 = all(scalars.held(element_of(v)) == f32 for v in (*op.operands, *op.results))
+    if shape is None or not in_f32 or 0 in shape.parallel + shape.reduced:
         return None
     choices = [
         _choice(shape, target, operand, lanes_dim, width)

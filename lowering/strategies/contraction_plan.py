@@ -9,7 +9,7 @@ from xdsl.dialects.builtin import MemRefType, StridedLayoutAttr
 from xdsl.ir import SSAValue
 from xdsl.ir.affine import AffineMap
 
-from nnc.dialects import buffer, kernel, tile
+from nnc.dialects import buffer, kernel, scalars, tile
 from nnc.dialects.interfaces import Structured
 from nnc.dialects.target import Target
 from nnc.lowering.strategies.affine import Linear, in_panel, linear_map, memory_coefficients
@@ -190,7 +190,7 @@ def load_tile(
         source = nest.builder.insert(op).output
         index, along = (ZERO,) * len(shape), list(range(len(shape)))
     load = tile.LoadOp(source, nest.indices, nest.map(index), along, shape, extent)
-    return nest.builder.insert(load).output
+    return scalars.extended(nest.builder, nest.builder.insert(load).output)
 
 
 def _linear(map: AffineMap) -> tuple[Linear, ...]:

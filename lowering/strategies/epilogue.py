@@ -7,6 +7,7 @@ from xdsl.ir.affine import AffineMap
 
 from nnc.dialects import scalars, tile
 from nnc.dialects.interfaces import Structured
+from nnc.dialects.nn.base import element_of
 from nnc.lowering.strategies.affine import linear_map
 from nnc.lowering.strategies.contraction_plan import Extent, Leaf, Plan, moved_by
 from nnc.lowering.strategies.nest import ZERO, Nest
@@ -53,9 +54,9 @@ class Epilogue:
             self._at(operand, access.map.compose(map))
             for operand, access in zip(op.operands, op.accesses(), strict=True)
         ]
-        values = op.scalar(self.nest.builder, arguments, no_index)
-        for result, value in zip(op.results, values, strict=True):
-            self.values[result, map] = self._filled(value)
+        b = self.nest.builder
+        for result, value in zip(op.results, op.scalar(b, arguments, no_index), strict=True):
+            self.values[result, map] = self._filled(scalars.wrapped(b, value, element_of(result)))
 
     def _filled(self, value: SSAValue) -> SSAValue:
         """A constant is a scalar until it meets the tile."""
@@ -84,7 +85,7 @@ class Epilogue:
             [shape[position] for position in used],
             None if limit is None else [limit[position] for position in used],
         )
-        value = nest.builder.insert(load).output
+        value = scalars.extended(nest.builder, nest.builder.insert(load).output)
         if len(used) == len(shape):
             return value
         return nest.builder.insert(tile.BroadcastOp(value, used[0], shape)).output

@@ -19,7 +19,7 @@ from xdsl.ir.affine import (
     AffineSet,
 )
 
-from nnc.dialects import buffer, kernel, scalars
+from nnc.dialects import kernel, scalars
 from nnc.dialects.nn.base import element_of, linear_index, shape_of
 from nnc.dialects.nn.indexing import GatherOp, ScatterAddOp
 from nnc.dialects.nn.pool import MaxPoolOp
@@ -96,8 +96,7 @@ def _gather(op: Operation, place: Place) -> None:
         number = place.operand(1, (*point[: op.batches], *point[len(before) : end]))
         position = place.position(number, size)
         subscript = place.subscript(point[: len(before)], position, point[end:])
-        load = buffer.LoadOp(place.sources[op.table], *subscript)
-        place.store(place.b.insert(load).output, 0, point)
+        place.store(place.nest.load_at(place.sources[op.table], *subscript), 0, point)
 
 
 def _scatter_add(op: Operation, place: Place) -> None:
@@ -116,8 +115,8 @@ def _scatter_add(op: Operation, place: Place) -> None:
             number = place.evaluator.value(op.indices, (*outer[: op.batches], *index))
             update = place.evaluator.value(op.updates, (*outer, *index, *inner))
             at = place.subscript(outer, place.position(number, table[op.indexed_axis]), inner)
-            old = place.b.insert(buffer.LoadOp(target, *at)).output
-            place.b.insert(buffer.StoreOp(scalars.add(place.b, old, update), target, *at))
+            old = place.nest.load_at(target, *at)
+            place.nest.store_at(scalars.add(place.b, old, update), target, *at)
             return carried
 
         place.nest.loops(looked_up, [], add)

@@ -14,7 +14,7 @@ from xdsl.ir import Block, Region, SSAValue
 from xdsl.ir.affine import AffineConstraintExpr, AffineExpr, AffineMap, AffineSet
 from xdsl.rewriter import InsertPoint
 
-from nnc.dialects import buffer, loop
+from nnc.dialects import buffer, loop, scalars
 
 Index = tuple[AffineExpr, ...]
 """One expression per dimension."""
@@ -61,11 +61,22 @@ class Nest:
         known = self.remembered(key)
         if known is not None:
             return known
-        op = self.builder.insert(buffer.LoadOp(source, self.indices, self.map(index)))
-        return self.remember(key, op.output)
+        return self.remember(key, self.load_at(source, self.indices, self.map(index)))
+
+    def load_at(self, source: SSAValue, indices: Sequence[SSAValue], map: AffineMap) -> SSAValue:
+        """The element at a subscript, in the type it is computed in."""
+        op = self.builder.insert(buffer.LoadOp(source, indices, map))
+        return scalars.extended(self.builder, op.output)
 
     def store(self, value: SSAValue, target: SSAValue, index: Index) -> None:
-        self.builder.insert(buffer.StoreOp(value, target, self.indices, self.map(index)))
+        self.store_at(value, target, self.indices, self.map(index))
+
+    def store_at(
+        self, value: SSAValue, target: SSAValue, indices: Sequence[SSAValue], map: AffineMap
+    ) -> None:
+        """Stores an element at a subscript, in the buffer's type."""
+        value = scalars.stored(self.builder, value, buffer.type_of(target).element_type)
+        self.builder.insert(buffer.StoreOp(value, target, indices, map))
 
     @contextmanager
     def _inside(self, body: Block, indices: int) -> Generator[None]:

@@ -184,7 +184,8 @@ class _Sweeps:
         }
 
     def _scratch_type(self, tensor: SSAValue) -> MemRefType:
-        return MemRefType(element_of(tensor), [self.rows.shape[d] for d in self.rows.axes])
+        element = scalars.held(element_of(tensor))
+        return MemRefType(element, [self.rows.shape[d] for d in self.rows.axes])
 
     def write(self) -> None:
         rows = self.rows
@@ -249,7 +250,7 @@ class _Sweeps:
 
         combined = self.nest.loops(counts, inits, step)
         for op, value in zip(reductions, combined, strict=True):
-            (result,) = op.finalize(self.nest.builder, [value])
+            (result,) = self.evaluator.wrapped(op, op.finalize(self.nest.builder, [value]))
             self.evaluator.known[op.output] = constantly(self._shared(result))
 
     def _shared(self, value: SSAValue) -> SSAValue:

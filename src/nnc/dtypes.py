@@ -2,23 +2,30 @@
 
 from typing import Any, cast
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray as NumpyArray
-from xdsl.dialects.builtin import Float32Type, Float64Type, IntegerType
+from xdsl.dialects.builtin import bf16, f16, f32, f64, i1, i8, i32, i64
 from xdsl.ir import Attribute
 
+from nnc.dialects.scalars import ui8
 from nnc.runtime.errors import DtypeError, ShapeError
 
 DTYPES: dict[str, Attribute] = {
-    "float32": Float32Type(),
-    "float64": Float64Type(),
-    "bool": IntegerType(1),
-    "uint8": IntegerType(8),
-    "int32": IntegerType(32),
-    "int64": IntegerType(64),
+    "float32": f32,
+    "float64": f64,
+    "float16": f16,
+    "bfloat16": bf16,
+    "bool": i1,
+    "int8": i8,
+    "uint8": ui8,
+    "int32": i32,
+    "int64": i64,
 }
 _NAMES = {attribute: name for name, attribute in DTYPES.items()}
-FLOATS = ("float32", "float64")
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+"""numpy's type for it comes from ml_dtypes."""
 
 
 def element_type(dtype: str) -> Attribute:

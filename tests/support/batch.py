@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from emulated import Emulator
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import ModuleOp, TensorType, f32, f64, i1, i8, i32, i64
+from xdsl.dialects.builtin import ModuleOp, TensorType, bf16, f16, f32, f64, i1, i8, i32, i64
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
@@ -18,8 +18,10 @@ from xdsl.rewriter import InsertPoint
 from nnc.codegen.emit import emit
 from nnc.compiler import compile_module, lower
 from nnc.dialects.interpret import run
+from nnc.dialects.meaning.formulas import is_half
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.reduce import BroadcastOp
+from nnc.dialects.scalars import ui8
 from nnc.dialects.target import TARGETS, target_named
 from nnc.runtime.machine import cpu_features
 from nnc.runtime.program import Program
@@ -31,8 +33,11 @@ Build = Callable[..., "SSAValue | Sequence[SSAValue] | Operation"]
 ELEMENTS: dict[str, Attribute] = {
     "float32": f32,
     "float64": f64,
+    "float16": f16,
+    "bfloat16": bf16,
     "bool": i1,
-    "uint8": i8,
+    "int8": i8,
+    "uint8": ui8,
     "int32": i32,
     "int64": i64,
 }
@@ -86,7 +91,9 @@ class Case:
         """What the interpreter gives, in f64 unless the bits have to be the same."""
         inputs = self.inputs
         if self.tolerance:
-            inputs = tuple(x.astype("f8") if x.dtype == np.float32 else x for x in inputs)
+            inputs = tuple(
+                x.astype("f8") if x.dtype == np.float32 or is_half(x.dtype) else x for x in inputs
+            )
         return run(module_of([self]), inputs)
 
     def mistakes(self, given: Sequence[Array]) -> list[str]:

@@ -15,7 +15,8 @@ NAMES = {
     "int32": "i32",
     "int64": "i64",
     "bool": "i1",
-    "uint8": "i8",
+    "int8": "i8",
+    "uint8": "ui8",
 }
 """Element types by numpy dtype."""
 

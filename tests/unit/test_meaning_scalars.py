@@ -72,8 +72,8 @@ def test_both_halves_of_a_product() -> None:
 
 
 CONVERSIONS = [
-    ("extui", np.uint8(200), "i8", "i32", 200),
-    ("extsi", np.uint8(200), "i8", "i32", -56),
+    ("extui", np.uint8(200), "ui8", "i32", 200),
+    ("extsi", np.int8(-56), "i8", "i32", -56),
     ("extui", np.bool_(True), "i1", "i32", 1),
     ("extsi", np.bool_(True), "i1", "i32", -1),
     ("trunci", np.int64(2**33 + 5), "i64", "i32", 5),
