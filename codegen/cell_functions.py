@@ -15,7 +15,7 @@ from xdsl.ir import Operation, SSAValue
 from nnc.codegen.accesses import Access, AccessOp
 from nnc.codegen.cells import CellPrinter, hint_for
 from nnc.codegen.elements import VALUE_TYPES, kind
-from nnc.codegen.expressions import Atom
+from nnc.codegen.form import Atom
 from nnc.codegen.names import Names
 from nnc.codegen.scope import Scope, memory_type
 from nnc.codegen.text import comment

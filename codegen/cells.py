@@ -9,7 +9,8 @@ from xdsl.ir import Operation, SSAValue
 from nnc.codegen.accesses import Access, AccessOp, is_spread
 from nnc.codegen.elements import kind, literal
 from nnc.codegen.errors import CodegenError
-from nnc.codegen.expressions import EXPRESSIONS, Atom, Form, Spelling, extended_product
+from nnc.codegen.expressions import EXPRESSIONS, extended_product
+from nnc.codegen.form import Atom, Form, Spelling
 from nnc.codegen.scope import Scope
 from nnc.codegen.tiles import is_column_use
 from nnc.dialects import arith, tile
@@ -25,6 +26,9 @@ HINTS = {
     "arith.ori": "either",
     "arith.xori": "flipped",
     "arith.bitcast": "bits",
+    "arith.extf": "wide",
+    "arith.extsi": "wide",
+    "arith.extui": "wide",
     "arith.index_cast": "number",
     "arith.shli": "shifted",
     "arith.shrui": "shifted",
@@ -33,6 +37,7 @@ HINTS = {
     "math.fma": "fused",
     "arith.addf": "sum",
     "arith.subf": "difference",
+    "arith.truncf": "rounded",
     "arith.mulf": "product",
     "arith.divf": "quotient",
     "arith.cmpf": "holds",

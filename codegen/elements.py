@@ -27,7 +27,6 @@ VALUE_TYPES = {
 MEMORY_TYPES = VALUE_TYPES | {"i1": "unsigned char"}
 """C types of buffer elements."""
 
-SIGNED = VALUE_TYPES
 UNSIGNED = VALUE_TYPES | {
     "i8": "unsigned char",
     "i16": "unsigned short",

@@ -5,79 +5,15 @@ Operands are atoms (names or literals), so that no expression needs parentheses 
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
 
 from xdsl.dialects.builtin import IntegerAttr
 from xdsl.ir import Operation
 
-from nnc.codegen.elements import HALVES, SIGNED, UNSIGNED, VALUE_TYPES, kind
+from nnc.codegen.conversions import CONVERSIONS
+from nnc.codegen.elements import UNSIGNED, VALUE_TYPES
 from nnc.codegen.errors import CodegenError
-from nnc.codegen.helpers import VECTOR, Helpers
+from nnc.codegen.form import Form, Spelling, splat
 from nnc.dialects import arith
-
-
-class Atom(NamedTuple):
-    """An operand: its text, and whether a scalar stands for all lanes of a vector."""
-
-    text: str
-    uniform: bool = False
-    literal: bool = False
-    """Whether it is a number, and so not NaN unless it says so."""
-
-    @property
-    def number(self) -> bool:
-        return self.literal and self.text != "NAN"
-
-
-@dataclass(frozen=True)
-class Form:
-    """One op to be spelled: its operands, their kind, and whether they are vectors."""
-
-    op: Operation
-    atoms: tuple[Atom, ...]
-    vector: bool
-    helpers: Helpers
-    fma: bool
-
-    @property
-    def kind(self) -> str:
-        return kind(self.op.operands[0].type)
-
-    @property
-    def result(self) -> str:
-        return kind(self.op.results[0].type)
-
-    def operand(self, i: int) -> str:
-        """Operand `i`, as a vector where the op is on vectors."""
-        atom = self.atoms[i]
-        if not (self.vector and atom.uniform):
-            return atom.text
-        return splat(self.helpers, atom.text, kind(self.op.operands[i].type))
-
-    @property
-    def a(self) -> str:
-        return self.operand(0)
-
-    @property
-    def b(self) -> str:
-        return self.operand(1)
-
-    def infix(self, operator: str) -> str:
-        """`a operator b`; C takes a scalar on one side of a vector operator."""
-        if self.vector and not all(atom.uniform for atom in self.atoms):
-            return f"{self.atoms[0].text} {operator} {self.atoms[1].text}"
-        return f"{self.a} {operator} {self.b}"
-
-    def call(self, name: str, kind: str | None = None) -> str:
-        """A call of a lane-wise helper on all operands."""
-        helper = self.helpers.lanewise(name, kind or self.kind, self.vector)
-        return f"{helper}({', '.join(self.operand(i) for i in range(len(self.atoms)))})"
-
-
-def splat(helpers: Helpers, text: str, kind: str) -> str:
-    """A vector with the scalar `text` in every lane."""
-    return f"{helpers.named(f'splat_{VECTOR[kind]}')}({text})"
 
 
 def _wrapping(operator: str) -> Callable[[Form], str]:
@@ -103,7 +39,7 @@ def _as_unsigned(f: Form, operand: int) -> str:
 
 
 def _signed(operator: str) -> Callable[[Form], str]:
-    return lambda f: _converted(f, SIGNED, operator)
+    return lambda f: _converted(f, VALUE_TYPES, operator)
 
 
 def _unsigned(operator: str) -> Callable[[Form], str]:
@@ -189,7 +125,7 @@ def _cmpi(f: Form) -> str:
     operator = _INTEGER_PREDICATES[_predicate(f.op)]
     if operator.startswith("u"):
         return _converted(f, UNSIGNED, operator[1:])
-    return _converted(f, SIGNED, operator)
+    return _converted(f, VALUE_TYPES, operator)
 
 
 def _select(f: Form) -> str:
@@ -233,79 +169,6 @@ def _rsqrt(f: Form) -> str:
     return f"{one} / {root}"
 
 
-def _to_float(signed: bool) -> Callable[[Form], str]:
-    def expression(f: Form) -> str:
-        if f.vector and f.kind == "i1":
-            return f"__builtin_convertvector({f.a}{'' if signed else ' & 1'}, vf)"
-        if f.vector:
-            return f"__builtin_convertvector({'' if signed else '(vu)'}{f.a}, vf)"
-        if f.kind == "i1":
-            return f"({VALUE_TYPES[f.result]}){'-' if signed else ''}{f.a}"
-        source = (SIGNED if signed else UNSIGNED)[f.kind]
-        view = "" if source == VALUE_TYPES[f.kind] else f"({source})"
-        return f"({VALUE_TYPES[f.result]}){view}{f.a}"
-
-    return expression
-
-
-def _to_integer(signed: bool) -> Callable[[Form], str]:
-    def expression(f: Form) -> str:
-        if f.vector:
-            return f"__builtin_convertvector({f.a}, vi)"
-        view = "" if signed else f"({UNSIGNED[f.result]})"
-        return f"({VALUE_TYPES[f.result]}){view}{f.a}"
-
-    return expression
-
-
-def _cast(f: Form) -> str:
-    return f"({VALUE_TYPES[f.result]}){f.a}"
-
-
-def _float_to_float(f: Form) -> str:
-    if f.vector:
-        names = [VECTOR[k] if k == "f32" else k for k in (f.kind, f.result)]
-    elif f.kind in HALVES or f.result in HALVES:
-        names = [f.kind, f.result]
-    else:
-        return _cast(f)
-    return f"{f.helpers.named('_to_'.join(names))}({f.a})"
-
-
-def _extend(signed: bool) -> Callable[[Form], str]:
-    def expression(f: Form) -> str:
-        if f.kind == "i1":
-            if f.vector:
-                return f.a if signed else f"{f.a} & 1"
-            return f"({VALUE_TYPES[f.result]}){'-' if signed else ''}{f.a}"
-        if f.vector:
-            return _lanes_converted(f)
-        source = (SIGNED if signed else UNSIGNED)[f.kind]
-        view = "" if source == VALUE_TYPES[f.kind] else f"({source})"
-        return f"({VALUE_TYPES[f.result]}){view}{f.a}"
-
-    return expression
-
-
-def _truncate(f: Form) -> str:
-    if f.result == "i1":
-        return f"-({f.a} & 1)" if f.vector else f"(int)({f.a} & 1)"
-    return _lanes_converted(f) if f.vector else _cast(f)
-
-
-def _lanes_converted(f: Form) -> str:
-    """The same numbers, or their low bits, in lanes of another width."""
-    return f"__builtin_convertvector({f.a}, {f.helpers.vector(f.result)})"
-
-
-def _bitcast(f: Form) -> str:
-    if f.kind == f.result:
-        return f.a
-    if f.vector:
-        return f"({VECTOR[f.result]}){f.a}"
-    return f"{f.helpers.named(f'bits_{f.result}')}({f.a})"
-
-
 def _shift(operator: str, types: dict[str, str]) -> Callable[[Form], str]:
     def expression(f: Form) -> str:
         if f.vector:
@@ -326,7 +189,6 @@ def _floordivsi(f: Form) -> str:
     return f"{f.a} / {f.b} - ({f.a} % {f.b} != 0 && ({f.a} < 0) != ({f.b} < 0))"
 
 
-Spelling = Callable[[Form], str]
 EXPRESSIONS: dict[str, Spelling] = {
     "arith.addf": lambda f: f.infix("+"),
     "arith.subf": lambda f: f.infix("-"),
@@ -349,8 +211,8 @@ EXPRESSIONS: dict[str, Spelling] = {
     "arith.remui": _unsigned("%"),
     "arith.floordivsi": _floordivsi,
     "arith.ceildivsi": _ceildivsi,
-    "arith.minsi": _smaller("<", SIGNED),
-    "arith.maxsi": _smaller(">", SIGNED),
+    "arith.minsi": _smaller("<", VALUE_TYPES),
+    "arith.maxsi": _smaller(">", VALUE_TYPES),
     "arith.minui": _smaller("<", UNSIGNED),
     "arith.maxui": _smaller(">", UNSIGNED),
     "arith.andi": lambda f: f.infix("&"),
@@ -358,18 +220,8 @@ EXPRESSIONS: dict[str, Spelling] = {
     "arith.xori": lambda f: f.infix("^"),
     "arith.shli": _shift("<<", UNSIGNED),
     "arith.shrui": _shift(">>", UNSIGNED),
-    "arith.shrsi": _shift(">>", SIGNED),
-    "arith.extsi": _extend(signed=True),
-    "arith.extui": _extend(signed=False),
-    "arith.trunci": _truncate,
-    "arith.sitofp": _to_float(signed=True),
-    "arith.uitofp": _to_float(signed=False),
-    "arith.fptosi": _to_integer(signed=True),
-    "arith.fptoui": _to_integer(signed=False),
-    "arith.index_cast": _cast,
-    "arith.extf": _float_to_float,
-    "arith.truncf": _float_to_float,
-    "arith.bitcast": _bitcast,
+    "arith.shrsi": _shift(">>", VALUE_TYPES),
+    **CONVERSIONS,
     "math.fma": _fma,
     "math.rsqrt": _rsqrt,
     "math.absf": _library("fabs", "abs"),

@@ -35,11 +35,11 @@ _TO_ODD = """\
     /* Rounded to odd, so that rounding again gives what rounding once gives. */
     const float near = (float)x;
     int bits = bits_i32(near);
-    if ((double)near != x && x == x) {{
+    if ((double)near != x && x == x) {
         bits -= (near < 0 ? -near : near) > (x < 0 ? -x : x);
         bits |= 1;
-    }}
-    return f32_to_{kind}(bits_f32(bits));
+    }
+    return f32_to_f16(bits_f32(bits));
 """
 _BITS = ("bits_f32", "bits_i32")
 
@@ -48,14 +48,7 @@ HALF_SCALARS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "bf16_to_f32": (_BITS[:1], "float bf16_to_f32(unsigned short x)", _BRAIN_FROM),
     "f32_to_f16": (_BITS, "unsigned short f32_to_f16(float x)", _HALF_TO),
     "f32_to_bf16": (_BITS[1:], "unsigned short f32_to_bf16(float x)", _BRAIN_TO),
-    **{
-        f"f64_to_{kind}": (
-            (*_BITS, f"f32_to_{kind}"),
-            f"unsigned short f64_to_{kind}(double x)",
-            _TO_ODD.format(kind=kind),
-        )
-        for kind in ("f16", "bf16")
-    },
+    "f64_to_f16": ((*_BITS, "f32_to_f16"), "unsigned short f64_to_f16(double x)", _TO_ODD),
 }
 """By name: the helpers it needs, its head, its body."""
 

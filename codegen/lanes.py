@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from nnc.codegen.elements import VALUE_TYPES, kind, literal
-from nnc.codegen.expressions import Atom
+from nnc.codegen.form import Atom
 from nnc.codegen.helpers import VECTOR
 from nnc.codegen.scope import Scope
 from nnc.dialects import tile

@@ -23,9 +23,7 @@ RESERVED = frozenset([*_KEYWORDS.split(), *_LIBRARY.split()])
 """Words of C, C++ and CUDA, so that one name serves every target, and the functions that a
 compiler knows by name: a kernel called `exp` must not become one of them."""
 
-_HELPERS = re.compile(
-    r"v[fiuhcb]|[A-Z]+|nnc_.*|.*_(v[fiuhcb]|f32|f64|b?f16|i32|i64|memory)"
-)
+_HELPERS = re.compile(r"v[fiuhcb]|[A-Z]+|nnc_.*|.*_(v[fiuhcb]|f32|f64|b?f16|i32|i64|memory)")
 """Types, macros and helpers of the prologue."""
 
 

@@ -17,7 +17,8 @@ from nnc.codegen.carries import coalesced
 from nnc.codegen.cells import form, hint_for, is_cellwise
 from nnc.codegen.elements import kind, literal
 from nnc.codegen.errors import CodegenError
-from nnc.codegen.expressions import EXPRESSIONS, Atom, extended_product
+from nnc.codegen.expressions import EXPRESSIONS, extended_product
+from nnc.codegen.form import Atom
 from nnc.codegen.linear import Linear, condition, implied
 from nnc.codegen.runs import Run
 from nnc.codegen.scope import Cells, Scope, memory_type

@@ -8,7 +8,7 @@ from xdsl.ir.affine import AffineMap
 
 from nnc.codegen.elements import MEMORY_TYPES, VALUE_TYPES, kind
 from nnc.codegen.errors import CodegenError
-from nnc.codegen.expressions import Atom, splat
+from nnc.codegen.form import Atom, splat
 from nnc.codegen.helpers import VECTOR, Helpers
 from nnc.codegen.linear import Linear, address
 from nnc.codegen.names import Names

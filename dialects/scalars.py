@@ -25,6 +25,7 @@ from xdsl.dialects.builtin import (
     bf16,
     f16,
     f32,
+    f64,
     i1,
     i8,
     i32,
@@ -48,6 +49,11 @@ def held(type: Attribute) -> Attribute:
     """The type that values of an element or vector type are computed in."""
     element = element_type(type)
     return with_element(type, HELD.get(element, element))
+
+
+def is_half(element: Attribute) -> bool:
+    """Whether numbers of this type are computed in f32."""
+    return element in (f16, bf16)
 
 
 def is_unsigned(element: Attribute) -> bool:
@@ -236,10 +242,12 @@ def _nearest_integer(b: Builder, x: SSAValue, element: IntegerType) -> SSAValue:
 
 
 def _converted(b: Builder, x: SSAValue, element: Attribute) -> SSAValue:
-    """`x` by the one op that leads to an element type."""
+    """`x` by the op that leads to an element type; from f64 to bf16 by f32, as ml_dtypes."""
     source = element_type(x.type)
     if source == element:
         return x
+    if (source, element) == (f64, bf16):
+        return _converted(b, _converted(b, x, f32), element)
     op = _conversion(source, element)
     return b.insert(op(x, with_element(x.type, element))).results[0]
 

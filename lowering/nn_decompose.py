@@ -4,15 +4,39 @@ In: kernels whose bodies hold `nn` and `optim` ops. Out: every op of a kernel bo
 or one that has a strategy of its own. Runs once per distinct kernel.
 """
 
+from collections.abc import Sequence
+
 from xdsl.builder import Builder
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Block
+from xdsl.dialects.builtin import ModuleOp, TensorType, f32
+from xdsl.ir import Block, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
 from nnc.dialects import kernel
 from nnc.dialects.interfaces import Decomposes, Structured
+from nnc.dialects.nn.base import element_of, shape_of
+from nnc.dialects.nn.elementwise import cast
+from nnc.dialects.scalars import is_half
+
+
+def decomposed(b: Builder, op: Decomposes) -> Sequence[SSAValue]:
+    """The results in smaller ops; half precision in f32, in which constants and sums fit."""
+    if not any(is_half(element_of(v)) for v in (*op.operands, *op.results)):
+        return op.decompose(b)
+    wide = type(op).create(
+        operands=[cast(b, v, f32) if is_half(element_of(v)) else v for v in op.operands],
+        result_types=[
+            TensorType(f32, shape_of(v)) if is_half(element_of(v)) else v.type for v in op.results
+        ],
+        properties=dict(op.properties),
+    )
+    values = [
+        cast(b, value, element_of(result))
+        for value, result in zip(wide.decompose(b), op.results, strict=True)
+    ]
+    wide.erase()
+    return values
 
 
 def decompose(block: Block) -> None:
@@ -23,7 +47,7 @@ def decompose(block: Block) -> None:
         if isinstance(op, Structured) or not isinstance(op, Decomposes):
             continue
         before = op.prev_op
-        values = op.decompose(Builder(InsertPoint.before(op)))
+        values = decomposed(Builder(InsertPoint.before(op)), op)
         new = before.next_op if before is not None else block.first_op
         while new is not None and new is not op:
             new.location = op.location

@@ -23,6 +23,7 @@ from nnc.lowering.program import Program, Result
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
+
 class ProgramError(DiagnosticException):
     """A module that cannot be run as asked; the text says why."""
 

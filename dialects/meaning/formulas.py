@@ -36,7 +36,7 @@ def dtype_of(type: Attribute) -> np.dtype[Any]:
 
 def is_half(dtype: np.dtype[Any]) -> bool:
     """Whether numbers of this type are computed in f32 and rounded when they are stored."""
-    return dtype in (np.float16, ml_dtypes.bfloat16)
+    return dtype.name in ("float16", "bfloat16")
 
 
 def meaning(

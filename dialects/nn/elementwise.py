@@ -9,7 +9,8 @@ op: formula, gradient and scalar meaning. `functions.py` has the other functions
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, cast
+from typing import ClassVar
+from typing import cast as cast_to
 
 from xdsl.builder import Builder
 from xdsl.dialects import math
@@ -235,7 +236,7 @@ class CompareOp(Elementwise):
         cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
     ) -> Sequence[Attribute]:
         same_types(cls.name, operands)
-        predicate = cast(StringAttr, properties["predicate"]).data
+        predicate = cast_to(StringAttr, properties["predicate"]).data
         if predicate not in PREDICATES:
             raise VerifyException(
                 f"{cls.name}: unknown predicate '{predicate}', "
@@ -324,6 +325,11 @@ class CastOp(Elementwise, Differentiable):
         return [insert(b, CastOp(grads[0], element_of(self.input))) if needed[0] else None]
 
 
+def cast(b: Builder, x: SSAValue, element: Attribute) -> SSAValue:
+    """`x` in an element type, `x` itself if it has that."""
+    return x if element_of(x) == element else insert(b, CastOp(x, element))
+
+
 @irdl_op_definition
 class ClampOp(Unary):
     """`min(max(input, low), high)`; the gradient passes at both bounds."""
@@ -345,7 +351,7 @@ class ClampOp(Unary):
     def infer(
         cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
     ) -> Sequence[Attribute]:
-        low, high = (cast(FloatAttr, properties[bound]).value.data for bound in ("low", "high"))
+        low, high = (cast_to(FloatAttr, properties[bound]).value.data for bound in ("low", "high"))
         if not low <= high:
             raise VerifyException(f"{cls.name}: expected low <= high, given {low} and {high}")
         return super().infer(operands, properties)

@@ -16,7 +16,7 @@ from nnc import operators as ops
 from nnc.arithmetic import Arithmetic, Axis
 from nnc.basic_index import basic_items
 from nnc.checks import axes_of, axis_of, chosen, sizes_of
-from nnc.dtypes import FLOATS, dtype_name, numeric
+from nnc.dtypes import FLOATS, common_dtype, dtype_name, numeric
 from nnc.errors import DtypeError, IndexingError, InPlaceError, ShapeError
 from nnc.graph import Attributes, Memory, Operation, Scalar, Value, type_of
 from nnc.recorder import flush, record, recorder
@@ -29,8 +29,6 @@ Operand = Any
 
 NumpyView = Callable[[Memory], Memory]
 GRAD_REQUESTS = ("write", "add", "null")
-PROMOTION = ("bool", "uint8", "int32", "int64", *FLOATS)
-"""Where two dtypes meet, the later one wins; two float dtypes never meet."""
 
 
 class View(NamedTuple):
@@ -282,7 +280,7 @@ class NDArray(Arithmetic):
     def combine(
         self, operation: Operation, x: object, y: object, attributes: Attributes = ()
     ) -> "NDArray":
-        return NDArray(record(operation, promoted(operation.name, x, y), attributes)[0])
+        return NDArray(record(operation, promoted(x, y), attributes)[0])
 
     def astype(self, dtype: Any, copy: bool = True) -> "NDArray":
         name = dtype_name(dtype)
@@ -341,9 +339,9 @@ def memory_value(memory: Memory) -> Value:
 
 
 def array(source: Operand, dtype: object = None) -> NDArray:
-    """An array with a copy of `source`: floats as float32 unless `dtype` says otherwise.
+    """An array with a copy of `source`: float64 as float32 unless `dtype` says otherwise.
 
-    Numbers and lists become float32, as in MXNet; integer and boolean numpy arrays keep theirs.
+    Numbers and lists become float32, as in MXNet; other numpy arrays keep their type.
     """
     if isinstance(source, NDArray):
         return source.copy() if dtype is None else source.astype(dtype)
@@ -369,17 +367,13 @@ def as_value(operand: Operand, dtype: str) -> Value:
     return array(operand).current
 
 
-def promoted(name: str, x: Operand, y: Operand) -> tuple[Value, Value]:
+def promoted(x: Operand, y: Operand) -> tuple[Value, Value]:
     """Two operands in one dtype."""
     a = as_value(x, y.dtype.name if isinstance(y, NDArray) else "float32")
     b = as_value(y, a.type.dtype)
     if a.type.dtype == b.type.dtype:
         return a, b
-    wider = max(a.type.dtype, b.type.dtype, key=PROMOTION.index)
-    if {a.type.dtype, b.type.dtype} == set(FLOATS):
-        raise DtypeError(
-            f"{name}: given {a.type} and {b.type}; convert one with .astype('{wider}')"
-        )
+    wider = common_dtype(a.type.dtype, b.type.dtype)
     return cast_value(a, wider), cast_value(b, wider)
 
 

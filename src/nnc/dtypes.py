@@ -26,6 +26,21 @@ _NAMES = {attribute: name for name, attribute in DTYPES.items()}
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 """numpy's type for it comes from ml_dtypes."""
+PROMOTION = ("bool", "uint8", "int8", "int32", "int64", *FLOATS)
+BETWEEN = {
+    ("float16", "bfloat16"): "float32",
+    ("uint8", "int8"): "int32",
+}
+"""Pairs of which neither holds the other."""
+
+
+def common_dtype(a: str, b: str) -> str:
+    """What two arrays are computed in, as in MXNet 2: the wider, and a float before an integer.
+
+    So it is in NumPy, too, but that a large integer and a small float give the float.
+    """
+    lower, higher = sorted((a, b), key=PROMOTION.index)
+    return BETWEEN.get((lower, higher), higher)
 
 
 def element_type(dtype: str) -> Attribute:
@@ -52,15 +67,16 @@ def dtype_name(dtype: object) -> str:
 def numeric(source: Any, dtype: object = None) -> NumpyArray[Any]:
     """`source` as numpy array of a dtype; without one, numbers and lists become float32.
 
-    Integers and booleans in numpy's arrays keep their dtype. No number may be lost to the dtype.
+    So do numpy's arrays of float64, others keep their dtype. No number may be lost to the dtype.
     """
     try:
         given = np.asarray(source)
     except ValueError:
         raise ShapeError("array: the rows of a list must have equal lengths") from None
-    if given.dtype.kind not in "fiub" and (given.dtype.kind in "OUSV" or dtype is not None):
+    known = given.dtype.kind in "fiub" or given.dtype == BFLOAT16
+    if not known and (given.dtype.kind in "OUSV" or dtype is not None):
         raise DtypeError(f"array: expected real numbers, given {source!r:.60}")
-    keeps = isinstance(source, np.ndarray | np.generic) and given.dtype.kind != "f"
+    keeps = isinstance(source, np.ndarray | np.generic) and given.dtype != np.float64
     name = dtype_name(dtype if dtype is not None else given.dtype if keeps else "float32")
     if name != given.dtype.name and np.dtype(name).kind in "iu" and given.size:
         check_range(given, name)

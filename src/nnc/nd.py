@@ -1,4 +1,11 @@
-"""Functions on arrays, named as in numpy and MXNet."""
+"""Functions on arrays, named as in numpy and MXNet.
+
+Arrays of two dtypes are computed in the one that comes later of bool, uint8, int8, int32, int64,
+float16, bfloat16, float32, float64; uint8 with int8 gives int32, float16 with bfloat16 float32. A
+Python number takes the dtype of the array it meets; a float that meets integers makes float32.
+Division, means and functions such as `exp` of integers are float32. Sums and products of bool,
+uint8 and int8 are int32, all others keep their dtype, and integers wrap around.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -227,7 +234,7 @@ def power(x: Any, y: Any) -> NDArray:
 
 def where(condition: Any, x: Any, y: Any) -> NDArray:
     mask = as_array(condition).current
-    return NDArray(record(ops.where, [mask, *promoted("where", x, y)])[0])
+    return NDArray(record(ops.where, [mask, *promoted(x, y)])[0])
 
 
 broadcast_add = broadcast_plus = elemwise_add = add

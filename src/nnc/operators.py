@@ -148,8 +148,7 @@ def where(b: Builder, mask: SSAValue, x: SSAValue, y: SSAValue) -> SSAValue:
 
 @moving
 def cast(b: Builder, x: SSAValue, dtype: str) -> SSAValue:
-    element = element_type(dtype)
-    return x if element_of(x) == element else insert(b, elementwise.CastOp(x, element))
+    return elementwise.cast(b, x, element_type(dtype))
 
 
 @moving
@@ -252,12 +251,12 @@ def arange(b: Builder, size: int) -> SSAValue:
 
 @operation
 def reduce_(b: Builder, x: SSAValue, kind: str, axis: Axis, keepdims: bool) -> SSAValue:
-    """The sum, mean, product, maximum or minimum; booleans are counted."""
+    """The sum, mean, product, maximum or minimum; sums and products of small integers are int32."""
     sizes = shape_of(x)
     axes = axes_of(kind, axis, len(sizes))
     if kind in ("max", "min") and any(sizes[a] == 0 for a in axes):
         raise ShapeError(f"{kind}: an array of shape {sizes} has no elements along axis {axis}")
-    if numpy_name(element_of(x)) in ("bool", "uint8"):
+    if kind in ("sum", "prod") and numpy_name(element_of(x)) in ("bool", "uint8", "int8"):
         x = cast.emit(b, x, "int32")
     if axes:
         x = insert(b, reduce.ReduceOp(kind, x, axes))
@@ -327,4 +326,4 @@ def check_float(name: str, x: SSAValue) -> None:
     """Raises unless the array holds floats."""
     dtype = numpy_name(element_of(x))
     if dtype not in FLOATS:
-        raise DtypeError(f"{name}: expected float32 or float64, given {dtype}; use .astype")
+        raise DtypeError(f"{name}: expected floating-point numbers, given {dtype}; use .astype")

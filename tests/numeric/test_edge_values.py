@@ -247,12 +247,95 @@ def strange() -> list[Case]:
     return cases
 
 
+# Half precision: what lies between two numbers, and at the ends.
+
+
+def around(halves: Array, wide: str) -> Array:
+    """Numbers of 16 bits, the middle between neighbours, and what is next to those."""
+    with np.errstate(all="ignore"):
+        low, high = halves[:-1].astype(wide), halves[1:].astype(wide)
+        middle = low / 2 + high / 2
+        near = [np.nextafter(middle, end) for end in (np.zeros_like(low), np.full_like(low, INF))]
+    return np.concatenate([low, middle, *near])
+
+
+def halves() -> list[Case]:
+    cases: list[Case] = []
+    for dtype in ("float16", "bfloat16"):
+        bits = np.unique(np.r_[0:65536:211, 0:3, 0x3FE:0x402, 0x7BFE:0x7C02, 0x7F7E:0x7F82])
+        numbers = np.r_[bits, bits + 1, bits | 0x8000].astype(np.uint16).view(dtype)
+        x = np.array([0.0, -0.0, INF, -INF, NAN, 1.5, -300.0, 3e4, 1e-7, -2.0], dtype)
+        pairs = x.repeat(len(x)), np.tile(x, len(x))
+        element = ELEMENTS[dtype]
+        cases += [
+            Case(f"{dtype} to f32", partial(elementwise.CastOp, element=f32), (numbers,), 0),
+            Case(f"f32 to {dtype}", partial(elementwise.CastOp, element=element),
+                 (around(numbers, "f4"),), 0),
+            Case(f"f64 to {dtype}", partial(elementwise.CastOp, element=element),
+                 (around(numbers, "f8"),), 0),
+            Case(f"{dtype} relu", functions.ReluOp, (x,), 0),
+            Case(f"{dtype} clamp", partial(elementwise.ClampOp, low=-1.0, high=1.0), (x,), 0),
+            Case(f"{dtype} product", elementwise.MulOp, pairs, 0),
+            Case(f"{dtype} max", elementwise.MaxOp, pairs, 0),
+            Case(f"{dtype} lt", partial(elementwise.CompareOp, "lt"), pairs, 0),
+            Case(f"{dtype} sum beyond", partial(ReduceOp, "sum", axes=(0,)),
+                 (np.full(35, 3e4, dtype),), 0),
+            Case(f"{dtype} mean", partial(ReduceOp, "mean", axes=(0,)),
+                 (np.full(35, 3e4, dtype),), 0),
+        ]  # fmt: skip
+    return cases
+
+
+# Casts to integers, at the ends of what they hold.
+
+
+def ends() -> list[Case]:
+    edges = [0.0, -0.0, 0.9, -0.9, NAN, INF, -INF, 1e-40, 1e30, -1e30]
+    edges += [sign * (2.0**bits + d) for bits in (7, 8, 31, 63) for sign in (1, -1)
+              for d in (-1.0, 0.0, 1.0)]  # fmt: skip
+    integers = ("int8", "uint8", "int32", "int64")
+    limits = {name: np.iinfo(name) for name in integers}
+    wide = {
+        name: np.array([0, 1, limit.max, limit.min, limit.max - 1, 200 % limit.max], name)
+        for name, limit in limits.items()
+    }
+    return [
+        *(
+            Case(f"{source} ends to {name}", partial(elementwise.CastOp, element=ELEMENTS[name]),
+                 (np.array(edges).astype(source),), 0)
+            for source in ("float32", "float64") for name in (*integers, "bool")
+        ),
+        *(
+            Case(f"{source} ends to {name}", partial(elementwise.CastOp, element=ELEMENTS[name]),
+                 (values,), 0)
+            for source, values in wide.items() for name in (*integers, "bool", "float32")
+        ),
+        *(
+            Case(f"{op.name} wraps {name}", op, (values, values[::-1].copy()), 0)
+            for name, values in wide.items()
+            for op in (elementwise.AddOp, elementwise.SubOp, elementwise.MulOp, elementwise.MaxOp,
+                       elementwise.MinOp)
+        ),
+        *(Case(f"negated {name}", elementwise.NegOp, (x,), 0) for name, x in wide.items()),
+        *(Case(f"abs of {name}", functions.AbsOp, (x,), 0) for name, x in wide.items()),
+        *(Case(f"wrapped {name}, compared", wrapped_and_compared, (x,), 0)
+          for name, x in wide.items()),
+    ]  # fmt: skip
+
+
+def wrapped_and_compared(b: Builder, x: SSAValue) -> SSAValue:
+    """A sum that wraps around is small in the same kernel, too."""
+    return insert(b, elementwise.CompareOp("lt", insert(b, elementwise.AddOp(x, x)), x))
+
+
 TABLES = {
     "empty": empty(),
     "single": single(),
     "typed": typed(),
     "doubles": doubles(),
     "strange": strange(),
+    "halves": halves(),
+    "ends": ends(),
 }
 
 

@@ -110,6 +110,8 @@ class Case:
         with np.errstate(invalid="ignore", over="ignore"):
             error = np.abs(given.astype(np.float64) - expected.astype(np.float64))
             same = (given == expected) | ((given != given) & (expected != expected))
+            if not self.tolerance and expected.dtype.kind not in "iub":
+                same &= (np.signbit(given) == np.signbit(expected)) | (given != given)
             right = same | (error <= bound)
         if right.all():
             return ""

@@ -50,3 +50,14 @@ func.func @main(%x: tensor<4x5xf32>) -> tensor<4x5xf32> {
   %y = nn.softmax %x {axis = 1} : tensor<4x5xf32>
   func.return %y : tensor<4x5xf32>
 }
+
+// Half precision is computed in f32, in which epsilon and the sums fit.
+// CHECK-LABEL: kernel.func @half
+// CHECK-NEXT:    %[[X:.*]] = nn.cast %x to f32 : tensor<4x5xf16> -> tensor<4x5xf32>
+// CHECK-NEXT:    nn.reduce max %[[X]] {axes = [1]} : tensor<4x5xf32>
+// CHECK:         %[[Y:.*]] = nn.cast %{{.*}} to f16 : tensor<4x5xf32> -> tensor<4x5xf16>
+// CHECK-NEXT:    kernel.return %[[Y]]
+kernel.func @half(%x: tensor<4x5xf16>) -> (tensor<4x5xf16>) {
+  %y = nn.softmax %x {axis = 1} : tensor<4x5xf16>
+  kernel.return %y : tensor<4x5xf16>
+}
