@@ -11,6 +11,7 @@ from nnc.graph import Operation
 from nnc.recorder import record
 from nnc.wrapping import as_array, binary, real, unary
 
+absolute = unary(ops.abs_)
 arccos = real(e.arccos)
 arccosh = real(e.arccosh)
 arcsin = real(e.arcsin)

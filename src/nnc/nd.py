@@ -10,174 +10,16 @@ uint8 and int8 are int32, all others keep their dtype, and integers wrap around.
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from nnc import control_flow as contrib
-from nnc import norm_operators as norms
+from nnc import creation_functions as creation
+from nnc import elementwise_functions as elements
+from nnc import index_functions as indexing
+from nnc import norm_functions as norms
 from nnc import operators as ops
-from nnc.arithmetic import Axis
+from nnc import product_functions as products
+from nnc import reduce_functions as reductions
+from nnc import shape_functions as shapes
 from nnc.array import NDArray, array, promoted
-from nnc.checks import axis_of, chosen, count, is_number, number, sizes_of
-from nnc.dtypes import dtype_name, numeric
-from nnc.elementwise_functions import (
-    arccos as arccos,
-)
-from nnc.elementwise_functions import (
-    arccosh as arccosh,
-)
-from nnc.elementwise_functions import (
-    arcsin as arcsin,
-)
-from nnc.elementwise_functions import (
-    arcsinh as arcsinh,
-)
-from nnc.elementwise_functions import (
-    arctan as arctan,
-)
-from nnc.elementwise_functions import (
-    arctanh as arctanh,
-)
-from nnc.elementwise_functions import (
-    cbrt as cbrt,
-)
-from nnc.elementwise_functions import (
-    ceil as ceil,
-)
-from nnc.elementwise_functions import (
-    celu as celu,
-)
-from nnc.elementwise_functions import (
-    cosh as cosh,
-)
-from nnc.elementwise_functions import (
-    degrees as degrees,
-)
-from nnc.elementwise_functions import (
-    elu as elu,
-)
-from nnc.elementwise_functions import (
-    equal as equal,
-)
-from nnc.elementwise_functions import (
-    expm1 as expm1,
-)
-from nnc.elementwise_functions import (
-    fix as fix,
-)
-from nnc.elementwise_functions import (
-    floor as floor,
-)
-from nnc.elementwise_functions import (
-    gelu_tanh as gelu_tanh,
-)
-from nnc.elementwise_functions import (
-    greater as greater,
-)
-from nnc.elementwise_functions import (
-    greater_equal as greater_equal,
-)
-from nnc.elementwise_functions import (
-    hard_sigmoid as hard_sigmoid,
-)
-from nnc.elementwise_functions import (
-    hard_swish as hard_swish,
-)
-from nnc.elementwise_functions import (
-    isfinite as isfinite,
-)
-from nnc.elementwise_functions import (
-    isinf as isinf,
-)
-from nnc.elementwise_functions import (
-    isnan as isnan,
-)
-from nnc.elementwise_functions import (
-    leaky_relu as leaky_relu,
-)
-from nnc.elementwise_functions import leaky_relu_by_type
-from nnc.elementwise_functions import (
-    lesser as lesser,
-)
-from nnc.elementwise_functions import (
-    lesser_equal as lesser_equal,
-)
-from nnc.elementwise_functions import (
-    log1p as log1p,
-)
-from nnc.elementwise_functions import (
-    log2 as log2,
-)
-from nnc.elementwise_functions import (
-    log10 as log10,
-)
-from nnc.elementwise_functions import (
-    log_sigmoid as log_sigmoid,
-)
-from nnc.elementwise_functions import (
-    logical_and as logical_and,
-)
-from nnc.elementwise_functions import (
-    logical_not as logical_not,
-)
-from nnc.elementwise_functions import (
-    logical_or as logical_or,
-)
-from nnc.elementwise_functions import (
-    logical_xor as logical_xor,
-)
-from nnc.elementwise_functions import (
-    mish as mish,
-)
-from nnc.elementwise_functions import (
-    mod as mod,
-)
-from nnc.elementwise_functions import (
-    modulo as modulo,
-)
-from nnc.elementwise_functions import (
-    not_equal as not_equal,
-)
-from nnc.elementwise_functions import (
-    prelu as prelu,
-)
-from nnc.elementwise_functions import (
-    radians as radians,
-)
-from nnc.elementwise_functions import (
-    reciprocal as reciprocal,
-)
-from nnc.elementwise_functions import (
-    rint as rint,
-)
-from nnc.elementwise_functions import (
-    round as round,
-)
-from nnc.elementwise_functions import (
-    selu as selu,
-)
-from nnc.elementwise_functions import (
-    sinh as sinh,
-)
-from nnc.elementwise_functions import (
-    smooth_l1 as smooth_l1,
-)
-from nnc.elementwise_functions import (
-    softplus as softplus,
-)
-from nnc.elementwise_functions import (
-    softsign as softsign,
-)
-from nnc.elementwise_functions import (
-    swish as swish,
-)
-from nnc.elementwise_functions import (
-    tan as tan,
-)
-from nnc.elementwise_functions import (
-    trunc as trunc,
-)
-from nnc.errors import OptionError, ShapeError
-from nnc.graph import Operation
 from nnc.recorder import flush, record
 from nnc.wrapping import as_array, binary, function, real, unary
 
@@ -186,36 +28,126 @@ Shape = int | Sequence[int]
 __all__ = ["NDArray", "array", "contrib"]
 
 
-def full(shape: Shape, val: float, dtype: object = "float32", ctx: object = None) -> NDArray:
-    name = dtype_name(dtype)
-    value = numeric(val, name).item()
-    return NDArray(record(ops.full, [], (sizes_of("full", shape), value, name))[0])
+arange = creation.arange
+empty = creation.empty
+empty_like = creation.empty_like
+eye = creation.eye
+full = creation.full
+full_like = creation.full_like
+identity = creation.identity
+linspace = creation.linspace
+ones = creation.ones
+ones_like = creation.ones_like
+zeros = creation.zeros
+zeros_like = creation.zeros_like
 
+absolute = elements.absolute
+arccos = elements.arccos
+arccosh = elements.arccosh
+arcsin = elements.arcsin
+arcsinh = elements.arcsinh
+arctan = elements.arctan
+arctanh = elements.arctanh
+cbrt = elements.cbrt
+ceil = elements.ceil
+celu = elements.celu
+cosh = elements.cosh
+degrees = elements.degrees
+elu = elements.elu
+equal = elements.equal
+expm1 = elements.expm1
+fix = elements.fix
+floor = elements.floor
+gelu_tanh = elements.gelu_tanh
+greater = elements.greater
+greater_equal = elements.greater_equal
+hard_sigmoid = elements.hard_sigmoid
+hard_swish = elements.hard_swish
+isfinite = elements.isfinite
+isinf = elements.isinf
+isnan = elements.isnan
+leaky_relu = elements.leaky_relu
+lesser = elements.lesser
+lesser_equal = elements.lesser_equal
+log1p = elements.log1p
+log2 = elements.log2
+log10 = elements.log10
+log_sigmoid = elements.log_sigmoid
+logical_and = elements.logical_and
+logical_not = elements.logical_not
+logical_or = elements.logical_or
+logical_xor = elements.logical_xor
+mish = elements.mish
+mod = elements.mod
+modulo = elements.modulo
+not_equal = elements.not_equal
+prelu = elements.prelu
+radians = elements.radians
+reciprocal = elements.reciprocal
+rint = elements.rint
+round = elements.round
+selu = elements.selu
+sinh = elements.sinh
+smooth_l1 = elements.smooth_l1
+softplus = elements.softplus
+softsign = elements.softsign
+swish = elements.swish
+tan = elements.tan
+trunc = elements.trunc
 
-def zeros(shape: Shape, dtype: object = "float32", ctx: object = None) -> NDArray:
-    return full(shape, 0, dtype)
+embedding = indexing.embedding
+gather_nd = indexing.gather_nd
+moveaxis = indexing.moveaxis
+one_hot = indexing.one_hot
+pick = indexing.pick
+scatter_nd = indexing.scatter_nd
+sequence_mask = indexing.sequence_mask
+take_along_axis = indexing.take_along_axis
 
+group_norm = norms.group_norm
+instance_norm = norms.instance_norm
+l2_normalization = norms.l2_normalization
+layer_norm = norms.layer_norm
+rms_norm = norms.rms_norm
 
-def ones(shape: Shape, dtype: object = "float32", ctx: object = None) -> NDArray:
-    return full(shape, 1, dtype)
+batch_dot = products.batch_dot
+dot = products.dot
+einsum = products.einsum
+linalg_gemm2 = products.linalg_gemm2
 
+all = reductions.all
+any = reductions.any
+argmin = reductions.argmin
+argsort = reductions.argsort
+cumprod = reductions.cumprod
+logsumexp = reductions.logsumexp
+norm = reductions.norm
+sort = reductions.sort
+std = reductions.std
+topk = reductions.topk
+var = reductions.var
 
-def zeros_like(x: NDArray) -> NDArray:
-    return full(x.shape, 0, x.dtype)
-
-
-def ones_like(x: NDArray) -> NDArray:
-    return full(x.shape, 1, x.dtype)
-
-
-def arange(
-    start: float, stop: float | None = None, step: float = 1.0, dtype: object = "float32"
-) -> NDArray:
-    first, end = (0, start) if stop is None else (start, stop)
-    if not is_number(step) or not step:
-        raise OptionError(f"arange: expected a step other than 0, given {step!r}")
-    return array(np.arange(number("arange", first), number("arange", end), step), dtype)
-
+broadcast_like = shapes.broadcast_like
+broadcast_to = shapes.broadcast_to
+concat = shapes.concat
+concatenate = shapes.concatenate
+depth_to_space = shapes.depth_to_space
+diag = shapes.diag
+flip = shapes.flip
+pad = shapes.pad
+repeat = shapes.repeat
+reshape = shapes.reshape
+roll = shapes.roll
+slice_axis = shapes.slice_axis
+slice_like = shapes.slice_like
+space_to_depth = shapes.space_to_depth
+split = shapes.split
+stack = shapes.stack
+swapaxes = shapes.swapaxes
+tile = shapes.tile
+transpose = shapes.transpose
+tril = shapes.tril
+triu = shapes.triu
 
 add = binary(ops.add)
 subtract = binary(ops.subtract)
@@ -293,132 +225,20 @@ def cumsum(x: NDArray, axis: int = 0) -> NDArray:
 
 
 @function
-def reshape(x: NDArray, shape: Sequence[int]) -> NDArray:
-    return x.reshape(shape)
-
-
-@function
-def transpose(x: NDArray, axes: Sequence[int] = ()) -> NDArray:
-    return x.transpose(*axes)
-
-
-@function
-def broadcast_to(x: NDArray, shape: Sequence[int]) -> NDArray:
-    return x.broadcast_to(sizes_of("broadcast_to", shape))
-
-
-def concat(*arrays: NDArray, dim: int = 1) -> NDArray:
-    """The arrays one after the other along axis `dim`."""
-    inputs = [x.current for x in _listed("concat", arrays)]
-    return NDArray(record(ops.concat, inputs, (dim,))[0])
-
-
-def concatenate(arrays: Sequence[NDArray], axis: int = 0) -> NDArray:
-    return concat(*arrays, dim=axis)
-
-
-def stack(*arrays: Any, axis: int = 0) -> NDArray:
-    """The arrays along a new axis."""
-    return concat(*[x.expand_dims(axis) for x in _listed("stack", arrays)], dim=axis)
-
-
-def _listed(name: str, arrays: Sequence[Any]) -> list[NDArray]:
-    """Arrays given one by one, or as one list."""
-    listed = arrays[0] if len(arrays) == 1 and isinstance(arrays[0], list | tuple) else arrays
-    if not listed:
-        raise ShapeError(f"{name}: expected at least one array")
-    return list(map(as_array, listed))
-
-
-@function
-def split(x: NDArray, num_outputs: int, axis: int = 1) -> list[NDArray]:
-    """Equal parts along an axis."""
-    axis = axis_of("split", axis, x.ndim)
-    size = x.shape[axis]
-    if size % count("split: num_outputs", num_outputs):
-        raise ShapeError(f"split: {size} elements cannot be divided into {num_outputs} parts")
-    part, before = size // num_outputs, (slice(None),) * axis
-    return [x[(*before, slice(i, i + part))] for i in range(0, size, part)]
-
-
-@function
 def matmul(x: NDArray, y: NDArray) -> NDArray:
     return x @ y
 
 
-def dot(x: Any, y: Any) -> NDArray:
-    """The product over the last axis of `x` and the first of `y`."""
-    x, y = as_array(x), as_array(y)
-    if x.ndim <= 2 and y.ndim <= 2:
-        return x @ y
-    rows, columns = x.reshape(-1, x.shape[-1]), y.reshape(y.shape[0], -1)
-    return (rows @ columns).reshape(*x.shape[:-1], *y.shape[1:])
-
-
-@function
-def batch_dot(x: NDArray, y: NDArray) -> NDArray:
-    return x @ y
-
-
-@function
-def pick(x: NDArray, index: Any, axis: int = -1) -> NDArray:
-    """The element at `index` along an axis, which disappears."""
-    return NDArray(record(ops.pick, [x.current, array(index, "int32").current], (axis,))[0])
-
-
-def one_hot(indices: Any, depth: int, dtype: object = "float32") -> NDArray:
-    """1 where the last position is the index; a row of zeros for an index that is no position."""
-    size = count("one_hot: depth", depth)
-    return array(indices, "int32").apply(ops.one_hot, size, dtype_name(dtype))
-
-
-def _affine(
-    operation: Operation, data: NDArray, gamma: NDArray, beta: NDArray, *settings: Any
-) -> NDArray:
-    inputs = [x.current for x in (data.as_float(), gamma, beta)]
-    return NDArray(record(operation, inputs, settings)[0])
-
-
-def layer_norm(
-    data: NDArray, gamma: NDArray, beta: NDArray, axis: Axis = -1, eps: float = 1e-5
-) -> NDArray:
-    """`gamma * (data - mean) / sqrt(variance + eps) + beta` along an axis, or several."""
-    return _affine(norms.layer_norm, data, gamma, beta, axis, eps)
-
-
-def rms_norm(data: NDArray, gamma: NDArray, axis: Axis = -1, eps: float = 1e-5) -> NDArray:
-    """`gamma * data / sqrt(mean(data^2) + eps)` along an axis, or several."""
-    inputs = [data.as_float().current, gamma.current]
-    return NDArray(record(norms.rms_norm, inputs, (axis, eps))[0])
-
-
-def group_norm(
-    data: NDArray, gamma: NDArray, beta: NDArray, num_groups: int = 1, eps: float = 1e-5
-) -> NDArray:
-    """Each sample normalized over groups of its channels, axis 1, and all axes behind.
-
-    Gamma and beta have a number for each channel, as in Gluon 2 and PyTorch.
-    """
-    return _affine(norms.group_norm, data, gamma, beta, num_groups, eps)
-
-
-def instance_norm(data: NDArray, gamma: NDArray, beta: NDArray, eps: float = 1e-3) -> NDArray:
-    """Each channel, axis 1, of each sample normalized over all axes behind."""
-    return _affine(norms.instance_norm, data, gamma, beta, 1, eps)
-
-
-def l2_normalization(data: NDArray, eps: float = 1e-10, mode: str = "instance") -> NDArray:
-    """`data / sqrt(sum(data^2) + eps)`.
-
-    The sum is over a sample ("instance"), over axis 1 ("channel") or over the axes behind it
-    ("spatial").
-    """
-    modes = {"instance": slice(1, None), "channel": slice(1, 2), "spatial": slice(2, None)}
-    axes = range(data.ndim)[modes[chosen("L2Normalization: mode", mode, modes)]]
-    return data.as_float().apply(norms.l2_normalization, tuple(axes), eps)
-
-
-LeakyReLU = leaky_relu_by_type
+reverse = flip
+slice = shapes.slice_
+SwapAxis = swapaxes
+Embedding = embedding
+SequenceMask = sequence_mask
+Pad = pad
+Reshape = reshape
+Concat = concat
+Cast = cast = function(NDArray.astype)
+LeakyReLU = elements.leaky_relu_by_type
 LayerNorm = layer_norm
 GroupNorm = group_norm
 InstanceNorm = instance_norm

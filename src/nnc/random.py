@@ -11,7 +11,8 @@ from nnc import operators as ops
 from nnc.array import NDArray
 from nnc.checks import count, number, sizes_of
 from nnc.dtypes import FLOATS, dtype_name
-from nnc.errors import DtypeError
+from nnc.elementwise_operators import log1p
+from nnc.errors import DtypeError, OptionError
 from nnc.graph import Operation, Scalar, type_of
 from nnc.recorder import record, recorder
 
@@ -74,6 +75,26 @@ def normal(
     """Draws from a normal distribution."""
     loc, scale = number("normal: loc", loc), number("normal: scale", scale, least=0)
     return draw(ops.normal, shape, dtype) * scale + loc
+
+
+def randint(low: int, high: int, shape: Shape = (), dtype: object = "int32") -> NDArray:
+    """Integers from `low` to `high` - 1; the range has at most 2^31 numbers."""
+    first, span = count("randint: low", low, -(2**31)), count("randint: high", high, low + 1) - low
+    if span > 2**31:
+        raise OptionError(f"randint: expected a range of at most 2^31 numbers, given {span}")
+    return (draw(ops.uniform, shape, "float64") * span).astype(dtype) + first
+
+
+def bernoulli(prob: float = 0.5, shape: Shape = (), dtype: object = "float32") -> NDArray:
+    """1 with a probability, else 0."""
+    limit = number("bernoulli: prob", prob, least=0, most=1)
+    return (draw(ops.uniform, shape, "float32") < limit).astype(dtype)
+
+
+def exponential(scale: float = 1.0, shape: Shape = (), dtype: object = "float32") -> NDArray:
+    """Draws from an exponential distribution of mean `scale`."""
+    mean = number("exponential: scale", scale, above=0)
+    return (-draw(ops.uniform, shape, dtype)).apply(log1p) * -mean
 
 
 def draw(operation: Operation, shape: Shape, dtype: object) -> NDArray:

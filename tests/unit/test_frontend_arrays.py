@@ -276,3 +276,22 @@ def test_many_operations_are_computed_in_between(monkeypatch: pytest.MonkeyPatch
         x = x + 1
     assert x.tolist() == [100, 100]
     assert 2 <= len(nnc.programs()) - before <= 3
+
+
+def test_other_draws() -> None:
+    nnc.random.seed(3)
+    whole = nnc.random.randint(-3, 4, (2000,)).asnumpy()
+    assert (whole.dtype, set(whole)) == (np.int32, set(range(-3, 4)))
+    coins = nnc.random.bernoulli(0.25, (2000,)).asnumpy()
+    assert set(coins) == {0.0, 1.0}
+    assert abs(coins.mean() - 0.25) < 0.05
+    waits = nnc.random.exponential(2.0, (2000,)).asnumpy()
+    assert waits.min() >= 0
+    assert abs(waits.mean() - 2) < 0.2
+    assert abs((waits > 2).mean() - np.exp(-1)) < 0.05
+    with pytest.raises(OptionError, match="randint: high: expected an integer of at least 3"):
+        nnc.random.randint(2, 2)
+    with pytest.raises(OptionError, match="a range of at most 2\\^31 numbers"):
+        nnc.random.randint(-(2**31), 2**31)
+    with pytest.raises(OptionError, match="bernoulli: prob: expected a number at least 0 and at"):
+        nnc.random.bernoulli(2)

@@ -1,0 +1,74 @@
+"""Arrays made of numbers: constants and ranges."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nnc import operators as ops
+from nnc.array import NDArray, array
+from nnc.checks import count, is_number, number, sizes_of
+from nnc.dtypes import dtype_name, numeric
+from nnc.errors import OptionError
+from nnc.index_functions import positions
+from nnc.recorder import record
+
+Shape = int | Sequence[int]
+
+
+def full(shape: Shape, val: float, dtype: object = "float32", ctx: object = None) -> NDArray:
+    name = dtype_name(dtype)
+    value = numeric(val, name).item()
+    return NDArray(record(ops.full, [], (sizes_of("full", shape), value, name))[0])
+
+
+def zeros(shape: Shape, dtype: object = "float32", ctx: object = None) -> NDArray:
+    return full(shape, 0, dtype)
+
+
+def ones(shape: Shape, dtype: object = "float32", ctx: object = None) -> NDArray:
+    return full(shape, 1, dtype)
+
+
+def zeros_like(x: NDArray) -> NDArray:
+    return full(x.shape, 0, x.dtype)
+
+
+def ones_like(x: NDArray) -> NDArray:
+    return full(x.shape, 1, x.dtype)
+
+
+def arange(
+    start: float, stop: float | None = None, step: float = 1.0, dtype: object = "float32"
+) -> NDArray:
+    first, end = (0, start) if stop is None else (start, stop)
+    if not is_number(step) or not step:
+        raise OptionError(f"arange: expected a step other than 0, given {step!r}")
+    return array(np.arange(number("arange", first), number("arange", end), step), dtype)
+
+
+def full_like(x: NDArray, fill_value: float, dtype: object = None) -> NDArray:
+    return full(x.shape, fill_value, x.dtype if dtype is None else dtype)
+
+
+empty = zeros
+empty_like = zeros_like
+
+
+def linspace(
+    start: float, stop: float, num: int = 50, endpoint: bool = True, dtype: object = "float32"
+) -> NDArray:
+    """Numbers at equal distances, the last at `stop` unless told otherwise."""
+    bounds = number("linspace", start), number("linspace", stop)
+    return array(np.linspace(*bounds, count("linspace: num", num, 0), endpoint), dtype)
+
+
+def eye(n: int, m: int | None = None, k: int = 0, dtype: object = "float32") -> NDArray:
+    """1 on the k-th diagonal above the main one, else 0."""
+    sizes = count("eye: N", n, 0), count("eye: M", n if m is None else m, 0)
+    on = positions(sizes, 1) - positions(sizes, 0) == k
+    return on.astype(dtype_name(dtype))
+
+
+def identity(n: int, dtype: object = "float32") -> NDArray:
+    """1 on the diagonal, else 0."""
+    return eye(n, dtype=dtype)

@@ -1,0 +1,34 @@
+"""Operations that place and pick elements by index."""
+
+from xdsl.builder import Builder
+from xdsl.ir import SSAValue
+
+from nnc.checks import axis_of
+from nnc.dialects.nn import indexing
+from nnc.dialects.nn.base import insert, shape_of
+from nnc.graph import operation
+from nnc.operators import Shape
+
+
+@operation
+def positions(b: Builder, sizes: Shape, axis: int) -> SSAValue:
+    """The position along an axis, as int32."""
+    return insert(b, indexing.IotaOp(sizes, axis))
+
+
+@operation
+def gather(b: Builder, x: SSAValue, indices: SSAValue, axis: int, batches: int) -> SSAValue:
+    """The slices at `indices` along an axis, or at the nearest position that exists.
+
+    The first `batches` axes of both go together.
+    """
+    axis = axis_of("gather", axis, len(shape_of(x)))
+    return insert(b, indexing.GatherOp(x, indices, axis, batches))
+
+
+@operation
+def scatter_add(
+    b: Builder, updates: SSAValue, indices: SSAValue, size: int, axis: int, batches: int
+) -> SSAValue:
+    """Sums of the updates that go to each of `size` positions of an axis."""
+    return insert(b, indexing.ScatterAddOp(updates, indices, size, axis, batches))
