@@ -28,6 +28,7 @@ from nnc.dialects.nn.convolution import (
     ConvOp,
     ConvWeightGradOp,
 )
+from nnc.dialects.nn.elementwise import CastOp
 from nnc.dialects.nn.reverse import at
 from nnc.dialects.nn.shape import PadOp, TransposeOp
 from nnc.dialects.syntax import array, integers
@@ -69,12 +70,13 @@ def swapped_arguments(program: Program) -> list[int]:
 
 
 def is_dense_weight(value: SSAValue) -> bool:
-    """Whether a matmul reads the value transposed from the right."""
-    return any(
-        isinstance(use.operation, MatmulOp)
+    """Whether a matmul reads the value, or its cast, transposed from the right."""
+    return len(shape_of(value)) == 2 and any(
+        is_dense_weight(use.operation.output)
+        if isinstance(use.operation, CastOp)
+        else isinstance(use.operation, MatmulOp)
         and use.index == 1
         and use.operation.transpose_rhs is not None
-        and len(shape_of(value)) == 2
         for use in value.uses
     )
 

@@ -14,6 +14,7 @@ PASSES: dict[str, str] = {
     # training
     "nn-gradient": "nnc.lowering.nn_gradient:NnGradientPass",
     "optim-apply": "nnc.lowering.optim_apply:OptimApplyPass",
+    "nn-precision": "nnc.lowering.nn_precision:NnPrecisionPass",
     # graph
     "nn-flatten": "nnc.lowering.nn_flatten:NnFlattenPass",
     "nn-canonicalize": "nnc.lowering.nn_canonicalize:NnCanonicalizePass",

@@ -72,7 +72,7 @@ def value_of(op: Operation) -> float | int | None:
             return first
         case ConcatOp() if all(value == first for value in rest):
             return first
-        case NegOp():
+        case NegOp() if isinstance(element_of(op.output), AnyFloat):
             return -first
         case ReduceOp():
             return reduced(op, first)

@@ -4,16 +4,16 @@
 * `nn.packed_matmul`   product with a matrix stored as panels of columns, for inference
 
 Convolutions are in `convolution.py`. All are bilinear; all but the packed product are closed under
-differentiation.
+differentiation. Products of half precision are summed in f32, and f32 is what they give.
 """
 
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import cast as cast_to
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import I64, IntegerAttr, TensorType, UnitAttr, i64
+from xdsl.dialects.builtin import I64, IntegerAttr, TensorType, UnitAttr, f32, i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.irdl import (
@@ -36,6 +36,7 @@ from nnc.dialects.interfaces import (
     Structured,
 )
 from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of
+from nnc.dialects.nn.elementwise import cast
 
 
 class Product(GraphOp, Structured):
@@ -66,12 +67,19 @@ class Contraction(Product, Differentiable):
         """The cotangent of `rhs`."""
 
     def vjp(self, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
-        g = grads[0]
-        assert g is not None
+        assert grads[0] is not None
+        element = element_of(self.lhs)
+        g = cast(b, grads[0], element)
         return [
-            self.left(b, g) if needed[0] else None,
-            self.right(b, g) if needed[1] else None,
+            cast(b, self.left(b, g), element) if needed[0] else None,
+            cast(b, self.right(b, g), element) if needed[1] else None,
         ]
+
+
+def summed_in(operand: Attribute) -> Attribute:
+    """The element type of sums of products: f32 for half precision."""
+    element = element_of(operand)
+    return f32 if scalars.is_half(element) else element
 
 
 def same_elements(name: str, operands: Sequence[Attribute]) -> None:
@@ -128,7 +136,7 @@ class MatmulOp(Contraction):
                 f"{cls.name}: the contracted dimensions differ: {k} in lhs {operands[0]}, "
                 f"{depth} in rhs {operands[1]}"
             )
-        return [TensorType(element_of(operands[0]), (*lhs[:-2], m, n))]
+        return [TensorType(summed_in(operands[0]), (*lhs[:-2], m, n))]
 
     def domain(self) -> Domain:
         depth = shape_of(self.lhs)[-2 if self.transpose_lhs else -1]
@@ -191,14 +199,14 @@ class PackedMatmulOp(Product):
                 f"{cls.name}: the contracted dimensions differ: {lhs[1]} in lhs {operands[0]}, "
                 f"{rhs[1]} in rhs {operands[1]}"
             )
-        columns = cast(IntegerAttr[I64], properties["columns"]).value.data
+        columns = cast_to(IntegerAttr[I64], properties["columns"]).value.data
         count, _, width = rhs
         if width == 0 or count != math.ceil(columns / width):
             raise VerifyException(
                 f"{cls.name}: {columns} columns do not fill {count} panels of {width} up to the "
                 "last"
             )
-        return [TensorType(element_of(operands[0]), (lhs[0], columns))]
+        return [TensorType(summed_in(operands[0]), (lhs[0], columns))]
 
     def domain(self) -> Domain:
         return Domain(shape_of(self.output), (shape_of(self.lhs)[1],))

@@ -20,8 +20,8 @@ from xdsl.irdl import irdl_op_definition, prop_def
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects.interfaces import Access, Domain
-from nnc.dialects.nn.base import element_of, insert, shape_of
-from nnc.dialects.nn.contract import Contraction, same_elements
+from nnc.dialects.nn.base import insert, shape_of
+from nnc.dialects.nn.contract import Contraction, same_elements, summed_in
 from nnc.dialects.nn.window import Position, Window, access, check_windows, per_axis, spatial_axes
 from nnc.dialects.syntax import IntegerArray, Integers, array, integers
 
@@ -196,7 +196,7 @@ class Convolution(Contraction):
     ) -> Sequence[Attribute]:
         geometry = cls.geometry_of(operands, properties)
         shape = cls.result_shape(geometry, *map(shape_of, operands))
-        return [TensorType(element_of(operands[0]), shape)]
+        return [TensorType(summed_in(operands[0]), shape)]
 
     def conv(self, b: Builder, image: SSAValue, kernel: SSAValue) -> SSAValue:
         """The convolution with this op's windows."""

@@ -43,6 +43,11 @@ def common_dtype(a: str, b: str) -> str:
     return BETWEEN.get((lower, higher), higher)
 
 
+def wide_dtype(dtype: str) -> str:
+    """What numbers of this dtype are computed in."""
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
+
+
 def element_type(dtype: str) -> Attribute:
     """The element type of a tensor of this dtype."""
     return DTYPES[dtype]

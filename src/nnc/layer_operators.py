@@ -9,9 +9,10 @@ from xdsl.ir import SSAValue
 
 from nnc.checks import axis_of
 from nnc.dialects.nn import batch_norm as norm
-from nnc.dialects.nn import contract, convolution, elementwise, normalize, pool, random, shape
-from nnc.dialects.nn.base import insert, shape_of
+from nnc.dialects.nn import contract, convolution, normalize, pool, random, shape
+from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.constant import constant
+from nnc.dialects.nn.elementwise import cast
 from nnc.dialects.optim.rules import RULES, Given, Rule
 from nnc.elementwise_operators import softplus
 from nnc.errors import LabelError, ShapeError
@@ -22,12 +23,14 @@ from nnc.operators import (
     along,
     check_float,
     expand,
+    in_f32,
     log,
     multiply,
     negative,
     pick,
     reduce_,
     reshape,
+    rounded_product,
     rsqrt,
     subtract,
     to_last,
@@ -52,9 +55,7 @@ def dense(b: Builder, x: SSAValue, weight: SSAValue, *rest: Any) -> SSAValue:
         )
     if rows != given:
         x = reshape.emit(b, x, rows)
-    y = insert(b, contract.MatmulOp(x, weight, transpose_rhs=True))
-    if bias:
-        y = insert(b, elementwise.AddOp(y, along(b, bias[0], 1, y)))
+    y = rounded_product(b, contract.MatmulOp(x, weight, transpose_rhs=True), *bias)
     return y if flatten else reshape.emit(b, y, (*given[:-1], units))
 
 
@@ -67,19 +68,16 @@ def convolution2d(b: Builder, x: SSAValue, weight: SSAValue, *rest: Any) -> SSAV
         raise ShapeError(
             f"Conv2D: expected images (N, {kernel[1] * groups}, H, W), given shape {images}"
         )
-    y = insert(
-        b,
-        convolution.ConvOp(
-            x,
-            weight,
-            strides=strides,
-            low=padding,
-            high=padding,
-            dilations=dilation,
-            groups=groups,
-        ),
+    op = convolution.ConvOp(
+        x,
+        weight,
+        strides=strides,
+        low=padding,
+        high=padding,
+        dilations=dilation,
+        groups=groups,
     )
-    return insert(b, elementwise.AddOp(y, along(b, bias[0], 1, y))) if bias else y
+    return rounded_product(b, op, *bias)
 
 
 def windows(
@@ -192,6 +190,7 @@ def binary_cross_entropy(b: Builder, p: SSAValue, z: SSAValue, *pos_weight: SSAV
 
 
 @operation
+@in_f32
 def batch_norm(
     b: Builder, x: SSAValue, gamma: SSAValue, beta: SSAValue, axis: int, epsilon: float
 ) -> list[SSAValue]:
@@ -209,6 +208,7 @@ def swap_axes(b: Builder, x: SSAValue, first: int, second: int) -> SSAValue:
 
 
 @operation
+@in_f32
 def batch_norm_inference(
     b: Builder,
     x: SSAValue,
@@ -235,14 +235,19 @@ def blend(b: Builder, old: SSAValue, new: SSAValue, momentum: float) -> SSAValue
 
 
 def update_by(name: str, rule: Rule) -> Operation:
-    """Operands: gradient, parameter, states, scalars, and the bound if the gradient is clipped."""
+    """Operands: gradient, parameter, states, scalars, and the bound if the gradient is clipped.
+
+    A parameter of half precision is updated in f32, in which its states and the scalars are.
+    """
 
     def emit(b: Builder, grad: SSAValue, param: SSAValue, *rest: Any) -> Sequence[SSAValue]:
         *others, clips, constants = rest
         clip = others.pop() if clips else None
         count = len(rule.states)
-        given = Given(grad, param, others[:count], others[count:], clip)
-        return rule.emit(b, given, dict(constants))
+        wide = [cast(b, v, element_of(others[-1])) for v in (grad, param)]
+        given = Given(*wide, others[:count], others[count:], clip)
+        new, *states = rule.emit(b, given, dict(constants))
+        return [cast(b, new, element_of(param)), *states]
 
     return Operation(emit, f"{name}_update")
 

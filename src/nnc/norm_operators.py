@@ -18,6 +18,7 @@ from nnc.operators import (
     Shape,
     add,
     check_float,
+    in_f32,
     multiply,
     reduce_,
     reshape,
@@ -51,6 +52,7 @@ def sizes_along(x: SSAValue, axes: Shape) -> Shape:
 
 
 @operation
+@in_f32
 def layer_norm(
     b: Builder, x: SSAValue, gamma: SSAValue, beta: SSAValue, axis: Axis, epsilon: float
 ) -> SSAValue:
@@ -63,6 +65,7 @@ def layer_norm(
 
 
 @operation
+@in_f32
 def rms_norm(b: Builder, x: SSAValue, gamma: SSAValue, axis: Axis, epsilon: float) -> SSAValue:
     """`gamma * x / sqrt(mean(x^2) + epsilon)` along an axis, or several."""
     check_float("RMSNorm", x)
@@ -80,6 +83,7 @@ def check_channels(name: str, x: SSAValue, expected: str) -> None:
 
 
 @operation
+@in_f32
 def group_norm(
     b: Builder, x: SSAValue, gamma: SSAValue, beta: SSAValue, groups: int, epsilon: float
 ) -> SSAValue:
@@ -100,6 +104,7 @@ def group_norm(
 
 
 @operation
+@in_f32
 def instance_norm(
     b: Builder, x: SSAValue, gamma: SSAValue, beta: SSAValue, axis: int, epsilon: float
 ) -> SSAValue:
@@ -113,6 +118,7 @@ def instance_norm(
 
 
 @operation
+@in_f32
 def l2_normalization(b: Builder, x: SSAValue, axes: Shape, epsilon: float) -> SSAValue:
     """`x / sqrt(sum(x^2) + epsilon)`, the sum over some axes."""
     total = reduce_.emit(b, square.emit(b, x), "sum", axes, False)

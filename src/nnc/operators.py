@@ -4,25 +4,49 @@ Each function emits ops and returns values. Shape errors that a person can make 
 the person's words; the dialect's own checks stand behind them.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
 from typing import cast as cast_to
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import AnyFloat, TensorType
+from xdsl.dialects.builtin import AnyFloat, TensorType, f32
 from xdsl.ir import SSAValue
 
 from nnc.checks import axes_of, axis_of
 from nnc.dialects.nn import contract, elementwise, functions, indexing, random, reduce, shape
 from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.constant import ConstantOp, constant
+from nnc.dialects.scalars import is_half
 from nnc.dtypes import FLOATS, element_type, numpy_name
 from nnc.errors import DtypeError, ShapeError
-from nnc.graph import Operation, choosing, moving, operation
+from nnc.graph import Emit, Operation, choosing, moving, operation
 
 Shape = tuple[int, ...]
 Axis = int | Shape | None
+
+
+def in_f32(emit: Emit) -> Emit:
+    """The operation on half precision computed in f32; only its first result is rounded back."""
+
+    @functools.wraps(emit)
+    def wide(b: Builder, x: SSAValue, *rest: Any) -> Any:
+        element = element_of(x)
+        if not is_half(element):
+            return emit(b, x, *rest)
+        operands = (elementwise.cast(b, v, f32) if is_half_array(v) else v for v in (x, *rest))
+        results = emit(b, *operands)
+        if isinstance(results, SSAValue):
+            return elementwise.cast(b, results, element)
+        first, *others = results
+        return [elementwise.cast(b, first, element), *others]
+
+    return wide
+
+
+def is_half_array(operand: object) -> bool:
+    return isinstance(operand, SSAValue) and is_half(element_of(operand))
 
 
 def expand(b: Builder, x: SSAValue, to: Shape) -> SSAValue:
@@ -293,7 +317,7 @@ def matmul(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
         return reshape.emit(b, row, (*shape_of(row)[:-2], right[-1]))
     if len(right) == 2 and len(left) > 2:
         rows = reshape.emit(b, x, (math.prod(left[:-1]), left[-1]))
-        product = insert(b, contract.MatmulOp(rows, y))
+        product = rounded_product(b, contract.MatmulOp(rows, y))
         return reshape.emit(b, product, (*left[:-1], right[-1]))
     rank = max(len(left), len(right))
     batch = tuple(
@@ -305,7 +329,19 @@ def matmul(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
         )
     )
     x, y = expand(b, x, (*batch, *left[-2:])), expand(b, y, (*batch, *right[-2:]))
-    return insert(b, contract.MatmulOp(x, y))
+    return rounded_product(b, contract.MatmulOp(x, y))
+
+
+def rounded_product(b: Builder, op: contract.Product, *bias: SSAValue) -> SSAValue:
+    """A product, plus a bias along axis 1, as an array of its operands' dtype.
+
+    Half precision is summed in f32 and rounded once.
+    """
+    y = insert(b, op)
+    for given in bias:
+        wide = elementwise.cast(b, given, element_of(y))
+        y = insert(b, elementwise.AddOp(y, along(b, wide, 1, y)))
+    return elementwise.cast(b, y, element_of(op.lhs))
 
 
 def float_tensor(dtype: str, sizes: Shape) -> TensorType[AnyFloat]:

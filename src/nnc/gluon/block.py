@@ -97,8 +97,10 @@ class Block:
                 parameter.initialize(None, default_init=init, force_reinit=force_reinit)
 
     def cast(self, dtype: object) -> None:
-        """Change the dtype of all parameters."""
-        for parameter in self.collect_params().values():
+        """Change the dtype of all parameters; batch norms keep float32 for float16."""
+        for child in self._children.values():
+            child.cast(dtype)
+        for parameter in self._parameters.values():
             parameter.cast(dtype_name(dtype))
 
     def zero_grad(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from nnc import optimizer as optimizers
+from nnc.dtypes import wide_dtype
 from nnc.errors import OptionError, StaleGradientError
 from nnc.execution import Run
 from nnc.gluon.parameter import Parameter
@@ -91,7 +92,7 @@ class Trainer:
         """The optimizer's memory for a parameter, made at its first step."""
         if parameter not in self._states:
             like = parameter.variable
-            zeros = np.zeros(like.shape, like.dtype)
+            zeros = np.zeros(like.shape, wide_dtype(like.dtype.name))
             self._states[parameter] = [
                 Variable(f"{parameter.name}.{name}", "state", zeros, like.layout)
                 for name in self._optimizer.states

@@ -10,6 +10,7 @@ import numpy as np
 from nnc.array import NDArray, array
 from nnc.checks import chosen, count, number
 from nnc.dialects.optim.rules import RULES
+from nnc.dtypes import wide_dtype
 from nnc.errors import OptionError
 from nnc.graph import Attributes, Scalar, Site, Value
 from nnc.layer_operators import UPDATES
@@ -128,7 +129,8 @@ class Optimizer:
         }
         clip = () if self.clip_gradient is None else ("clip",)
         names = (*RULES[self.rule].scalars, *clip)
-        return [Scalar(sources[name](), dtype, sources[name], name) for name in names]
+        wide = wide_dtype(dtype)
+        return [Scalar(sources[name](), wide, sources[name], name) for name in names]
 
     def record_update(
         self,
@@ -145,7 +147,8 @@ class Optimizer:
 
     def create_state(self, index: Any, weight: NDArray) -> State:
         """What is kept for a weight, zeros at first."""
-        return [array(np.zeros(weight.shape), weight.dtype) for _ in self.states]
+        wide = wide_dtype(weight.dtype.name)
+        return [array(np.zeros(weight.shape), wide) for _ in self.states]
 
     def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """Changes a weight and its state in place; with lists, each of them.

@@ -67,3 +67,19 @@ func.func @main(%w: tensor<4xf32> {nnc.role = "parameter"}, %s: tensor<f32>) -> 
 func.func @main(%label: tensor<4xi32> {nnc.name = "label", nnc.role = "parameter"}) -> tensor<4xi32> {
   func.return %label : tensor<4xi32>
 }
+
+// -----
+
+// Products of half precision give f32; what they pass back is rounded to the types of the operands.
+
+// CHECK-LABEL: func.func @main
+// CHECK-SAME: -> (tensor<4x3xf32>, tensor<2x3xbf16>)
+func.func @main(%x: tensor<4x2xbf16> {nnc.role = "input"},
+                %w: tensor<2x3xbf16> {nnc.name = "w", nnc.role = "parameter"}) -> tensor<4x3xf32> {
+  %y = nn.matmul %x, %w : (tensor<4x2xbf16>, tensor<2x3xbf16>) -> tensor<4x3xf32>
+  func.return %y : tensor<4x3xf32>
+}
+// CHECK: %[[ONE:.*]] = nn.constant 1.000000e+00 : tensor<4x3xf32>
+// CHECK: %[[G:.*]] = nn.cast %[[ONE]] to bf16 : tensor<4x3xf32> -> tensor<4x3xbf16>
+// CHECK: %[[DW:.*]] = nn.matmul %x, %[[G]] {transpose_lhs} : (tensor<4x2xbf16>, tensor<4x3xbf16>) -> tensor<2x3xf32>
+// CHECK: nn.cast %[[DW]] to bf16 : tensor<2x3xf32> -> tensor<2x3xbf16>

@@ -6,6 +6,7 @@ from nnc import layer_operators as layers
 from nnc import norm_operators as norms
 from nnc.array import NDArray
 from nnc.checks import axis_of, count, number
+from nnc.dtypes import dtype_name, wide_dtype
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Source
 from nnc.gluon.parameter import Parameter
@@ -163,6 +164,10 @@ class BatchNorm(Norm):
             blended = record(layers.blend, [running.current, new], (self._momentum,), taped=False)
             running.update(blended[0])
         return NDArray(y)
+
+    def cast(self, dtype: object) -> None:
+        """Change the dtype of the parameters, but not to half precision."""
+        super().cast(wide_dtype(dtype_name(dtype)))
 
     def describe(self) -> str:
         return f"{super().describe()}, momentum={self._momentum}"

@@ -37,3 +37,11 @@ func.func @convolutions(%x: tensor<2x4x9x8xf32>, %w: tensor<6x2x3x3xf32>, %dy: t
   %dw = nn.conv_weight_grad %x, %dy {size = [3, 3], strides = [2, 1], low = [1, 0], high = [1, 0], dilations = [1, 1], groups = 2} : (tensor<2x4x9x8xf32>, tensor<2x6x5x6xf32>) -> tensor<6x2x3x3xf32>
   func.return
 }
+
+// Half precision is summed in f32.
+// CHECK-LABEL: func.func @halves
+func.func @halves(%x: tensor<3x4xbf16>, %w: tensor<4x5xbf16>) {
+  // CHECK: nn.matmul %x, %w : (tensor<3x4xbf16>, tensor<4x5xbf16>) -> tensor<3x5xf32>
+  %y = nn.matmul %x, %w : (tensor<3x4xbf16>, tensor<4x5xbf16>) -> tensor<3x5xf32>
+  func.return
+}

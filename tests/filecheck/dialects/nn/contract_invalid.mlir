@@ -117,3 +117,11 @@ func.func @columns(%x: tensor<3x4xf32>, %w: tensor<2x4x8xf32>) {
   %y = nn.packed_matmul %x, %w {columns = 8} : (tensor<3x4xf32>, tensor<2x4x8xf32>) -> tensor<3x8xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.matmul: the result is (tensor<3x5xf16>), expected (tensor<3x5xf32>)
+func.func @f(%x: tensor<3x4xf16>, %w: tensor<4x5xf16>) {
+  %y = nn.matmul %x, %w : (tensor<3x4xf16>, tensor<4x5xf16>) -> tensor<3x5xf16>
+  func.return
+}
