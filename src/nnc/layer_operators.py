@@ -244,8 +244,8 @@ def update_by(name: str, rule: Rule) -> Operation:
         *others, clips, constants = rest
         clip = others.pop() if clips else None
         count = len(rule.states)
-        wide = [cast(b, v, element_of(others[-1])) for v in (grad, param)]
-        given = Given(*wide, others[:count], others[count:], clip)
+        wide_grad, wide = (cast(b, v, element_of(others[-1])) for v in (grad, param))
+        given = Given(wide_grad, wide, others[:count], others[count:], clip)
         new, *states = rule.emit(b, given, dict(constants))
         return [cast(b, new, element_of(param)), *states]
 

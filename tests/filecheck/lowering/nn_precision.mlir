@@ -21,24 +21,6 @@
 // GROUP-NEXT:    nn.matmul
 // GROUP-NEXT:    nn.relu
 // GROUP-NEXT:    nn.cast
-func.func @main
-// CHECK-NEXT:    %[[X:.*]] = nn.cast %x to bf16 : tensor<4x8xf32> -> tensor<4x8xbf16>
-// CHECK-NEXT:    %[[W:.*]] = nn.cast %w to bf16
-// CHECK-NEXT:    %[[Z:.*]] = nn.matmul %[[X]], %[[W]] : (tensor<4x8xbf16>, tensor<8x8xbf16>) -> tensor<4x8xf32>
-// CHECK-NEXT:    %[[H:.*]] = nn.relu %[[Z]] : tensor<4x8xf32>
-// CHECK-NEXT:    %[[N:.*]] = nn.cast %[[H]] to bf16
-// CHECK-NEXT:    %[[Y:.*]] = nn.matmul %[[N]], %[[W]]
-// CHECK-NEXT:    %[[D:.*]] = nn.matmul %[[X]], %[[N]] {transpose_lhs}
-// CHECK-NEXT:    nn.softmax %[[Y]] {axis = 1} : tensor<4x8xf32>
-
-// The cast of what a kernel makes is part of it: memory holds half as many bytes.
-// GROUP-LABEL: func.func @main
-// GROUP:         kernel.launch @[[K:.*]] ins({{.*}}) -> tensor<4x8xf16>
-// GROUP:       kernel.func @[[K]]
-// GROUP-SAME:    (%{{.*}}: tensor<4x8xf16>, %{{.*}}: tensor<8x8xf16>) -> (tensor<4x8xf16>)
-// GROUP-NEXT:    nn.matmul
-// GROUP-NEXT:    nn.relu
-// GROUP-NEXT:    nn.cast
 func.func @main(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> (tensor<4x8xf32>, tensor<8x8xf32>) {
   %z = nn.matmul %x, %w : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
   %h = nn.relu %z : tensor<4x8xf32>
@@ -50,7 +32,7 @@ func.func @main(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> (tensor<4x8xf32>, t
 
 // -----
 
-// Convolutions, too, and in bodies. Other types are as the user wants them.
+// Convolutions, too. Other types are as the user wants them.
 // CHECK-LABEL: func.func @main
 // CHECK:         nn.conv %{{.*}} : (tensor<1x2x5x5xbf16>, tensor<3x2x3x3xbf16>) -> tensor<1x3x3x3xf32>
 // CHECK-NEXT:    nn.matmul %a, %a : (tensor<4x4xf64>, tensor<4x4xf64>) -> tensor<4x4xf64>
