@@ -33,12 +33,6 @@ def counts(what: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     )
 
 
-def pair(what: str, value: Any, least: int = 1) -> tuple[int, int]:
-    """An integer for both spatial axes, or one for each."""
-    first, second = counts(what, value, 2, least)
-    return first, second
-
-
 def sizes_of(what: str, shape: Any, least: int = 0) -> tuple[int, ...]:
     """A shape: a single integer means one axis."""
     given = tuple(shape) if isinstance(shape, tuple | list) else (shape,)

@@ -9,7 +9,7 @@ from xdsl.ir import SSAValue
 
 from nnc.checks import axis_of
 from nnc.dialects.nn import batch_norm as norm
-from nnc.dialects.nn import contract, convolution, normalize, pool, random, shape
+from nnc.dialects.nn import contract, normalize, random, shape
 from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.elementwise import cast
@@ -36,8 +36,6 @@ from nnc.operators import (
     to_last,
 )
 
-Pair = tuple[int, int]
-
 
 @operation
 def dense(b: Builder, x: SSAValue, weight: SSAValue, *rest: Any) -> SSAValue:
@@ -57,57 +55,6 @@ def dense(b: Builder, x: SSAValue, weight: SSAValue, *rest: Any) -> SSAValue:
         x = reshape.emit(b, x, rows)
     y = rounded_product(b, contract.MatmulOp(x, weight, transpose_rhs=True), *bias)
     return y if flatten else reshape.emit(b, y, (*given[:-1], units))
-
-
-@operation
-def convolution2d(b: Builder, x: SSAValue, weight: SSAValue, *rest: Any) -> SSAValue:
-    """NCHW images with an OIHW kernel; then the bias if any, strides, padding, dilation, groups."""
-    *bias, strides, padding, dilation, groups = rest
-    images, kernel = shape_of(x), shape_of(weight)
-    if len(images) != 4 or images[1] != kernel[1] * groups:
-        raise ShapeError(
-            f"Conv2D: expected images (N, {kernel[1] * groups}, H, W), given shape {images}"
-        )
-    op = convolution.ConvOp(
-        x,
-        weight,
-        strides=strides,
-        low=padding,
-        high=padding,
-        dilations=dilation,
-        groups=groups,
-    )
-    return rounded_product(b, op, *bias)
-
-
-def windows(
-    name: str, x: SSAValue, size: Pair, strides: Pair, padding: Pair, ceil_mode: bool
-) -> tuple[Pair, Pair, Pair, Pair]:
-    """Size, strides, low and high padding; `ceil_mode` pads on until a partial window fits."""
-    images = shape_of(x)
-    if len(images) != 4:
-        raise ShapeError(f"{name}: expected images (N, C, H, W), given shape {images}")
-    extra = [0, 0]
-    for axis in range(2):
-        rest = (images[2 + axis] + 2 * padding[axis] - size[axis]) % strides[axis]
-        extra[axis] = strides[axis] - rest if ceil_mode and rest else 0
-    return size, strides, padding, (padding[0] + extra[0], padding[1] + extra[1])
-
-
-@operation
-def max_pool(
-    b: Builder, x: SSAValue, size: Pair, strides: Pair, padding: Pair, ceil_mode: bool
-) -> SSAValue:
-    window = windows("MaxPool2D", x, size, strides, padding, ceil_mode)
-    return b.insert(pool.MaxPoolOp(x, *window)).output
-
-
-@operation
-def avg_pool(
-    b: Builder, x: SSAValue, size: Pair, strides: Pair, padding: Pair, ceil_mode: bool, all: bool
-) -> SSAValue:
-    window = windows("AvgPool2D", x, size, strides, padding, ceil_mode)
-    return insert(b, pool.AvgPoolOp(x, *window, count_include_pad=all))
 
 
 @operation

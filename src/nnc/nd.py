@@ -13,6 +13,7 @@ from typing import Any
 from nnc import control_flow as contrib
 from nnc import creation_functions as creation
 from nnc import elementwise_functions as elements
+from nnc import image_functions as images
 from nnc import index_functions as indexing
 from nnc import norm_functions as norms
 from nnc import operators as ops
@@ -103,6 +104,11 @@ pick = indexing.pick
 scatter_nd = indexing.scatter_nd
 sequence_mask = indexing.sequence_mask
 take_along_axis = indexing.take_along_axis
+
+adaptive_avg_pooling2d = images.adaptive_avg_pooling2d
+bilinear_resize2d = images.bilinear_resize2d
+pooling = images.pooling
+up_sampling = images.up_sampling
 
 group_norm = norms.group_norm
 instance_norm = norms.instance_norm
@@ -233,6 +239,10 @@ reverse = flip
 slice = shapes.slice_
 SwapAxis = swapaxes
 Embedding = embedding
+Pooling = pooling
+UpSampling = up_sampling
+BilinearResize2D = bilinear_resize2d
+AdaptiveAvgPooling2D = adaptive_avg_pooling2d
 SequenceMask = sequence_mask
 Pad = pad
 Reshape = reshape

@@ -3,20 +3,53 @@
 from nnc.gluon.block import Block, HybridBlock, HybridSequential, Sequential
 from nnc.gluon.nn.activation import Activation
 from nnc.gluon.nn.basic import Dense, Dropout, Flatten, HybridLambda, Lambda
-from nnc.gluon.nn.conv import AvgPool2D, Conv2D, GlobalAvgPool2D, GlobalMaxPool2D, MaxPool2D
+from nnc.gluon.nn.conv import (
+    Conv1D,
+    Conv1DTranspose,
+    Conv2D,
+    Conv2DTranspose,
+    Conv3D,
+    Conv3DTranspose,
+)
 from nnc.gluon.nn.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from nnc.gluon.nn.pool import (
+    AvgPool1D,
+    AvgPool2D,
+    AvgPool3D,
+    GlobalAvgPool1D,
+    GlobalAvgPool2D,
+    GlobalAvgPool3D,
+    GlobalMaxPool1D,
+    GlobalMaxPool2D,
+    GlobalMaxPool3D,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
+    ReflectionPad2D,
+)
 
 __all__ = [
     "Activation",
+    "AvgPool1D",
     "AvgPool2D",
+    "AvgPool3D",
     "BatchNorm",
     "Block",
+    "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
     "Dense",
     "Dropout",
     "Flatten",
+    "GlobalAvgPool1D",
     "GlobalAvgPool2D",
+    "GlobalAvgPool3D",
+    "GlobalMaxPool1D",
     "GlobalMaxPool2D",
+    "GlobalMaxPool3D",
     "GroupNorm",
     "HybridBlock",
     "HybridLambda",
@@ -24,6 +57,9 @@ __all__ = [
     "InstanceNorm",
     "Lambda",
     "LayerNorm",
+    "MaxPool1D",
     "MaxPool2D",
+    "MaxPool3D",
+    "ReflectionPad2D",
     "Sequential",
 ]

@@ -22,10 +22,11 @@ Source = Initializer | str | None
 
 
 class Affine(HybridBlock):
-    """A linear map with a weight, a bias if wanted, and an activation."""
+    """A linear map with a weight, a bias for each of `units` if wanted, and an activation."""
 
     def __init__(
         self,
+        units: int,
         weight: tuple[int, ...],
         activation: str | None,
         use_bias: bool,
@@ -40,7 +41,7 @@ class Affine(HybridBlock):
         )
         self.bias: Parameter | None = None
         if use_bias:
-            self.bias = Parameter("bias", shape=weight[:1], dtype=dtype, init=bias_initializer)
+            self.bias = Parameter("bias", shape=(units,), dtype=dtype, init=bias_initializer)
 
     def affine(self, operation: Operation, x: NDArray, *attributes: Any) -> NDArray:
         """The operation on `x`, weight and bias, then the activation."""
@@ -82,7 +83,9 @@ class Dense(Affine):
     ):
         self._units = count("Dense: units", units)
         shape = (self._units, count("Dense: in_units", in_units, 0))
-        super().__init__(shape, activation, use_bias, dtype, weight_initializer, bias_initializer)
+        super().__init__(
+            self._units, shape, activation, use_bias, dtype, weight_initializer, bias_initializer
+        )
         self.weight.layout = (1, 0)
         self._flatten = flatten
 

@@ -1,156 +1,158 @@
-"""Convolution and pooling."""
+"""Convolutions of 1, 2 and 3 spatial axes, and transposed ones."""
 
 from typing import Any
 
-from nnc import layer_operators as layers
-from nnc import operators as ops
+from nnc import image_operators as images
 from nnc.array import NDArray
-from nnc.checks import count, pair
+from nnc.checks import count, counts
 from nnc.errors import OptionError, ShapeError
-from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Affine, Source
-from nnc.graph import Operation
-
-Pair = int | tuple[int, int]
+from nnc.gluon.nn.spatial import Sizes, Spatial
 
 
-def check_layout(layout: str) -> None:
-    if layout != "NCHW":
-        raise OptionError(f"layout is 'NCHW', given '{layout}'; memory is laid out by the compiler")
-
-
-def check_groups(groups: int, *channels: int) -> None:
-    """Channels of input and output are divided into groups."""
-    for given in channels:
-        if given % groups:
-            raise ShapeError(f"Conv2D: {given} channels cannot be divided into {groups} groups")
-
-
-class Conv2D(Affine):
-    """Convolution of NCHW images, weight (channels, in_channels / groups, kh, kw)."""
+class Conv(Affine, Spatial):
+    """Images (N, in_channels, …) filtered, weight (channels, in_channels / groups, …)."""
 
     def __init__(
         self,
         channels: int,
-        kernel_size: Pair,
-        strides: Pair = (1, 1),
-        padding: Pair = (0, 0),
-        dilation: Pair = (1, 1),
+        kernel_size: Sizes,
+        strides: Sizes = 1,
+        padding: Sizes = 0,
+        dilation: Sizes = 1,
         groups: int = 1,
-        layout: str = "NCHW",
+        layout: str = "",
         activation: str | None = None,
         use_bias: bool = True,
         weight_initializer: Source = None,
         bias_initializer: Source = "zeros",
         in_channels: int = 0,
     ):
-        check_layout(layout)
-        self._channels = count("Conv2D: channels", channels)
-        self._kernel = pair("Conv2D: kernel_size", kernel_size)
-        self._geometry = (
-            pair("Conv2D: strides", strides),
-            pair("Conv2D: padding", padding, 0),
-            pair("Conv2D: dilation", dilation),
-            count("Conv2D: groups", groups),
-        )
-        check_groups(groups, channels, count("Conv2D: in_channels", in_channels, 0))
-        shape = (channels, in_channels // groups, *self._kernel)
+        name = type(self).__name__
+        self.check_layout(layout)
+        self._channels = count(f"{name}: channels", channels)
+        self._groups = count(f"{name}: groups", groups)
+        self._kernel = counts(f"{name}: kernel_size", kernel_size, self.axes)
+        self._strides = counts(f"{name}: strides", strides, self.axes)
+        self._padding = counts(f"{name}: padding", padding, self.axes, 0)
+        self._dilation = counts(f"{name}: dilation", dilation, self.axes)
+        self.check_groups(channels, count(f"{name}: in_channels", in_channels, 0))
         super().__init__(
-            shape, activation, use_bias, "float32", weight_initializer, bias_initializer
+            self._channels,
+            self.weight_shape(in_channels),
+            activation,
+            use_bias,
+            "float32",
+            weight_initializer,
+            bias_initializer,
         )
+
+    def check_groups(self, *channels: int) -> None:
+        """Channels of input and output are divided into groups."""
+        for given in channels:
+            if given % self._groups:
+                raise ShapeError(
+                    f"{type(self).__name__}: {given} channels cannot be divided into "
+                    f"{self._groups} groups"
+                )
+
+    def weight_shape(self, in_channels: int) -> tuple[int, ...]:
+        return (self._channels, in_channels // self._groups, *self._kernel)
 
     def infer_shape(self, x: NDArray) -> None:
-        shape, groups = x.shape, self._geometry[3]
-        if len(shape) != 4:
-            raise ShapeError(f"Conv2D: expected images (N, C, H, W), given shape {shape}")
-        check_groups(groups, shape[1])
-        self.weight.finish((self._channels, shape[1] // groups, *self._kernel))
+        self.check_images(x)
+        self.check_groups(x.shape[1])
+        self.weight.finish(self.weight_shape(x.shape[1]))
 
     def forward(self, x: NDArray) -> NDArray:
-        return self.affine(layers.convolution2d, x, *self._geometry)
+        geometry = (self._strides, self._padding, self._dilation, self._groups)
+        return self.affine(images.convolve, x, *geometry)
 
     def describe(self) -> str:
-        strides, padding, *_ = self._geometry
-        return f"{self._channels}, kernel={self._kernel}, strides={strides}, padding={padding}"
+        return (
+            f"{self._channels}, kernel={self._kernel}, strides={self._strides}, "
+            f"padding={self._padding}"
+        )
 
 
-class Pool2D(HybridBlock):
-    """A window over NCHW images."""
+class ConvTranspose(Conv):
+    """The adjoint of `Conv` in the images, weight (in_channels, channels / groups, …).
 
-    operation: Operation
+    Along each axis `(in - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1`
+    elements are made. `output_padding` is below the stride.
+    """
 
     def __init__(
-        self, pool_size: Pair, strides: Pair | None, padding: Pair, layout: str, ceil_mode: bool
+        self,
+        channels: int,
+        kernel_size: Sizes,
+        strides: Sizes = 1,
+        padding: Sizes = 0,
+        output_padding: Sizes = 0,
+        dilation: Sizes = 1,
+        groups: int = 1,
+        layout: str = "",
+        activation: str | None = None,
+        use_bias: bool = True,
+        weight_initializer: Source = None,
+        bias_initializer: Source = "zeros",
+        in_channels: int = 0,
     ):
-        super().__init__()
-        check_layout(layout)
+        super().__init__(
+            channels,
+            kernel_size,
+            strides,
+            padding,
+            dilation,
+            groups,
+            layout,
+            activation,
+            use_bias,
+            weight_initializer,
+            bias_initializer,
+            in_channels,
+        )
         name = type(self).__name__
-        self._size = pair(f"{name}: pool_size", pool_size)
-        self._strides = self._size if strides is None else pair(f"{name}: strides", strides)
-        padding = pair(f"{name}: padding", padding, 0)
-        self._attributes: tuple[Any, ...] = (self._size, self._strides, padding, ceil_mode)
+        self._output_padding = counts(f"{name}: output_padding", output_padding, self.axes, 0)
+        if any(map(int.__ge__, self._output_padding, self._strides)):
+            raise OptionError(
+                f"{name}: output_padding: expected less than the strides {self._strides}, given "
+                f"{output_padding!r}"
+            )
+
+    def weight_shape(self, in_channels: int) -> tuple[int, ...]:
+        return (in_channels, self._channels // self._groups, *self._kernel)
 
     def forward(self, x: NDArray) -> NDArray:
-        return x.apply(self.operation, *self._attributes)
-
-    def describe(self) -> str:
-        return f"size={self._size}, strides={self._strides}"
-
-
-class MaxPool2D(Pool2D):
-    """The largest element under each window; the first of tied maxima has the gradient."""
-
-    operation = layers.max_pool
-
-    def __init__(
-        self,
-        pool_size: Pair = (2, 2),
-        strides: Pair | None = None,
-        padding: Pair = 0,
-        layout: str = "NCHW",
-        ceil_mode: bool = False,
-    ):
-        super().__init__(pool_size, strides, padding, layout, ceil_mode)
+        geometry: tuple[Any, ...] = (
+            self._strides,
+            self._padding,
+            self._output_padding,
+            self._dilation,
+            self._groups,
+        )
+        return self.affine(images.convolve_transposed, x, *geometry)
 
 
-class AvgPool2D(Pool2D):
-    """The mean under each window, by default with the padding counted."""
-
-    operation = layers.avg_pool
-
-    def __init__(
-        self,
-        pool_size: Pair = (2, 2),
-        strides: Pair | None = None,
-        padding: Pair = 0,
-        ceil_mode: bool = False,
-        layout: str = "NCHW",
-        count_include_pad: bool = True,
-    ):
-        super().__init__(pool_size, strides, padding, layout, ceil_mode)
-        self._attributes = (*self._attributes, count_include_pad)
+class Conv1D(Conv, axes=1):
+    """`Conv` of sequences (N, C, W)."""
 
 
-class GlobalPool2D(HybridBlock):
-    """A reduction over both spatial axes, kept with size 1."""
-
-    kind: str
-
-    def __init__(self, layout: str = "NCHW"):
-        super().__init__()
-        check_layout(layout)
-
-    def forward(self, x: NDArray) -> NDArray:
-        return x.apply(ops.reduce_, self.kind, (2, 3), True)
+class Conv2D(Conv, axes=2):
+    """`Conv` of images (N, C, H, W)."""
 
 
-class GlobalAvgPool2D(GlobalPool2D):
-    """The mean over the image."""
-
-    kind = "mean"
+class Conv3D(Conv, axes=3):
+    """`Conv` of volumes (N, C, D, H, W)."""
 
 
-class GlobalMaxPool2D(GlobalPool2D):
-    """The maximum over the image."""
+class Conv1DTranspose(ConvTranspose, axes=1):
+    """`ConvTranspose` of sequences (N, C, W)."""
 
-    kind = "max"
+
+class Conv2DTranspose(ConvTranspose, axes=2):
+    """`ConvTranspose` of images (N, C, H, W)."""
+
+
+class Conv3DTranspose(ConvTranspose, axes=3):
+    """`ConvTranspose` of volumes (N, C, D, H, W)."""
