@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nnc import autograd, errors, gluon, init, nd, optimizer, random
+    from nnc import autograd, errors, gluon, init, lr_scheduler, nd, optimizer, random
     from nnc.array import NDArray
     from nnc.compiler import compile_module
     from nnc.errors import NncError
@@ -30,6 +30,7 @@ __all__ = [
     "gluon",
     "gpu",
     "init",
+    "lr_scheduler",
     "nd",
     "optimizer",
     "programs",
