@@ -169,8 +169,10 @@ class CellPrinter:
         atom = self.scope.atom(op.scalar)
         native = self.scope.is_native(op.output)
         if native and kind(op.scalar.type) == "i1":
-            atom = Atom(f"-{atom.text}")
-        self.scope.bind_all(op.output, Atom(atom.text, native, atom.literal))
+            # A mask has lanes, whatever it selects.
+            self.scope.bind_all(op.output, Atom(self.scope.splat(Atom(f"-{atom.text}"), "i1")))
+        else:
+            self.scope.bind_all(op.output, Atom(atom.text, native, atom.literal))
 
     def _lanes(self, op: tile.LanesOp, row: int, part: int) -> None:
         scope = self.scope

@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nnc import autograd, errors, gluon, init, lr_scheduler, nd, optimizer, random
+    from nnc import amp, autograd, errors, gluon, init, lr_scheduler, nd, optimizer, random
     from nnc.array import NDArray
     from nnc.compiler import compile_module
     from nnc.errors import NncError
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "NDArray",
     "NncError",
+    "amp",
     "autograd",
     "compile",
     "compile_module",

@@ -17,10 +17,12 @@ from xdsl.utils.arg_spec import ArgSpec
 
 from nnc.codegen.artifact import Artifact
 from nnc.dialects.target import Target, target_named
+from nnc.dtypes import element_type
 from nnc.errors import OptionError
 from nnc.graph import Structure
 from nnc.interpreted import InterpretedProgram
 from nnc.lowering.nn_derive import NnDerivePass, split
+from nnc.lowering.nn_precision import NnPrecisionPass
 from nnc.lowering.pass_specs import did_you_mean, expand, instantiate, options, pass_named
 from nnc.lowering.pipelines import LEVELS
 from nnc.modules import Names, module_of
@@ -138,6 +140,14 @@ def artifact_of(module: ModuleOp, target: Target) -> Artifact:
     return emit(module, target)
 
 
+def frontend_module(structure: Structure, names: Names, settings: Settings) -> ModuleOp:
+    """The program as it was recorded, in the precision that was asked for."""
+    module = module_of(structure, names)
+    if settings.precision != "float32":
+        NnPrecisionPass(str(element_type(settings.precision))).apply(Context(), module)
+    return module
+
+
 @dataclass(frozen=True)
 class CompiledStructure:
     """A structure with its generated text; each `program()` is a new binding of it."""
@@ -151,9 +161,13 @@ class CompiledStructure:
     preparation: Artifact | None = None
     """What makes the derived values, if there are any."""
 
+    def module(self) -> ModuleOp:
+        """The program at level 1."""
+        return frontend_module(self.structure, self.names, self.settings)
+
     def program(self) -> Runnable:
         if self.artifact is None:
-            return InterpretedProgram(module_of(self.structure, self.names))
+            return InterpretedProgram(self.module())
         return Program(self.artifact, ir=self.ir, check_nans=self.settings.check_nans)
 
     def preparing_program(self) -> Program | None:
@@ -170,8 +184,7 @@ class CompiledStructure:
 
     def ir(self, level: str) -> str:
         """The program's text at a level, made anew; what makes derived values comes after it."""
-        module = module_of(self.structure, self.names)
-        return "\n// -----\n".join(map(str, lower_prepared(module, level, self.target)))
+        return "\n// -----\n".join(map(str, lower_prepared(self.module(), level, self.target)))
 
 
 def compile_structure(structure: Structure, names: Names, settings: Settings) -> CompiledStructure:
@@ -179,7 +192,7 @@ def compile_structure(structure: Structure, names: Names, settings: Settings) ->
     target = chosen_target(settings.target)
     if settings.backend == "interpret":
         return CompiledStructure(structure, names, target, settings, None)
-    module = module_of(structure, names)
+    module = frontend_module(structure, names, settings)
     module.verify()
     with no_garbage_collection():
         programs = lower_prepared(module, LEVEL_NAMES[-1], target)

@@ -156,10 +156,13 @@ class CompiledStep(CompiledCallable):
             return self.first(memories)
         if recorder.nodes:
             flush()
-        entry, place, type = found
+        entry, place, type, finite = found
         self.last = entry
         with self.trainer.counted(memories[0].shape[0]):
-            return NDArray(Value(type, entry(memories)[place]))
+            results = entry(memories)
+        if finite is not None:
+            self.trainer.judge(bool(results[finite]))
+        return NDArray(Value(type, results[place]))
 
     def first(self, memories: Sequence[Memory]) -> NDArray:
         """The first step with inputs like these goes through Python, and shows the program."""
@@ -170,15 +173,18 @@ class CompiledStep(CompiledCallable):
         *given, label = map(NDArray, inputs)
         with autograd.record():
             loss = self.loss(self.net(*given), label)
-        loss.backward()
+            scaled = self.trainer.scaled(loss)
+        scaled.backward()
         run = self.trainer.run(memories[0].shape[0])
         if run is None:
             raise GradientError("compile_step: the trainer has nothing to update")
         outputs = [r for r in run.results if r is not None]
         [place] = [i for i, r in enumerate(outputs) if r is loss.memory()]
+        shown = self.trainer.finite
+        finite = None if shown is None else [r is shown.memory() for r in outputs].index(True)
         entry = Entry(run.bound, run.graph, inputs)
         key = tuple([(m.shape, m.dtype) for m in memories])
-        self.entries[key] = (entry, place, loss.current.type)
+        self.entries[key] = (entry, place, loss.current.type, finite)
         self.last = entry
         return loss
 

@@ -5,20 +5,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from xdsl.builder import Builder
+from xdsl.dialects.builtin import TensorType, i1
 from xdsl.ir import SSAValue
 
 from nnc.checks import axis_of
 from nnc.dialects.nn import batch_norm as norm
 from nnc.dialects.nn import contract, normalize, random, shape
 from nnc.dialects.nn.base import element_of, insert, shape_of
-from nnc.dialects.nn.constant import constant
-from nnc.dialects.nn.elementwise import cast
+from nnc.dialects.nn.constant import ConstantOp, constant
+from nnc.dialects.nn.elementwise import CompareOp, MulOp, cast
 from nnc.dialects.optim.rules import RULES, Given, Rule
 from nnc.elementwise_operators import softplus
 from nnc.errors import LabelError, ShapeError
 from nnc.graph import Operation, choosing, operation
 from nnc.operators import (
     Shape,
+    abs_,
     add,
     along,
     check_float,
@@ -179,6 +181,21 @@ def blend(b: Builder, old: SSAValue, new: SSAValue, momentum: float) -> SSAValue
     """`momentum * old + (1 - momentum) * new`."""
     kept = multiply.emit(b, old, constant(b, momentum, old))
     return add.emit(b, kept, multiply.emit(b, new, constant(b, 1 - momentum, new)))
+
+
+@operation
+def all_finite(b: Builder, *arrays: SSAValue) -> SSAValue:
+    """Whether all elements of all arrays are numbers, as one bool."""
+    result = insert(b, ConstantOp(1, TensorType(i1, ())))
+    for x in filter(size_of, arrays):
+        largest = reduce_.emit(b, abs_.emit(b, x), "max", None, False)
+        finite = insert(b, CompareOp("lt", largest, constant(b, math.inf, largest)))
+        result = insert(b, MulOp(result, finite))
+    return result
+
+
+def size_of(x: SSAValue) -> int:
+    return math.prod(shape_of(x))
 
 
 def update_by(name: str, rule: Rule) -> Operation:

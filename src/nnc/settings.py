@@ -13,6 +13,7 @@ from nnc.errors import OptionError
 from nnc.lowering.pass_specs import did_you_mean
 
 BACKENDS = ("compile", "interpret")
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 class Settings(NamedTuple):
@@ -21,6 +22,8 @@ class Settings(NamedTuple):
     backend: str
     target: str | None
     check_nans: bool
+    precision: str = "float32"
+    """What products are computed in, see `nnc.amp`."""
 
 
 def checked(settings: Settings) -> Settings:
@@ -28,6 +31,9 @@ def checked(settings: Settings) -> Settings:
     if settings.backend not in BACKENDS:
         hint = did_you_mean(settings.backend, BACKENDS)
         raise OptionError(f"NNC_BACKEND, backend: no '{settings.backend}'; {hint}")
+    if settings.precision not in PRECISIONS:
+        hint = did_you_mean(settings.precision, PRECISIONS)
+        raise OptionError(f"precision: no '{settings.precision}'; {hint}")
     if settings.target is not None:
         target_named(settings.target)
     return settings
@@ -43,11 +49,20 @@ current = checked(
 
 
 def configure(
-    *, backend: str | None = None, target: str | None = None, check_nans: bool | None = None
+    *,
+    backend: str | None = None,
+    target: str | None = None,
+    check_nans: bool | None = None,
+    precision: str | None = None,
 ) -> Settings:
     """Change what is given, for programs made from now on; returns what was before."""
     global current
     before = current
-    given = {"backend": backend, "target": target, "check_nans": check_nans}
+    given = {
+        "backend": backend,
+        "target": target,
+        "check_nans": check_nans,
+        "precision": precision,
+    }
     current = checked(before._replace(**{k: v for k, v in given.items() if v is not None}))
     return before

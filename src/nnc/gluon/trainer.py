@@ -3,18 +3,23 @@
 import numbers
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from nnc import layer_operators as layers
+from nnc import operators as ops
 from nnc import optimizer as optimizers
+from nnc.array import NDArray
 from nnc.dtypes import wide_dtype
 from nnc.errors import OptionError, StaleGradientError
 from nnc.execution import Run
+from nnc.gluon.loss_scaler import LossScaler
 from nnc.gluon.parameter import Parameter
-from nnc.graph import user_site
+from nnc.graph import Scalar, Value, user_site
 from nnc.optimizer import Optimizer
-from nnc.recorder import abandon, flush
+from nnc.recorder import abandon, flush, record
 from nnc.slot import Slot
 from nnc.variable import Variable
 
@@ -39,6 +44,10 @@ class Trainer:
         self._optimizer = optimizers.create(optimizer, **(optimizer_params or {}))
         self._scale = self._optimizer.rescale_grad
         self._states: dict[Parameter, list[Variable]] = {}
+        self.scaler: LossScaler | None = None
+        """Set by `amp.init_trainer`."""
+        self.finite: NDArray | None = None
+        """Whether all gradients of the last step were numbers, where the loss is scaled."""
 
     @property
     def optimizer(self) -> Optimizer:
@@ -67,6 +76,8 @@ class Trainer:
             raise OptionError(f"step: expected a batch_size above 0, given {batch_size!r}")
         optimizer = self._optimizer
         optimizer.rescale_grad = self._scale / batch_size
+        if self.scaler is not None:
+            optimizer.rescale_grad /= self.scaler.remaining
         optimizer.num_update += 1
         try:
             yield
@@ -86,7 +97,37 @@ class Trainer:
             raise
         for slot in slots:
             slot.fresh = False
+        if self.finite is not None:
+            self.judge(bool(self.finite))
         return run
+
+    def judge(self, finite: bool) -> None:
+        """A step whose gradients overflowed changed nothing and does not count."""
+        if not finite:
+            self._optimizer.num_update -= 1
+        if self.scaler is not None:
+            self.scaler.update(finite)
+
+    def scaled(self, loss: NDArray) -> NDArray:
+        """The loss in float32 times the scale, which is given at each step; as it is without."""
+        scaler = self.scaler
+        if scaler is None:
+            return loss
+        wide = loss.astype(wide_dtype(loss.dtype.name), copy=False).current
+        source = partial(getattr, scaler, "loss_scale")
+        scale = Scalar(source(), wide.type.dtype, source, "loss_scale")
+        return NDArray(record(ops.multiply, [wide, scale])[0])
+
+    def unscale(self) -> None:
+        """Divides the gradients by the scale of the loss."""
+        scaler = self.scaler
+        if scaler is None or scaler.unscaled:
+            return
+        for p in self._params:
+            if p.grad_req != "null":
+                grad = p.grad()
+                grad *= 1 / scaler.loss_scale
+        scaler.unscaled = True
 
     def states(self, parameter: Parameter) -> list[Variable]:
         """The optimizer's memory for a parameter, made at its first step."""
@@ -116,7 +157,7 @@ class Trainer:
         """Records the updates; returns the places of the gradients they take."""
         values: dict[Any, Any] = {}
         slots: dict[Slot, None] = {}
-        site = user_site()
+        site, finite = user_site(), self.all_finite(parameters)
         for p in parameters:
             variable = p.variable
             leaf = variable.current
@@ -127,9 +168,24 @@ class Trainer:
             slots[slot] = None
             variables = [variable, *self.states(p)]
             new = self._optimizer.record_update(slot.get(leaf), variables, values[key], site)
+            if finite is not None:
+                new = [
+                    record(ops.where, [finite, value, kept.current], taped=False)[0]
+                    for value, kept in zip(new, variables, strict=True)
+                ]
             for changed, value in zip(variables, new, strict=True):
                 changed.update(value)
         return slots
+
+    def all_finite(self, parameters: list[Parameter]) -> Value | None:
+        """Whether no gradient overflowed, where the loss is scaled; `finite` shows it."""
+        if self.scaler is None:
+            return None
+        leaves = [p.variable.current for p in parameters]
+        grads = [leaf.slot.get(leaf) for leaf in leaves]
+        [finite] = record(layers.all_finite, grads, taped=False)
+        self.finite = NDArray(finite)
+        return finite
 
 
 def check_parameter(given: object) -> Parameter:
