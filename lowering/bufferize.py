@@ -32,7 +32,6 @@ from xdsl.utils.exceptions import PassFailedException
 from nnc.dialects import buffer, kernel, loop
 from nnc.dialects.buffer import contiguous_strides, type_of
 from nnc.dialects.nn.base import Tensor, element_of, shape_of, tensor_type
-from nnc.dialects.nn.checkpoint import AfterOp
 from nnc.dialects.nn.cond import CondOp
 from nnc.dialects.nn.constant import ConstantOp, number
 from nnc.dialects.nn.scan import ScanOp
@@ -155,7 +154,7 @@ class Writer:
         if (part := storage.part(value)) is not None:
             whole = self.buffer(part.operation.results[0])
             return self.part(whole, value, part.operation, part.index)
-        if isinstance(op, ReshapeOp | AfterOp):
+        if isinstance(op, ReshapeOp):
             return self.reshaped(self.buffer(op.input), memory_type(value))
         if isinstance(op, SliceOp):
             return self.view(self.buffer(op.input), integers(op.starts), memory_type(value))

@@ -1,7 +1,7 @@
 """Writes the groups that `kernel-fuse` chose.
 
-Each group gets its own copies of what costs nothing; then the groups are put in order and their
-ops moved into `kernel.group`s.
+Each group gets its own copies of what costs nothing; then the groups are put in order, which makes
+`nn.after` superfluous, and their ops moved into `kernel.group`s.
 """
 
 import heapq
@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from xdsl.builder import Builder
 from xdsl.ir import Block, Operation, Region, SSAValue
-from xdsl.rewriter import InsertPoint
+from xdsl.rewriter import InsertPoint, Rewriter
 
 from nnc.dialects import kernel
+from nnc.dialects.nn.checkpoint import AfterOp
 from nnc.lowering.fusion_rules import absorbs_copies, is_copied
 
 Unit = list[Operation]
@@ -23,6 +24,7 @@ def write_groups(block: Block, groups: Sequence[Unit]) -> None:
     units = [copies_inserted(group) for group in groups]
     erase_unread_copies(block)
     reorder(block, units)
+    erase_barriers(block)
     for unit in units:
         move_into_group(unit)
 
@@ -98,6 +100,13 @@ def in_order(block: Block, units: Sequence[Unit]) -> list[Unit]:
             if not waiting[reader]:
                 heapq.heappush(ready, (position[units[reader][0]], reader))
     return order
+
+
+def erase_barriers(block: Block) -> None:
+    """Erases `nn.after`: from here on the order is that of the block."""
+    for op in list(block.ops):
+        if isinstance(op, AfterOp):
+            Rewriter.replace_op(op, [], [op.input])
 
 
 def move_into_group(unit: Unit) -> None:

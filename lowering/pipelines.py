@@ -22,6 +22,7 @@ PASSES: dict[str, str] = {
     "nn-derive": "nnc.lowering.nn_derive:NnDerivePass",
     # groups
     "kernel-fuse": "nnc.lowering.kernel_fuse:KernelFusePass",
+    "nn-remat": "nnc.lowering.nn_remat:NnRematPass",
     "kernel-outline": "nnc.lowering.kernel_outline:KernelOutlinePass",
     "kernel-select": "nnc.lowering.kernel_select:KernelSelectPass",
     "kernel-schedule": "nnc.lowering.kernel_schedule:KernelSchedulePass",
@@ -46,7 +47,7 @@ PASSES: dict[str, str] = {
 PIPELINES: dict[str, str] = {
     "train": "nn-gradient,optim-apply",
     "graph": "nn-flatten,nn-canonicalize,cse,dce,nn-layout,nn-canonicalize,cse,dce",
-    "group": "kernel-fuse,kernel-outline,kernel-select,kernel-schedule",
+    "group": "kernel-fuse,nn-remat,kernel-outline,kernel-select,kernel-schedule",
     "store": "bufferize",
     "loops": "nn-decompose,kernel-to-loops,loop-tile,loop-cascade,expand-math,loop-map,loop-hoist,"
     "cse,dce",

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from xdsl.ir import Block, Operation, SSAValue, Use
 
 from nnc.dialects import kernel
-from nnc.dialects.nn.checkpoint import AfterOp
 from nnc.dialects.nn.cond import CondOp
 from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.scan import ScanOp
@@ -136,7 +135,7 @@ class Storage:
 
 def unreshaped(value: SSAValue) -> SSAValue:
     """The tensor that `value` is, up to its shape."""
-    while isinstance(value.owner, ReshapeOp | AfterOp):
+    while isinstance(value.owner, ReshapeOp):
         value = value.owner.input
     return value
 

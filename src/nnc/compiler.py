@@ -51,30 +51,43 @@ class Runnable(Protocol):
 
 
 @functools.cache
-def passes_to(level: str, target: str, start: str = LEVEL_NAMES[0]) -> list[ModulePass]:
+def passes_to(
+    level: str, target: str, start: str = LEVEL_NAMES[0], memory_budget: float | None = None
+) -> list[ModulePass]:
     """The passes from level `start` to a level."""
     if level not in LEVEL_NAMES:
         raise OptionError(f"no level '{level}'; {did_you_mean(level, LEVEL_NAMES)}")
     stages = LEVELS[LEVEL_NAMES.index(start) : LEVEL_NAMES.index(level)]
-    return [aimed(spec, target) for stage in stages for spec in expand(stage)]
+    given: dict[str, tuple[Any, ...]] = {"target": (target,)}
+    if memory_budget is not None:
+        given["budget_mib"] = (memory_budget,)
+    return [chosen_pass(spec, given) for stage in stages for spec in expand(stage)]
 
 
-def aimed(spec: ArgSpec, target: str) -> ModulePass:
-    """A pass of a pipeline, for this target if it asks for one."""
+def chosen_pass(spec: ArgSpec, given: Mapping[str, tuple[Any, ...]]) -> ModulePass:
+    """A pass of a pipeline, with those of the options given that it has."""
     kind = pass_named(spec.name)
-    given = {"target": (target,)} if "target" in options(kind) else {}
-    return instantiate("pass", kind, ArgSpec(spec.name, {**spec.parameters, **given}))
+    own = {name: value for name, value in given.items() if name in options(kind)}
+    return instantiate("pass", kind, ArgSpec(spec.name, {**spec.parameters, **own}))
 
 
-def lower(module: ModuleOp, level: str, target: Target, start: str = LEVEL_NAMES[0]) -> ModuleOp:
+def lower(
+    module: ModuleOp,
+    level: str,
+    target: Target,
+    start: str = LEVEL_NAMES[0],
+    memory_budget: float | None = None,
+) -> ModuleOp:
     """Applies the passes from `start` to `level` in place."""
     ctx = Context()
-    for one in passes_to(level, target.name, start):
+    for one in passes_to(level, target.name, start, memory_budget):
         one.apply(ctx, module)
     return module
 
 
-def lower_prepared(module: ModuleOp, level: str, target: Target) -> list[ModuleOp]:
+def lower_prepared(
+    module: ModuleOp, level: str, target: Target, memory_budget: float | None = None
+) -> list[ModuleOp]:
     """The program at a level and, where it has derived values, the program that makes them."""
     if level == LEVEL_NAMES[0]:
         return [module]
@@ -82,7 +95,7 @@ def lower_prepared(module: ModuleOp, level: str, target: Target) -> list[ModuleO
     NnDerivePass(target.name).apply(Context(), module)
     preparation = split(module)
     programs = [module] if preparation is None else [module, preparation]
-    return [lower(program, level, target, "graph") for program in programs]
+    return [lower(program, level, target, "graph", memory_budget) for program in programs]
 
 
 @contextmanager
@@ -184,7 +197,9 @@ class CompiledStructure:
 
     def ir(self, level: str) -> str:
         """The program's text at a level, made anew; what makes derived values comes after it."""
-        return "\n// -----\n".join(map(str, lower_prepared(self.module(), level, self.target)))
+        budget = self.settings.memory_budget
+        programs = lower_prepared(self.module(), level, self.target, budget)
+        return "\n// -----\n".join(map(str, programs))
 
 
 def compile_structure(structure: Structure, names: Names, settings: Settings) -> CompiledStructure:
@@ -195,6 +210,6 @@ def compile_structure(structure: Structure, names: Names, settings: Settings) ->
     module = frontend_module(structure, names, settings)
     module.verify()
     with no_garbage_collection():
-        programs = lower_prepared(module, LEVEL_NAMES[-1], target)
+        programs = lower_prepared(module, LEVEL_NAMES[-1], target, settings.memory_budget)
         artifacts = [artifact_of(program, target) for program in programs]
     return CompiledStructure(structure, names, target, settings, *artifacts)

@@ -11,8 +11,10 @@ from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.execution import Bound, bind
 from nnc.gluon.trainer import Trainer
 from nnc.graph import Chooses, Graph, Memory, Scalar, Value, graph_of
+from nnc.lowering.nn_remat import BudgetError
 from nnc.recorder import flush, recorder
 from nnc.runtime.report import Report
+from nnc.settings import with_memory_budget
 
 
 class Entry:
@@ -143,11 +145,18 @@ def compile(function: Callable[..., Any], *example_arrays: Any) -> CompiledFunct
 class CompiledStep(CompiledCallable):
     """`step(x, …, label)` is one training step; it returns the loss of each sample."""
 
-    def __init__(self, net: Callable[..., Any], loss: Callable[..., Any], trainer: Trainer):
+    def __init__(
+        self,
+        net: Callable[..., Any],
+        loss: Callable[..., Any],
+        trainer: Trainer,
+        memory_budget: float | None,
+    ):
         super().__init__()
         self.net = net
         self.loss = loss
         self.trainer = trainer
+        self.memory_budget = memory_budget
 
     def __call__(self, *arrays: Any) -> NDArray:
         memories = [memory_of(x) for x in arrays]
@@ -175,7 +184,11 @@ class CompiledStep(CompiledCallable):
             loss = self.loss(self.net(*given), label)
             scaled = self.trainer.scaled(loss)
         scaled.backward()
-        run = self.trainer.run(memories[0].shape[0])
+        try:
+            with with_memory_budget(self.memory_budget):
+                run = self.trainer.run(memories[0].shape[0])
+        except BudgetError as error:
+            raise OptionError(f"compile_step: {error}") from None
         if run is None:
             raise GradientError("compile_step: the trainer has nothing to update")
         outputs = [r for r in run.results if r is not None]
@@ -190,11 +203,18 @@ class CompiledStep(CompiledCallable):
 
 
 def compile_step(
-    net: Callable[..., Any], loss: Callable[..., Any], trainer: Trainer
+    net: Callable[..., Any],
+    loss: Callable[..., Any],
+    trainer: Trainer,
+    memory_budget: float | None = None,
 ) -> CompiledStep:
     """Record, backward and step as one callable that skips Python.
 
     `forward` runs once for each signature of the inputs: what it decides in Python is decided
     then. The step divides gradients by the size of the first input's first axis.
+
+    `memory_budget` is how many MiB a step may need beyond inputs, outputs, parameters and their
+    states. To meet it, values of the forward pass are computed again in the backward pass; the
+    numbers stay the same to the last bit.
     """
-    return CompiledStep(net, loss, trainer)
+    return CompiledStep(net, loss, trainer, memory_budget)

@@ -6,6 +6,8 @@
 """
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from nnc.dialects.target import target_named
@@ -24,6 +26,8 @@ class Settings(NamedTuple):
     check_nans: bool
     precision: str = "float32"
     """What products are computed in, see `nnc.amp`."""
+    memory_budget: float | None = None
+    """MiB that a call may need beyond its arguments; set by `compile_step`."""
 
 
 def checked(settings: Settings) -> Settings:
@@ -46,6 +50,18 @@ current = checked(
         os.environ.get("NNC_CHECK_NANS", "0") not in ("", "0"),
     )
 )
+
+
+@contextmanager
+def with_memory_budget(budget: float | None) -> Generator[None]:
+    """Programs made inside may need so many MiB."""
+    global current
+    before = current
+    current = before._replace(memory_budget=budget)
+    try:
+        yield
+    finally:
+        current = before
 
 
 def configure(

@@ -22,6 +22,7 @@ LOWER = "graph,group,bufferize,nn-decompose,kernel-to-loops,plan-memory,verify-i
     [
         ("recurrent", "nn-gradient,optim-apply{rule=momentum},"),
         ("convolutional", "nn-gradient,optim-apply{rule=adam},"),
+        ("branching", "nn-gradient,optim-apply{rule=sgd},"),
         ("joined", ""),
     ],
 )
