@@ -9,6 +9,7 @@ every result. `nnc.lowering.storage` decides which; what it cannot place is a `b
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 from xdsl.builder import Builder
 from xdsl.context import Context
@@ -23,7 +24,7 @@ from xdsl.dialects.builtin import (
     UnitAttr,
     i8,
 )
-from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Block, Operation, Region, SSAValue, Use
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
@@ -39,6 +40,7 @@ from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp
 from nnc.dialects.syntax import integers
 from nnc.lowering.kernel_variants import Passing, Variants
 from nnc.lowering.program import Program, identifier, place
+from nnc.lowering.scan_storage import STEP, Room, room_of
 from nnc.lowering.storage import Storage, Target
 from nnc.lowering.views import is_view
 
@@ -211,9 +213,8 @@ class Writer:
         self.b.insert(kernel.LaunchOp(name, passing.ins, passing.outs, passing.inouts))
 
     def fill(self, op: ConstantOp) -> None:
-        if op.output.uses:
-            assert isinstance(op.value, FloatAttr | IntegerAttr)
-            self.b.insert(buffer.FillOp(self.buffer(op.output), op.value))
+        if not all(begins_scan(use) for use in op.output.uses):
+            self.b.insert(buffer.FillOp(self.buffer(op.output), splat_of(op)))
 
     def join(self, op: PadOp | ConcatOp) -> None:
         """Copies into the result those operands that are not written there by a kernel."""
@@ -225,56 +226,77 @@ class Writer:
                 self.b.insert(buffer.CopyOp(self.buffer(operand), target))
 
     def scan(self, op: ScanOp) -> None:
-        """A host loop; state t is in half `t mod 2` of a buffer that is the next state's too."""
+        """A host loop; `scan_storage` says where states are kept."""
         count = op.count.data
         states, slices, captured = op.arguments
-        doubled = [self.doubled(init) for init in op.inits]
+        rooms = [
+            room_of(op, state, in_place, self.storage.home)
+            for state, in_place in enumerate(self.written_in_place(op))
+        ]
+        kept = [self.begin(init, room) for init, room in zip(op.inits, rooms, strict=True)]
+        for room, whole in zip(rooms, kept, strict=True):
+            for value, start in room.views.items():
+                first = [start] + [0] * (len(shape_of(value)) - 1)
+                self.memory[value] = self.view(whole, first, memory_type(value))
         stacked = [self.buffer(value) for value in op.stacked]
         sequences = [self.buffer(value) for value in op.sequences]
-        memory: dict[SSAValue, SSAValue] = dict(
-            zip(captured, map(self.buffer, op.captured), strict=True)
-        )
+        memory = dict[SSAValue, SSAValue](zip(captured, map(self.buffer, op.captured), strict=True))
         body = Block(arg_types=[loop.index])
-        t = AffineExpr.dimension(0)
-        step = t * -1 + (count - 1) if op.reverse else t
+        step = STEP * -1 + (count - 1) if op.reverse else STEP
 
         outer, self.b = self.b, Builder(InsertPoint.at_end(body))
         self.b.operation_insertion_handler = outer.operation_insertion_handler
 
         def at(source: SSAValue, first: AffineExpr, like: SSAValue) -> SSAValue:
-            rest = constants([0] * len(shape_of(like)))
-            map = AffineMap(1, 0, (first, *rest))
-            return self.b.insert(
-                buffer.ViewOp(source, [body.args[0]], map, memory_type(like))
-            ).output
+            map = AffineMap(1, 0, (first, *constants([0] * len(shape_of(like)))))
+            view = buffer.ViewOp(source, [body.args[0]], map, memory_type(like))
+            return self.b.insert(view).output
 
-        for state, double in zip(states, doubled, strict=True):
-            memory[state] = at(double, t % 2, state)
+        for state, room, whole in zip(states, rooms, kept, strict=True):
+            memory[state] = at(whole, room.now, state)
         for value, sequence in zip(slices, sequences, strict=True):
             memory[value] = at(sequence, step, value)
-        homes = [(double, (t + 1) % 2) for double in doubled] + [(y, step) for y in stacked]
         targets = [
-            Target(at(whole, first, value))
-            for (whole, first), value in zip(homes, op.end.values, strict=True)
+            Target(memory[state], state) if room.size == 1 else Target(at(whole, room.next, state))
+            for state, room, whole in zip(states, rooms, kept, strict=True)
         ]
+        views = {value for room in rooms for value in room.views}
+        for value, result, whole in zip(
+            op.end.values[len(states) :], op.stacked, stacked, strict=True
+        ):
+            # A view of all states is written with them.
+            targets.append(
+                Target(whole, value) if result in views else Target(at(whole, step, value))
+            )
         self.inner(body, op.body.block, targets, memory)
         self.b.insert(loop.YieldOp())
         self.b = outer
         self.b.insert(loop.ForOp(count, [], Region(body)))
-        for final, double in zip(op.finals, doubled, strict=True):
-            start = [count % 2] + [0] * len(shape_of(final))
-            self.memory[final] = self.view(double, start, memory_type(final))
+        for final, room, whole in zip(op.finals, rooms, kept, strict=True):
+            start = [room.last] + [0] * len(shape_of(final))
+            self.memory[final] = self.view(whole, start, memory_type(final))
 
-    def doubled(self, init: SSAValue) -> SSAValue:
-        """Room for two states, the first one being `init`."""
+    def written_in_place(self, op: ScanOp) -> list[bool]:
+        """For each state, whether a step writes the next one over it."""
+        states, block = op.arguments[0], op.body.block
+        targets = [Target(state, state) for state in states]
+        targets += [Target(value) for value in op.end.values[len(states) :]]
+        home = Storage(block, targets, self.variants.originals).home.values()
+        pairs = enumerate(zip(states, op.end.values, strict=False))
+        return [value is state or number in home for number, (state, value) in pairs]
+
+    def begin(self, init: SSAValue, room: Room) -> SSAValue:
+        """Memory for the states, the first one being `init`."""
         type = memory_type(init)
-        double = self.b.insert(
-            buffer.AllocOp(MemRefType(type.element_type, [2, *type.get_shape()]))
-        ).output
-        double.name_hint = init.name_hint
-        first = self.view(double, [0] * (1 + type.get_num_dims()), type)
-        self.b.insert(buffer.CopyOp(self.buffer(init), first))
-        return double
+        whole = MemRefType(type.element_type, [room.size, *type.get_shape()])
+        kept = self.b.insert(buffer.AllocOp(whole)).output
+        kept.name_hint = init.name_hint
+        first = self.view(kept, [room.first] + [0] * type.get_num_dims(), type)
+        if isinstance(init.owner, ConstantOp):
+            self.b.insert(buffer.FillOp(first, splat_of(init.owner)))
+        else:
+            self.b.insert(buffer.CopyOp(self.buffer(init), first))
+        return kept
 
     def cond(self, op: CondOp) -> None:
         """A host branch; both bodies write the results where they belong."""
@@ -326,6 +348,17 @@ class Writer:
                 sources[i] = kept
         for source, (_, target) in zip(sources, pending, strict=True):
             self.b.insert(buffer.CopyOp(source, target.memory))
+
+
+def splat_of(op: ConstantOp) -> FloatAttr[Any] | IntegerAttr[Any]:
+    """The number that all elements of a constant are."""
+    assert isinstance(op.value, FloatAttr | IntegerAttr)
+    return op.value
+
+
+def begins_scan(use: Use) -> bool:
+    """Whether a value is read as the first state of a scan, which has room of its own."""
+    return isinstance(use.operation, ScanOp) and use.index < len(use.operation.inits)
 
 
 def locate(op: Operation, new: Operation) -> None:

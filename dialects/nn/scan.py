@@ -188,15 +188,18 @@ def stack(scan: ScanOp, values: Sequence[SSAValue]) -> Sequence[SSAValue]:
     return stacking.results[len(scan.results) :]
 
 
-def products(scan: ScanOp) -> list[Product]:
-    """The products of a step, which cost more to compute again than to keep."""
+def worth_keeping(scan: ScanOp) -> list[SSAValue]:
+    """Values of a step that its gradient reads if they are kept, instead of computing them again.
+
+    They are the next states, which are kept anyway, and what a product makes.
+    """
     varying = set[SSAValue](scan.body.block.args[: len(scan.inits) + len(scan.sequences)])
-    found: list[Product] = []
+    states = set(scan.end.values[: len(scan.inits)])
+    found: list[SSAValue] = []
     for op in scan.body.block.ops:
         if varying.intersection(op.operands):
             varying.update(op.results)
-            if isinstance(op, Product):
-                found.append(op)
+            found += (r for r in op.results if isinstance(op, Product) or r in states)
     return found
 
 
@@ -230,14 +233,14 @@ def transpose(scan: ScanOp, b: Builder, grads: Cotangents, needed: Sequence[bool
     """Writes the scan that runs the steps in the opposite order, on cotangents.
 
     It carries the cotangents of the states and the sums of those of the captured values. Its
-    slices are what it needs of the step's state and products, the scan's own slices, and
-    cotangents of results. All else of the forward step is computed again.
+    slices are what it needs of the step's state and `worth_keeping`, the scan's own slices,
+    and cotangents of results. All else of the forward step is computed again.
     """
     active = Active.of(scan, grads, needed)
     inits = [grads[i] or constant(b, 0.0, scan.operands[i]) for i in active.states]
     inits += [constant(b, 0.0, scan.operands[i]) for i in active.captured]
     given = [g for k in active.stacked if (g := grads[k]) is not None]
-    kept = [*scan.arguments[0], *(op.output for op in products(scan))]
+    kept = [*scan.arguments[0], *worth_keeping(scan)]
     slices = [
         *(v.type for v in kept),
         *map(_slice_type, [*scan.sequences.types, *(g.type for g in given)]),
@@ -271,7 +274,7 @@ def _write_step(scan: ScanOp, active: Active, body: Block) -> None:
         len(active.states),
         len(active.captured),
         len(scan.inits),
-        len(products(scan)),
+        len(worth_keeping(scan)),
         len(scan.sequences),
         len(active.stacked),
         len(scan.captured),
@@ -288,7 +291,7 @@ def _write_step(scan: ScanOp, active: Active, body: Block) -> None:
     for k, grad in zip((*active.states, *active.stacked), (*state_grads, *given), strict=True):
         step_grads[k] = grad
     wrt = [forward[i] for i in active.operands]
-    known = dict(zip(products(scan), kept, strict=True))
+    known = dict(zip(worth_keeping(scan), kept, strict=True))
     found = pull_back_body(scan.body.block, forward, step_grads, wrt, b, known)
     values = [g or constant(b, 0.0, w) for g, w in zip(found, wrt, strict=True)]
     for i, sum in enumerate(sums, start=len(state_grads)):

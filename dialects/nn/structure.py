@@ -9,7 +9,7 @@ The ops themselves are `nn.scan` (scan.py), `nn.cond` (cond.py) and `nn.checkpoi
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, cast
+from typing import cast
 
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import TensorType
@@ -131,15 +131,20 @@ def pull_back_body(
     grads: Cotangents,
     wrt: Sequence[SSAValue],
     b: Builder,
-    known: Mapping[Any, SSAValue] = MappingProxyType({}),
+    known: Mapping[SSAValue, SSAValue] = MappingProxyType({}),
 ) -> Cotangents:
     """Writes the body's ops again and their gradients: cotangents of `wrt`, from those it yields.
 
-    Results that are `known` already are not computed again.
+    Values of the body that are `known` are read, and not computed again.
     """
     copies = copy_body(body, arguments, b)
     end = copies.pop()
-    again = [(op, known[old]) for op, old in zip(copies, body.ops, strict=False) if old in known]
+    again = [
+        (new, known[old])
+        for op, copy in zip(body.ops, copies, strict=False)
+        for old, new in zip(op.results, copy.results, strict=True)
+        if old in known
+    ]
     tape = differentiable_ops(copies, wrt)
     seeds: dict[SSAValue, SSAValue] = {}
     for value, grad in zip(end.operands, grads, strict=True):
@@ -148,10 +153,8 @@ def pull_back_body(
     end.detach()
     end.erase()
     found = pull_back(b, tape, seeds, wrt)
-    for op, value in again:
-        op.results[0].replace_all_uses_with(value)
-        op.detach()
-        op.erase()
+    for result, value in again:
+        result.replace_all_uses_with(value)
     return found
 
 

@@ -17,8 +17,9 @@ from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.contract import MatmulOp
 from nnc.dialects.nn.elementwise import AddOp, CastOp, MulOp
-from nnc.dialects.nn.functions import TanhOp
+from nnc.dialects.nn.functions import SigmoidOp, TanhOp
 from nnc.dialects.nn.scan import ScanOp
+from nnc.dialects.nn.shape import SliceOp
 from nnc.dialects.nn.structure import YieldOp
 from nnc.lowering.nn_gradient import NnGradientPass
 
@@ -164,3 +165,42 @@ def test_the_steps_run_once_forward_and_once_backward(parse: Callable[[str], Mod
         h = np.tanh(h)
         slope *= 1 - h**2
     np.testing.assert_allclose([y, gradient], [h, slope], rtol=1e-14)
+
+
+def lstm(b: Builder, h: SSAValue, c: SSAValue, x: SSAValue, u: SSAValue) -> list[SSAValue]:
+    """`x` is the projection of the step's input on the four gates."""
+    gates = insert(b, AddOp(insert(b, MatmulOp(h, u)), x))
+    rows, width = shape_of(h)
+    i, f, g, o = (
+        insert(b, SliceOp(gates, (0, k * width), (rows, (k + 1) * width), (1, 1))) for k in range(4)
+    )
+    kept = insert(b, MulOp(insert(b, SigmoidOp(f)), c))
+    new = insert(b, MulOp(insert(b, SigmoidOp(i)), insert(b, TanhOp(g))))
+    cell = insert(b, AddOp(kept, new))
+    out = insert(b, MulOp(insert(b, SigmoidOp(o)), insert(b, TanhOp(cell))))
+    return [out, cell, out]
+
+
+def test_an_lstm_keeps_its_states_and_its_gates(gradcheck: Check) -> None:
+    """The gradient reads both states before, the cell after, and the product; it makes none again.
+
+    Then come the input of the step and the cotangent. Its products are the gradients of the state
+    and of the weight.
+    """
+
+    def build(b: Builder, h: SSAValue, c: SSAValue, xs: SSAValue, u: SSAValue) -> ScanOp:
+        return scan([h, c], [xs], [u], lstm)
+
+    inputs = draw(0, 2, 3), draw(1, 2, 3), draw(2, STEPS, 2, 12), draw(3, 3, 12)
+    gradcheck(build, *inputs)
+    types = [TensorType(f64, x.shape) for x in inputs]
+    block = Block(arg_types=types)
+    b = Builder(InsertPoint.at_end(block))
+    forward = b.insert(build(b, *block.args))
+    grads = [None, None, constant(b, 1.0, forward.outputs[2])]
+    forward.vjp(b, grads, [True] * 4)
+    backward = block.last_op
+    assert isinstance(backward, ScanOp)
+    kept = [shape_of(value)[1:] for value in backward.sequences]
+    assert kept == [(2, 3), (2, 3), (2, 12), (2, 3), (2, 12), (2, 3)]
+    assert sum(isinstance(op, MatmulOp) for op in backward.body.block.ops) == 2

@@ -22,12 +22,28 @@
 // CHECK-NEXT: %[[LAST:.*]] = buffer.view %[[H]][1, 0, 0]
 // CHECK-NEXT: buffer.copy %[[LAST]] to %last
 
-// The gradient runs the other way, and carries the sums of the captured weights' gradients.
+// The gradient runs the other way. The forward loop keeps all states, so that the states before and
+// after each step are two views of one buffer, and no copies. The sums of the captured weights'
+// gradients are one buffer each, written in place.
 
-// BACK: loop.for
+// BACK: %[[H:.*]] = buffer.alloc : memref<6x3x6xf32>
+// BACK: %[[BEFORE:.*]] = buffer.view %[[H]][0, 0, 0] : memref<6x3x6xf32> to memref<5x3x6xf32>
+// BACK-NEXT: %[[AFTER:.*]] = buffer.view %[[H]][1, 0, 0] : memref<6x3x6xf32> to memref<5x3x6xf32>
+// BACK-NEXT: loop.for %[[S:.*]] to 5 {
+// BACK-NEXT: buffer.view %[[H]][%[[S]], 0, 0]
+// BACK: buffer.view %[[H]][%[[S]] + 1, 0, 0]
+// BACK: %[[W:.*]] = buffer.alloc : memref<1x6x4xf32>
+// BACK: buffer.fill
+// BACK: %[[U:.*]] = buffer.alloc : memref<1x6x6xf32>
 // BACK: loop.for %[[T:.*]] to 5 {
+// BACK: %[[DW:.*]] = buffer.view %[[W]][0, 0, 0]
+// BACK-NEXT: %[[DU:.*]] = buffer.view %[[U]][0, 0, 0]
+// BACK: buffer.view %[[BEFORE]][(%[[T]] * -1) + 4, 0, 0]
 // BACK: buffer.view %xs[(%[[T]] * -1) + 4, 0, 0]
-// BACK: kernel.launch @matmul
+// BACK-NOT: buffer.copy
+// BACK: kernel.launch @matmul_2 {{.*}} inouts(%[[DU]]
+// BACK-NEXT: kernel.launch @matmul_3 {{.*}} inouts(%[[DW]]
+// BACK-NEXT: loop.yield
 func.func @main(%xs: tensor<5x3x4xf32>, %h0: tensor<3x6xf32>,
                 %w: tensor<6x4xf32> {nnc.role = "parameter"},
                 %u: tensor<6x6xf32> {nnc.role = "parameter"}) -> (tensor<5x3x6xf32>, tensor<3x6xf32>)
