@@ -59,17 +59,28 @@ class Driver(Protocol):
 
 def open_driver(ordinal: int = 0) -> Driver:
     """The driver of a device, through the first package that is installed."""
+    cuda, driver = _package()
+    return driver(cuda, ordinal)
+
+
+def device_count() -> int:
+    """How many devices the driver reports; a `DeviceError` says why there can be none."""
+    cuda, driver = _package()
+    return driver.count(cuda)
+
+
+def _package() -> "tuple[Any, type[PycudaDriver | BindingsDriver]]":
+    """The first package that is installed, and what drives a device through it."""
     for package, driver in (
         ("pycuda.driver", PycudaDriver),
         ("cuda.bindings.driver", BindingsDriver),
     ):
         try:
-            cuda: Any = importlib.import_module(package)
+            return importlib.import_module(package), driver
         except ModuleNotFoundError:
             continue
         except ImportError as error:
             raise _driver_missing(error) from None
-        return driver(cuda, ordinal)
     raise DeviceError(
         "a GPU program needs a package for the CUDA driver: install nnc[cuda] (pycuda), "
         "or cuda-bindings"
@@ -80,6 +91,10 @@ def _driver_missing(error: Exception) -> DeviceError:
     return DeviceError(
         f"NVIDIA's driver (libcuda.so.1) cannot be loaded, so no GPU can be used: {error}"
     )
+
+
+def _no_device(error: Exception) -> DeviceError:
+    return DeviceError(f"the CUDA driver finds no device: {error}")
 
 
 def _check_ordinal(ordinal: int, count: int) -> None:
@@ -93,16 +108,23 @@ class PycudaDriver:
     def __init__(self, cuda: Any, ordinal: int):
         self._cuda = cuda
         self._allocations: list[Any] = []
+        _check_ordinal(ordinal, self.count(cuda))
         try:
-            cuda.init()
-            _check_ordinal(ordinal, cuda.Device.count())
             device = cuda.Device(ordinal)
             self.architecture = "sm_{}{}".format(*device.compute_capability())
             self._context = device.retain_primary_context()
         except cuda.Error as error:
-            raise DeviceError(f"the CUDA driver finds no device: {error}") from None
+            raise _no_device(error) from None
         with self.active():
             self._stream = cuda.Stream()
+
+    @staticmethod
+    def count(cuda: Any) -> int:
+        try:
+            cuda.init()
+            return cuda.Device.count()
+        except cuda.Error as error:
+            raise _no_device(error) from None
 
     @contextmanager
     def active(self) -> Generator[None]:
@@ -189,18 +211,25 @@ class BindingsDriver:
 
     def __init__(self, cuda: Any, ordinal: int):
         self._cuda = cuda
+        _check_ordinal(ordinal, self.count(cuda))
         try:
-            _checked(cuda.cuInit(0))
-            _check_ordinal(ordinal, _checked(cuda.cuDeviceGetCount()))
             device = _checked(cuda.cuDeviceGet(ordinal))
             self.architecture = self._architecture(device)
             self._context = _checked(cuda.cuDevicePrimaryCtxRetain(device))
         except _CallError as error:
-            raise DeviceError(f"the CUDA driver finds no device: {error}") from None
-        except RuntimeError as error:  # The package loads the driver at its first call.
-            raise _driver_missing(error) from None
+            raise _no_device(error) from None
         with self.active():
             self._stream = _checked(cuda.cuStreamCreate(0))
+
+    @staticmethod
+    def count(cuda: Any) -> int:
+        try:
+            _checked(cuda.cuInit(0))
+            return _checked(cuda.cuDeviceGetCount())
+        except _CallError as error:
+            raise _no_device(error) from None
+        except RuntimeError as error:  # The package loads the driver at its first call.
+            raise _driver_missing(error) from None
 
     def _architecture(self, device: Any) -> str:
         attribute = self._cuda.CUdevice_attribute

@@ -4,9 +4,7 @@ Parameters, state, the arena and all argument buffers stay on the device at fixe
 each launch is prepared once. A call waits for nothing: outputs are copied back when they are read.
 """
 
-import functools
 import threading
-import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -17,74 +15,14 @@ from nnc.codegen.artifact import Argument, Artifact, Operand, Unit
 from nnc.runtime import arguments
 from nnc.runtime.arguments import Array
 from nnc.runtime.base import BaseProgram
-from nnc.runtime.driver import Driver, open_driver
-from nnc.runtime.errors import CompileError
+from nnc.runtime.device import Device, DeviceArray, Storage
+from nnc.runtime.errors import BindError, CompileError
 from nnc.runtime.machine import cpu_count
 from nnc.runtime.nvrtc import Cubin, compile_cuda
 from nnc.runtime.program import raise_if_nan
 
-_GRANULE = 512
-
-
-class Device:
-    """A GPU and the memory taken from it; memory given back serves the next who asks."""
-
-    def __init__(self, driver: Driver):
-        self.driver = driver
-        self._free: dict[int, list[int]] = {}
-
-    def empty(self, shape: tuple[int, ...], dtype: str) -> "DeviceArray":
-        """A new array whose elements are whatever was there."""
-        size = max(int(np.prod(shape)) * np.dtype(dtype).itemsize, 1)
-        size += -size % _GRANULE
-        free = self._free.setdefault(size, [])
-        pointer = free.pop() if free else self.driver.allocate(size)
-        array = DeviceArray(self, pointer, shape, dtype)
-        weakref.finalize(array, free.append, pointer).atexit = False
-        return array
-
-    def array(self, value: Any) -> "DeviceArray":
-        """A copy of an array on the device."""
-        host: Array = np.asarray(value)
-        with self.driver.active():
-            array = self.empty(host.shape, host.dtype.name)
-            array.write(host)
-        return array
-
-
-class DeviceArray:
-    """An array in a device's memory. `numpy()` waits for the device and copies it back."""
-
-    def __init__(self, device: Device, pointer: int, shape: tuple[int, ...], dtype: str):
-        self.device = device
-        self.pointer = pointer
-        self.shape = shape
-        self.dtype = np.dtype(dtype)
-        self.nbytes = int(np.prod(shape)) * self.dtype.itemsize
-
-    def numpy(self) -> Array:
-        host: Array = np.empty(self.shape, self.dtype)
-        with self.device.driver.active():
-            self.device.driver.download(host, self.pointer)
-        return host
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        if copy is False:
-            raise ValueError("an array on the device cannot be seen from numpy without a copy")
-        return self.numpy().astype(dtype or self.dtype, copy=False)
-
-    def write(self, value: "Array | DeviceArray") -> None:
-        """Take the elements of another array; the device is active."""
-        if isinstance(value, DeviceArray):
-            self.device.driver.copy(self.pointer, value.pointer, self.nbytes)
-        else:
-            self.device.driver.upload(self.pointer, np.ascontiguousarray(value))
-
-
-@functools.cache
-def gpu(ordinal: int = 0) -> Device:
-    """GPU number `ordinal`."""
-    return Device(open_driver(ordinal))
+NUMBER_BYTES = 8
+"""The room of each scalar in the block that holds a program's scalars."""
 
 
 def compile_units(artifact: Artifact, architecture: str | None = None) -> list[Cubin]:
@@ -101,8 +39,12 @@ def compile_units(artifact: Artifact, architecture: str | None = None) -> list[C
         return list(executor.map(compile_unit, artifact.units))
 
 
-class GpuProgram(BaseProgram[DeviceArray]):
-    """A program on a device. Bound arrays are copied there; `read` copies them back."""
+class GpuProgram(BaseProgram[Storage]):
+    """A program on a device. Bound arrays are copied there; `read` copies them back.
+
+    Scalars stay on the host, where they are looked at before each call; those that have changed
+    go to the device in one small copy.
+    """
 
     def __init__(
         self,
@@ -117,6 +59,8 @@ class GpuProgram(BaseProgram[DeviceArray]):
         self._driver = device.driver
         self._lock = threading.Lock()
         self._launches: list[Callable[[], object]] | None = None
+        self._scalars = self._indices("scalar")
+        self._sent = b""
         cubins = compile_units(artifact, self._driver.architecture)
         arena_bytes = artifact.arena_bytes + artifact.scratch_bytes
         with self._driver.active():
@@ -127,6 +71,7 @@ class GpuProgram(BaseProgram[DeviceArray]):
             }
             self._arena = device.empty((arena_bytes,), "uint8")
             self._driver.clear(self._arena.pointer, arena_bytes)
+            self._numbers = device.empty((len(self._scalars) * NUMBER_BYTES,), "uint8")
             self._buffers = {
                 i: device.empty(a.shape, a.dtype)
                 for i, a in enumerate(artifact.arguments)
@@ -158,19 +103,17 @@ class GpuProgram(BaseProgram[DeviceArray]):
         return outputs[0] if len(outputs) == 1 else tuple(outputs) or None
 
     def set(self, name: str, value: float) -> None:
-        argument = self._argument(self._index_of_bound(name, ("scalar",)))
-        number = arguments.scalar(self.name, argument, value)
-        bound = self._bound.get(self._index[name])
-        if bound is None:
-            self.bind({name: number})
+        index = self._index_of_bound(name, ("scalar",))
+        bound = self._bound.get(index)
+        if isinstance(bound, np.ndarray):
+            arguments.assign(self.name, self._argument(index), bound, value)
         else:
-            with self._driver.active():
-                bound.write(number)
+            self.bind({name: value})
 
     def read(self, name: str) -> Array:
         index = self._index_of_bound(name)
         self._check_complete()
-        return self._bound[index].numpy()
+        return np.array(self._bound[index])
 
     def _function(self, modules: list[Any], name: str) -> Any:
         for module in modules:
@@ -178,11 +121,23 @@ class GpuProgram(BaseProgram[DeviceArray]):
                 return function
         raise CompileError(f"program '{self.name}' launches '{name}', which no unit defines")
 
-    def _hold(self, argument: Argument, value: object) -> DeviceArray:
+    def _hold(self, argument: Argument, value: object) -> Storage:
+        if argument.role == "scalar":
+            given = value if isinstance(value, np.ndarray) else self._host(argument, value)
+            return arguments.in_place(self.name, argument, given)
         if isinstance(value, DeviceArray):
-            arguments.check(self.name, argument, value.dtype, value.shape)
-            return value
+            return self._own(argument, value)
         return self.device.array(self._host(argument, value))
+
+    def _own(self, argument: Argument, value: DeviceArray) -> DeviceArray:
+        """An array of this device, to be used where it is."""
+        arguments.check(self.name, argument, value.dtype, value.shape)
+        if value.device is not self.device:
+            raise BindError(
+                f"program '{self.name}', {argument.role} '{argument.name}': expected an array on "
+                f"{self.device}, given one on {value.device}"
+            )
+        return value
 
     def _host(self, argument: Argument, value: object) -> Array:
         """A numpy array or number that was given, as an array of the argument's type."""
@@ -192,10 +147,9 @@ class GpuProgram(BaseProgram[DeviceArray]):
         arguments.check(self.name, argument, array.dtype, array.shape)
         return array.astype(argument.dtype, copy=False)
 
-    def _readable(self, argument: Argument, value: object) -> Array | DeviceArray:
+    def _readable(self, argument: Argument, value: object) -> Storage:
         if isinstance(value, DeviceArray):
-            arguments.check(self.name, argument, value.dtype, value.shape)
-            return value
+            return self._own(argument, value)
         if argument.access != "in":
             return arguments.in_place(self.name, argument, value)
         return self._host(argument, value)
@@ -207,15 +161,28 @@ class GpuProgram(BaseProgram[DeviceArray]):
         if self._launches is None:
             self._check_complete()
             self._launches = self._prepare()
+        self._send_numbers()
         for launch in self._launches:
             launch()
 
+    def _send_numbers(self) -> None:
+        """Give the device the scalars, if they are not those of the call before."""
+        held = [np.asarray(self._bound[i]).tobytes() for i in self._scalars]
+        numbers = b"".join([number.ljust(NUMBER_BYTES, b"\0") for number in held])
+        if numbers != self._sent:
+            self._driver.upload(self._numbers.pointer, np.frombuffer(numbers, np.uint8))
+            self._sent = numbers
+
     def _prepare(self) -> list[Callable[[], object]]:
         arrays = self._bound | self._buffers
+        starts = {i: a.pointer for i, a in arrays.items() if isinstance(a, DeviceArray)}
+        for place, i in enumerate(self._scalars):
+            starts[i] = self._numbers.pointer + place * NUMBER_BYTES
 
         def pointer(operand: Operand) -> int:
-            array = self._arena if operand.argument is None else arrays[operand.argument]
-            return array.pointer + operand.offset
+            argument = operand.argument
+            start = self._arena.pointer if argument is None else starts[argument]
+            return start + operand.offset
 
         return [
             self._driver.launcher(
@@ -233,15 +200,17 @@ class GpuProgram(BaseProgram[DeviceArray]):
         copy.write(array)
         return copy
 
-    def _write_back(self, given: Array | DeviceArray, buffer: DeviceArray) -> None:
+    def _write_back(self, given: Storage, buffer: DeviceArray) -> None:
         if isinstance(given, DeviceArray):
             given.write(buffer)
         else:
             self._driver.download(given, buffer.pointer)
 
-    def _run_checked(self, given: dict[int, Array | DeviceArray]) -> None:
+    def _run_checked(self, given: dict[int, Storage]) -> None:
         """Run, and put all that was updated in place back to what it was if a NaN came out."""
-        updated = {i: a for i, a in self._bound.items() if self._writes(i)}
+        updated = {
+            i: a for i, a in self._bound.items() if isinstance(a, DeviceArray) and self._writes(i)
+        }
         saved = {i: self._copy(array) for i, array in updated.items()}
         self._run()
         results = updated | {i: a for i, a in self._buffers.items() if self._writes(i)}

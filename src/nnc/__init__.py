@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from nnc import amp, autograd, errors, gluon, init, lr_scheduler, nd, optimizer, random
     from nnc.array import NDArray
     from nnc.compiler import compile_module
+    from nnc.device import cpu, gpu, num_gpus
     from nnc.errors import NncError
     from nnc.execution import programs
     from nnc.functions import compile, compile_step
-    from nnc.runtime.gpu import gpu
     from nnc.settings import configure
 
 __version__ = "0.1.0"
@@ -27,12 +27,14 @@ __all__ = [
     "compile_module",
     "compile_step",
     "configure",
+    "cpu",
     "errors",
     "gluon",
     "gpu",
     "init",
     "lr_scheduler",
     "nd",
+    "num_gpus",
     "optimizer",
     "programs",
     "random",
@@ -45,7 +47,9 @@ _HOMES = {
     "compile_module": "compiler",
     "compile_step": "functions",
     "configure": "settings",
-    "gpu": "runtime.gpu",
+    "cpu": "device",
+    "gpu": "device",
+    "num_gpus": "device",
     "programs": "execution",
 }
 

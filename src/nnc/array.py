@@ -14,21 +14,23 @@ import numpy as np
 
 from nnc import operators as ops
 from nnc.arithmetic import Arithmetic, Axis
-from nnc.basic_index import basic_items
-from nnc.checks import axes_of, axis_of, chosen, sizes_of
+from nnc.basic_index import basic_items, resolve_shape
+from nnc.checks import axes_of, axis_of
+from nnc.device import place_named
 from nnc.dtypes import FLOATS, common_dtype, dtype_name, numeric
 from nnc.errors import DtypeError, IndexingError, InPlaceError, ShapeError
-from nnc.graph import Attributes, Memory, Operation, Scalar, Value, type_of
+from nnc.graph import Attributes, Memory, Operation, Scalar, Value, placed, type_of
+from nnc.placed import Placed
 from nnc.recorder import flush, record, recorder
 from nnc.runtime.arguments import aligned_copy
-from nnc.slot import Slot
+from nnc.runtime.device import HOST, DeviceArray, Place, Storage
+from nnc.slot import Slot, check_grad_req
 
 Number = bool | int | float
 Operand = Any
 """An array, a number, or what numpy makes an array of."""
 
 NumpyView = Callable[[Memory], Memory]
-GRAD_REQUESTS = ("write", "add", "null")
 
 
 class View(NamedTuple):
@@ -39,7 +41,7 @@ class View(NamedTuple):
     of: NumpyView
 
 
-class NDArray(Arithmetic):
+class NDArray(Arithmetic, Placed):
     """An array of a fixed shape and dtype, like numpy's but computed lazily."""
 
     __slots__ = ("__weakref__", "_base", "_seen", "_value", "_view")
@@ -88,7 +90,7 @@ class NDArray(Arithmetic):
 
     # Looking computes.
 
-    def memory(self) -> Memory:
+    def memory(self) -> Storage:
         """The array's own memory, computed if need be; not to be written."""
         value = self.current
         if value.memory is None:
@@ -96,6 +98,9 @@ class NDArray(Arithmetic):
             flush()
         assert value.memory is not None
         return value.memory
+
+    def host(self) -> Memory:
+        return np.asarray(self.memory())
 
     def asnumpy(self) -> Memory:
         """A copy as numpy array."""
@@ -105,12 +110,12 @@ class NDArray(Arithmetic):
         """The only element as a number."""
         if self.size != 1:
             raise ShapeError(f"item: expected an array of one element, given shape {self.shape}")
-        return self.memory().item()
+        return self.host().item()
 
     asscalar = item
 
     def tolist(self) -> Any:
-        return self.memory().tolist()
+        return self.host().tolist()
 
     def wait_to_read(self) -> None:
         """Compute the array."""
@@ -120,10 +125,10 @@ class NDArray(Arithmetic):
         return np.array(self.memory(), dtype)
 
     def __dlpack__(self, **options: Any) -> Any:
-        return self.memory().__dlpack__(**options)
+        return self.host().__dlpack__(**options)
 
     def __dlpack_device__(self) -> Any:
-        return self.memory().__dlpack_device__()
+        return self.host().__dlpack_device__()
 
     def __bool__(self) -> bool:
         return bool(self.item())
@@ -138,7 +143,8 @@ class NDArray(Arithmetic):
         return operator.index(cast(SupportsIndex, self.item()))
 
     def __repr__(self) -> str:
-        return f"{self.memory()}\n<NDArray {'x'.join(map(str, self.shape))} {self.dtype}>"
+        where = "" if self.device is HOST else f" @{self.device}"
+        return f"{self.host()}\n<NDArray {'x'.join(map(str, self.shape))} {self.dtype}{where}>"
 
     # Changing in place makes a new version; pending reads keep the one they recorded.
 
@@ -162,7 +168,7 @@ class NDArray(Arithmetic):
         """Change the contents to a value nobody else holds."""
         self.check_in_place()
         if self._base is not None:
-            self.change(lambda memory: np.copyto(memory, NDArray(value).memory()))
+            self.change(lambda memory: np.copyto(memory, NDArray(value).host()))
             return
         value.slot = self._value.slot
         self.show(value)
@@ -174,9 +180,9 @@ class NDArray(Arithmetic):
             view = cast(View, self._view)
             self._base.change(lambda memory: write(view.of(memory)))
             return
-        memory = aligned_copy(self.memory())
+        memory = aligned_copy(self.host())
         write(memory)
-        self.assign(memory_value(memory))
+        self.assign(memory_value(self.device.array(memory)))
 
     def view(self, operation: Operation, attributes: Attributes, of: NumpyView) -> "NDArray":
         """An array that follows this one."""
@@ -186,10 +192,10 @@ class NDArray(Arithmetic):
         return made
 
     def viewed(self, view: View) -> Value:
-        """The value of a view: no program where there is memory and no gradient is wanted."""
+        """The value of a view: no program where there is host memory and no gradient is wanted."""
         value = self.current
         wanted = recorder.recording and (value.slot is not None or value.node is not None)
-        if value.memory is None or wanted:
+        if value.memory is None or isinstance(value.memory, DeviceArray) or wanted:
             return record(view.operation, [value], view.attributes)[0]
         memory = view.of(value.memory)
         return memory_value(memory if value.variable is None else np.array(memory))
@@ -207,11 +213,13 @@ class NDArray(Arithmetic):
 
     def __setitem__(self, key: Any, value: Operand) -> None:
         if key is Ellipsis or (isinstance(key, slice) and key == slice(None)):
-            whole = cast_value(as_value(value, self._value.type.dtype), self._value.type.dtype)
-            self.assign(record(ops.broadcast_to, [whole], (self.shape,))[0])
+            here = value.as_in_context(self.device) if isinstance(value, NDArray) else value
+            whole = cast_value(as_value(here, self._value.type.dtype), self._value.type.dtype)
+            [new] = record(ops.broadcast_to, [whole], (self.shape,))
+            self.assign(placed(new, self.device))
             return
         basic_items(key, self.shape)
-        new = value.memory() if isinstance(value, NDArray) else numeric(value, self.dtype)
+        new = value.host() if isinstance(value, NDArray) else numeric(value, self.dtype)
         self.change(lambda memory: set_part(memory, key, new))
 
     def __iadd__(self, other: Operand) -> "NDArray":
@@ -227,7 +235,7 @@ class NDArray(Arithmetic):
         return self._update(self / other)
 
     def _update(self, new: "NDArray") -> "NDArray":
-        if new.current.type is not self._value.type:
+        if not new.current.type.fits(self._value.type):
             raise ShapeError(
                 f"in-place change: expected {self._value.type}, given {new.current.type}"
             )
@@ -269,7 +277,7 @@ class NDArray(Arithmetic):
 
     def take(self, indices: Operand, axis: int = 0) -> "NDArray":
         """The slices at `indices` along `axis`."""
-        positions = array(indices, "int32").current
+        positions = as_array(indices, "int32").current
         return NDArray(record(ops.take, [self.current, positions], (axis,))[0])
 
     # How operations are applied.
@@ -292,7 +300,7 @@ class NDArray(Arithmetic):
     def reshape(self, *shape: Any) -> "NDArray":
         """A view with the same elements in order; one size may be -1."""
         wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        sizes = resolve_shape(tuple(wanted), self)
+        sizes = resolve_shape(tuple(wanted), self.shape)
         return self.view(ops.reshape, (sizes,), lambda memory: memory.reshape(sizes))
 
     def flatten(self) -> "NDArray":
@@ -311,11 +319,9 @@ class NDArray(Arithmetic):
             raise ShapeError(f"squeeze: expected axes of size 1, given {axis} of {self.shape}")
         return self.reshape(tuple(s for i, s in enumerate(self.shape) if i not in dropped))
 
-    def as_in_context(self, context: object) -> "NDArray":
-        """The array itself: there is one device."""
-        return self
-
-    as_in_ctx = to_device = as_in_context
+    @staticmethod
+    def on(place: Place, memory: Memory) -> "NDArray":
+        return NDArray(memory_value(place.array(memory)))
 
 
 class GradientArray(NDArray):
@@ -333,19 +339,25 @@ class GradientArray(NDArray):
         recorder.slots.append(self.place)
 
 
-def memory_value(memory: Memory) -> Value:
+def memory_value(memory: Storage) -> Value:
     """A value that is `memory`."""
-    return Value(type_of(memory.shape, memory.dtype.name), memory)
+    place = memory.device if isinstance(memory, DeviceArray) else HOST
+    return Value(type_of(memory.shape, memory.dtype.name, place), memory)
 
 
-def array(source: Operand, dtype: object = None) -> NDArray:
+def array(
+    source: Operand, dtype: object = None, ctx: object = None, device: object = None
+) -> NDArray:
     """An array with a copy of `source`: float64 as float32 unless `dtype` says otherwise.
 
-    Numbers and lists become float32, as in MXNet; other numpy arrays keep their type.
+    Numbers and lists become float32, as in MXNet; other numpy arrays keep their type. It is on
+    the device given as `ctx` or `device`, else where `source` is.
     """
+    place = place_named("array", device, ctx)
     if isinstance(source, NDArray):
-        return source.copy() if dtype is None else source.astype(dtype)
-    return NDArray(memory_value(aligned_copy(numeric(source, dtype))))
+        made = source.copy() if dtype is None else source.astype(dtype)
+        return made if place is None else made.as_in_context(place)
+    return NDArray.on(place or HOST, aligned_copy(numeric(source, dtype)))
 
 
 def set_part(memory: Memory, key: Any, new: Memory) -> None:
@@ -357,6 +369,15 @@ def set_part(memory: Memory, key: Any, new: Memory) -> None:
         raise ShapeError(f"assignment: expected shape {expected}, given {new.shape}") from None
 
 
+def as_array(operand: Operand, dtype: object = None) -> NDArray:
+    """The operand as an array; what is not one yet goes wherever it is used."""
+    if isinstance(operand, NDArray):
+        return operand if dtype is None else operand.astype(dtype, copy=False)
+    made = array(operand, dtype)
+    made.current.type = type_of(made.shape, made.dtype.name, None)
+    return made
+
+
 def as_value(operand: Operand, dtype: str) -> Value:
     """The value of an operand; `dtype` is that of the array it meets, which numbers take."""
     if isinstance(operand, NDArray):
@@ -364,7 +385,7 @@ def as_value(operand: Operand, dtype: str) -> Value:
     if isinstance(operand, int | float):
         integral = isinstance(operand, int) or dtype in FLOATS
         return Scalar(operand, dtype if integral and dtype != "bool" else "float32")
-    return array(operand).current
+    return as_array(operand).current
 
 
 def promoted(x: Operand, y: Operand) -> tuple[Value, Value]:
@@ -389,18 +410,3 @@ def gradient_of(value: Value) -> NDArray:
         held = GradientArray(slot.get(value), slot)
         slot.handle = weakref.ref(held)
     return held
-
-
-def check_grad_req(request: str) -> str:
-    return chosen("grad_req", request, GRAD_REQUESTS)
-
-
-def resolve_shape(shape: tuple[int, ...], array: NDArray) -> tuple[int, ...]:
-    """The shape with -1 replaced by what is left."""
-    given = sizes_of("reshape", shape, -1)
-    known = math.prod(s for s in given if s != -1)
-    rest = array.size // known if known else 0
-    sizes = tuple(rest if s == -1 else s for s in given)
-    if given.count(-1) > 1 or math.prod(sizes) != array.size:
-        raise ShapeError(f"reshape: {array.shape} has {array.size} elements, given shape {shape}")
-    return sizes

@@ -190,11 +190,12 @@ def head_values(
     if len(given) != len(sources):
         raise ShapeError(f"expected a head gradient for each of {len(sources)} heads")
     ones = [
-        NDArray(record_node(ops.full, [], (v.type.shape, 1.0, v.type.dtype))[0]) for v in sources
+        NDArray(record_node(ops.full, [], (v.type.shape, 1.0, v.type.dtype), types=(v.type,))[0])
+        for v in sources
     ]
     weights = [(one if g is None else g).current for g, one in zip(given, ones, strict=True)]
     for source, weight in zip(sources, weights, strict=True):
-        if source.type is not weight.type:
+        if not source.type.fits(weight.type):
             raise ShapeError(f"head gradient: expected {source.type}, given {weight.type}")
     return sources, weights
 

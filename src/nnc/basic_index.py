@@ -1,10 +1,12 @@
 """Basic indices, as in numpy: integers, slices, `...` and None."""
 
 import operator
+from math import prod
 from types import EllipsisType
 from typing import Any
 
-from nnc.errors import IndexingError
+from nnc.checks import sizes_of
+from nnc.errors import IndexingError, ShapeError
 
 Item = tuple[int, int, int] | int | None
 """Of a basic index: start, stop and step, or one position, or a new axis."""
@@ -44,3 +46,14 @@ def basic_item(key: Any, size: int, axis: int) -> Item:
     if not -size <= position < size:
         raise IndexingError(f"index {position} is outside of axis {axis}, which has size {size}")
     return position % size
+
+
+def resolve_shape(wanted: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
+    """The wanted shape of the elements, with -1 replaced by what is left."""
+    size, known_sizes = prod(given), sizes_of("reshape", wanted, -1)
+    known = prod(s for s in known_sizes if s != -1)
+    rest = size // known if known else 0
+    sizes = tuple(rest if s == -1 else s for s in known_sizes)
+    if known_sizes.count(-1) > 1 or prod(sizes) != size:
+        raise ShapeError(f"reshape: {given} has {size} elements, given shape {wanted}")
+    return sizes

@@ -18,7 +18,7 @@ from xdsl.utils.arg_spec import ArgSpec
 from nnc.codegen.artifact import Artifact
 from nnc.dialects.target import Target, target_named
 from nnc.dtypes import element_type
-from nnc.errors import OptionError
+from nnc.errors import DeviceError, OptionError
 from nnc.graph import Structure
 from nnc.interpreted import InterpretedProgram
 from nnc.lowering.nn_derive import NnDerivePass, split
@@ -26,7 +26,8 @@ from nnc.lowering.nn_precision import NnPrecisionPass
 from nnc.lowering.pass_specs import did_you_mean, expand, instantiate, options, pass_named
 from nnc.lowering.pipelines import LEVELS
 from nnc.modules import Names, module_of
-from nnc.runtime.gpu import Device, GpuProgram
+from nnc.runtime.device import HOST, Device
+from nnc.runtime.gpu import GpuProgram
 from nnc.runtime.machine import detect_target
 from nnc.runtime.pool import set_threads
 from nnc.runtime.program import Program
@@ -181,7 +182,10 @@ class CompiledStructure:
     def program(self) -> Runnable:
         if self.artifact is None:
             return InterpretedProgram(self.module())
-        return Program(self.artifact, ir=self.ir, check_nans=self.settings.check_nans)
+        device, check_nans = self.structure.device, self.settings.check_nans
+        if isinstance(device, Device):
+            return GpuProgram(self.artifact, device, ir=self.ir, check_nans=check_nans)
+        return Program(self.artifact, ir=self.ir, check_nans=check_nans)
 
     def preparing_program(self) -> Program | None:
         """A new binding of the program that makes the derived values."""
@@ -204,7 +208,9 @@ class CompiledStructure:
 
 def compile_structure(structure: Structure, names: Names, settings: Settings) -> CompiledStructure:
     """Generates the text of a structure."""
-    target = chosen_target(settings.target)
+    check_places(structure, names, settings)
+    on_gpu = isinstance(structure.device, Device)
+    target = chosen_target("cuda" if on_gpu else settings.target)
     if settings.backend == "interpret":
         return CompiledStructure(structure, names, target, settings, None)
     module = frontend_module(structure, names, settings)
@@ -213,3 +219,18 @@ def compile_structure(structure: Structure, names: Names, settings: Settings) ->
         programs = lower_prepared(module, LEVEL_NAMES[-1], target, settings.memory_budget)
         artifacts = [artifact_of(program, target) for program in programs]
     return CompiledStructure(structure, names, target, settings, *artifacts)
+
+
+def check_places(structure: Structure, names: Names, settings: Settings) -> None:
+    """All that a program uses must be where it runs."""
+    for leaf, name in zip(structure.leaves, names.leaves, strict=True):
+        if leaf.type.device not in (None, structure.device):
+            raise DeviceError(
+                f"'{name}' is on {leaf.type.device}, but what is computed with it is on "
+                f"{structure.device}; move all parameters with net.reset_ctx(nnc."
+                f"{structure.device}) before a Trainer is made"
+            )
+    if settings.backend == "interpret" and structure.device is not HOST:
+        raise DeviceError(
+            f"NNC_BACKEND=interpret computes on the host, given arrays on {structure.device}"
+        )

@@ -92,7 +92,8 @@ def _loop(
     """The stacked outputs of the steps, in their form, and the last states."""
     if count < 1:
         raise ShapeError(f"{name}: expected 1 step or more, given {count}")
-    slices = [type_of(array.shape[1:], array.dtype.name) for array in sequences]
+    whole = [array.current.type for array in sequences]
+    slices = [type_of(type.shape[1:], type.dtype, type.device) for type in whole]
     types = [array.current.type for array in inits]
 
     def called(*arguments: NDArray) -> Tree:
@@ -109,8 +110,12 @@ def _loop(
     return like(outputs, map(NDArray, stacked)), list(map(NDArray, finals))
 
 
+def _fit(types: list[Type], others: list[Type]) -> bool:
+    return len(types) == len(others) and all(map(Type.fits, types, others))
+
+
 def _check_states(name: str, expected: list[Type], given: list[Type]) -> None:
-    if given != expected:
+    if not _fit(given, expected):
         raise ShapeError(
             f"{name}: the states begin as {expected}, and are {given} after a step; they must "
             "keep their shapes and dtypes"
@@ -167,7 +172,7 @@ def _choose(
 ) -> Tree:
     first, second = trace(name, then), trace(name, otherwise)
     types, others = ([v.type for v in made.results] for made in (first, second))
-    if types != others:
+    if not _fit(types, others):
         raise ShapeError(f"{name}: the first function returns {types}, the second {others}")
     values = _record_cond(_predicate(name, predicate), first, second)
     return like(first.returned, map(NDArray, values))

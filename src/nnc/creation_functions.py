@@ -7,47 +7,66 @@ import numpy as np
 from nnc import operators as ops
 from nnc.array import NDArray, array
 from nnc.checks import count, is_number, number, sizes_of
+from nnc.device import place_named
 from nnc.dtypes import dtype_name, numeric
 from nnc.errors import OptionError
+from nnc.graph import placed
 from nnc.index_functions import positions
 from nnc.recorder import record
 
 Shape = int | Sequence[int]
 
 
-def full(shape: Shape, val: float, dtype: object = "float32", ctx: object = None) -> NDArray:
+def full(
+    shape: Shape,
+    val: float,
+    dtype: object = "float32",
+    ctx: object = None,
+    device: object = None,
+) -> NDArray:
     name = dtype_name(dtype)
     value = numeric(val, name).item()
-    return NDArray(record(ops.full, [], (sizes_of("full", shape), value, name))[0])
+    [made] = record(ops.full, [], (sizes_of("full", shape), value, name))
+    return NDArray(placed(made, place_named("full", device, ctx)))
 
 
-def zeros(shape: Shape, dtype: object = "float32", ctx: object = None) -> NDArray:
-    return full(shape, 0, dtype)
+def zeros(
+    shape: Shape, dtype: object = "float32", ctx: object = None, device: object = None
+) -> NDArray:
+    return full(shape, 0, dtype, ctx, device)
 
 
-def ones(shape: Shape, dtype: object = "float32", ctx: object = None) -> NDArray:
-    return full(shape, 1, dtype)
+def ones(
+    shape: Shape, dtype: object = "float32", ctx: object = None, device: object = None
+) -> NDArray:
+    return full(shape, 1, dtype, ctx, device)
 
 
 def zeros_like(x: NDArray) -> NDArray:
-    return full(x.shape, 0, x.dtype)
+    return full(x.shape, 0, x.dtype, x.device)
 
 
 def ones_like(x: NDArray) -> NDArray:
-    return full(x.shape, 1, x.dtype)
+    return full(x.shape, 1, x.dtype, x.device)
 
 
 def arange(
-    start: float, stop: float | None = None, step: float = 1.0, dtype: object = "float32"
+    start: float,
+    stop: float | None = None,
+    step: float = 1.0,
+    dtype: object = "float32",
+    ctx: object = None,
+    device: object = None,
 ) -> NDArray:
     first, end = (0, start) if stop is None else (start, stop)
     if not is_number(step) or not step:
         raise OptionError(f"arange: expected a step other than 0, given {step!r}")
-    return array(np.arange(number("arange", first), number("arange", end), step), dtype)
+    values = np.arange(number("arange", first), number("arange", end), step)
+    return array(values, dtype, ctx, device)
 
 
 def full_like(x: NDArray, fill_value: float, dtype: object = None) -> NDArray:
-    return full(x.shape, fill_value, x.dtype if dtype is None else dtype)
+    return full(x.shape, fill_value, x.dtype if dtype is None else dtype, x.device)
 
 
 empty = zeros

@@ -4,12 +4,12 @@ from typing import Any
 
 from nnc import elementwise_operators as e
 from nnc import operators as ops
-from nnc.array import NDArray
+from nnc.array import NDArray, as_array
 from nnc.checks import chosen, number
 from nnc.errors import OptionError
 from nnc.graph import Operation
 from nnc.recorder import record
-from nnc.wrapping import as_array, binary, real, unary
+from nnc.wrapping import binary, real, unary
 
 absolute = unary(ops.abs_)
 arccos = real(e.arccos)

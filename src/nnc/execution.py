@@ -17,6 +17,7 @@ from nnc.compiler import CompiledStructure, compile_structure
 from nnc.graph import Graph, Memory, Scalar, Structure, Value
 from nnc.modules import names_of
 from nnc.preparation import Preparation
+from nnc.runtime.device import Storage
 from nnc.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Bound:
             if a.role == "output"
         ]
 
-    def run(self, inputs: Sequence[Memory | None]) -> Any:
+    def run(self, inputs: Sequence[Storage | None]) -> Any:
         """What the program returns; the lock is held."""
         if self.preparation is not None:
             self.preparation.refresh()
@@ -72,7 +73,7 @@ class Bound:
             writes.count += 1
         return results
 
-    def __call__(self, leaves: Sequence[Value]) -> list[Memory]:
+    def __call__(self, leaves: Sequence[Value]) -> list[Storage]:
         """The outputs, given the leaves of a graph of this structure."""
         inputs = [v.memory for v in leaves if v.variable is None and type(v) is not Scalar]
         with self.lock:
@@ -100,7 +101,7 @@ class Run(NamedTuple):
 
     bound: Bound
     graph: Graph
-    results: list[Memory | None]
+    results: list[Storage | None]
     """For each result of the structure; None where it replaced a variable."""
 
 

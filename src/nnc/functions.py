@@ -10,9 +10,10 @@ from nnc.array import NDArray, array, memory_value
 from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.execution import Bound, bind
 from nnc.gluon.trainer import Trainer
-from nnc.graph import Chooses, Graph, Memory, Scalar, Value, graph_of
+from nnc.graph import Chooses, Graph, Scalar, Value, graph_of
 from nnc.lowering.nn_remat import BudgetError
 from nnc.recorder import flush, recorder
+from nnc.runtime.device import DeviceArray, Storage
 from nnc.runtime.report import Report
 from nnc.settings import with_memory_budget
 
@@ -25,7 +26,11 @@ class Entry:
         places = {value: place for place, value in enumerate(inputs)}
         plain = [v for v in graph.leaves if v.variable is None and type(v) is not Scalar]
         self.order = [places.get(v) for v in plain]
-        self.constants: list[Any] = [v.memory for v in plain]
+        place = graph.structure.device
+        self.constants: list[Any] = [
+            v.memory if v in places or isinstance(v.memory, DeviceArray) else place.array(v.memory)
+            for v in plain
+        ]
         self.is_direct = self.order == list(range(len(inputs)))
         numbers = [v for v in graph.leaves if type(v) is Scalar]
         self.numbers = list(zip(bound.scalars, numbers, strict=True))
@@ -35,7 +40,7 @@ class Entry:
             if leaf in places
         ]
 
-    def __call__(self, memories: Sequence[Memory]) -> tuple[Memory, ...]:
+    def __call__(self, memories: Sequence[Storage]) -> tuple[Storage, ...]:
         for place, chooses, size in self.indices:
             chooses.check(memories[place], size)
         if not self.is_direct:
@@ -60,12 +65,17 @@ def indices_in(graph: Graph) -> Iterator[tuple[Value, Chooses, int]]:
             yield leaf, chooses, size
 
 
-def memory_of(operand: Any) -> Memory:
+def memory_of(operand: Any) -> Storage:
     """The memory of an array, numpy's or nnc's, without a copy."""
     if isinstance(operand, NDArray):
         value = operand.current
         return operand.memory() if value.memory is None else value.memory
     return operand if type(operand) is np.ndarray else array(operand).memory()
+
+
+def signature(memories: Sequence[Storage]) -> Any:
+    """What a program is compiled for."""
+    return tuple([(m.shape, m.dtype, type(m)) for m in memories])
 
 
 class CompiledCallable:
@@ -109,9 +119,9 @@ class CompiledFunction(CompiledCallable):
         results = [NDArray(memory_value(r)) for r in entry(memories)]
         return results[0] if single else results
 
-    def entry(self, memories: Sequence[Memory]) -> tuple[Entry, bool]:
+    def entry(self, memories: Sequence[Storage]) -> tuple[Entry, bool]:
         """The program for inputs like these; Python runs only where there is none yet."""
-        key = tuple([(m.shape, m.dtype) for m in memories])
+        key = signature(memories)
         found = self.entries.get(key)
         if found is None:
             inputs = [memory_value(m) for m in memories]
@@ -160,7 +170,7 @@ class CompiledStep(CompiledCallable):
 
     def __call__(self, *arrays: Any) -> NDArray:
         memories = [memory_of(x) for x in arrays]
-        found = self.entries.get(tuple([(m.shape, m.dtype) for m in memories]))
+        found = self.entries.get(signature(memories))
         if found is None:
             return self.first(memories)
         if recorder.nodes:
@@ -170,34 +180,43 @@ class CompiledStep(CompiledCallable):
         with self.trainer.counted(memories[0].shape[0]):
             results = entry(memories)
         if finite is not None:
-            self.trainer.judge(bool(results[finite]))
+            self.trainer.judge(bool(np.asarray(results[finite])))
         return NDArray(Value(type, results[place]))
 
-    def first(self, memories: Sequence[Memory]) -> NDArray:
-        """The first step with inputs like these goes through Python, and shows the program."""
+    def first(self, memories: Sequence[Storage]) -> NDArray:
+        """The first step with inputs like these goes through Python, and shows the program.
+
+        Inputs from the host go to the parameters' device here, later in the program's call.
+        """
         if len(memories) < 2:
             raise ShapeError("compile_step: a step takes the inputs and, last, the label")
         flush()
-        inputs = [memory_value(m) for m in memories]
+        place = self.trainer.device
+        here = [m if isinstance(m, DeviceArray) else place.array(m) for m in memories]
+        inputs = list(map(memory_value, here))
         *given, label = map(NDArray, inputs)
         with autograd.record():
             loss = self.loss(self.net(*given), label)
             scaled = self.trainer.scaled(loss)
+        for leaf, chooses, size in indices_in(graph_of([(loss.current, None)])):
+            if leaf in inputs:
+                chooses.check(memories[inputs.index(leaf)], size)
         scaled.backward()
         try:
             with with_memory_budget(self.memory_budget):
-                run = self.trainer.run(memories[0].shape[0])
+                runs = self.trainer.run(memories[0].shape[0])
         except BudgetError as error:
             raise OptionError(f"compile_step: {error}") from None
-        if run is None:
+        if not runs:
             raise GradientError("compile_step: the trainer has nothing to update")
+        result = loss.memory()
+        [run] = [r for r in runs if any(one is result for one in r.results)]
         outputs = [r for r in run.results if r is not None]
-        [place] = [i for i, r in enumerate(outputs) if r is loss.memory()]
+        [place] = [i for i, r in enumerate(outputs) if r is result]
         shown = self.trainer.finite
         finite = None if shown is None else [r is shown.memory() for r in outputs].index(True)
         entry = Entry(run.bound, run.graph, inputs)
-        key = tuple([(m.shape, m.dtype) for m in memories])
-        self.entries[key] = (entry, place, loss.current.type, finite)
+        self.entries[signature(memories)] = (entry, place, loss.current.type, finite)
         self.last = entry
         return loss
 

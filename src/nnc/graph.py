@@ -23,8 +23,10 @@ from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import VerifyException
 
 from nnc import checks
+from nnc.device import common_place
 from nnc.dtypes import element_type, numpy_name
 from nnc.errors import IndexingError, OptionError, ShapeError, StaleValueError
+from nnc.runtime.device import HOST, DeviceArray, Place, Storage
 
 Memory = NumpyArray[Any]
 Attributes = tuple[Any, ...]
@@ -33,16 +35,25 @@ Emit = Callable[..., Any]
 
 
 class Type:
-    """Shape and dtype of an array; equal types are one object, so that they hash fast."""
+    """Shape, dtype and device of an array; equal types are one object, so that they hash fast.
 
-    __slots__ = ("dtype", "shape")
+    Numbers, and what is made of numbers only, have no device: they go wherever they are used.
+    """
 
-    def __init__(self, shape: tuple[int, ...], dtype: str):
+    __slots__ = ("device", "dtype", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: str, device: Place | None):
         self.shape = shape
         self.dtype = dtype
+        self.device = device
 
     def __repr__(self) -> str:
-        return f"{self.dtype}{list(self.shape)}"
+        where = "" if self.device in (HOST, None) else f" on {self.device}"
+        return f"{self.dtype}{list(self.shape)}{where}"
+
+    def fits(self, other: "Type") -> bool:
+        """Whether arrays of these types have the same shape and dtype."""
+        return self.shape == other.shape and self.dtype == other.dtype
 
     def tensor(self) -> TensorType[Attribute]:
         return TensorType(element_type(self.dtype), self.shape)
@@ -53,19 +64,23 @@ MOST_ELEMENTS = 2**31 - 1
 
 
 @functools.cache
-def type_of(shape: tuple[int, ...], dtype: str) -> Type:
-    """The one `Type` of a shape and a dtype."""
+def _one_type(shape: tuple[int, ...], dtype: str, device: Place | None) -> Type:
     if math.prod(shape) > MOST_ELEMENTS:
         raise ShapeError(
             f"an array of shape {shape} has {math.prod(shape)} elements, more than "
             f"{MOST_ELEMENTS}; compute it in parts"
         )
-    return Type(shape, dtype)
+    return Type(shape, dtype, device)
 
 
-def tensor_to_type(attribute: Attribute) -> Type:
+def type_of(shape: tuple[int, ...], dtype: str, device: Place | None = HOST) -> Type:
+    """The one `Type` of a shape, a dtype and a device."""
+    return _one_type(shape, dtype, device)
+
+
+def tensor_to_type(attribute: Attribute, device: Place | None = HOST) -> Type:
     tensor = cast(TensorType[Attribute], attribute)
-    return type_of(tuple(tensor.get_shape()), numpy_name(tensor.element_type))
+    return type_of(tuple(tensor.get_shape()), numpy_name(tensor.element_type), device)
 
 
 class Value:
@@ -78,7 +93,7 @@ class Value:
     __slots__ = ("index", "memory", "node", "slot", "type", "variable")
 
     def __init__(
-        self, type: Type, memory: Memory | None = None, node: "Node | None" = None, index: int = 0
+        self, type: Type, memory: Storage | None = None, node: "Node | None" = None, index: int = 0
     ):
         self.type = type
         self.memory = memory
@@ -86,6 +101,12 @@ class Value:
         self.index = index
         self.variable: Any = None
         self.slot: Any = None
+
+
+def placed(value: Value, place: Place | None) -> Value:
+    """A value made of numbers only, on a device, by default the host."""
+    value.type = type_of(value.type.shape, value.type.dtype, place or HOST)
+    return value
 
 
 class Scalar(Value):
@@ -100,7 +121,7 @@ class Scalar(Value):
         source: Callable[[], float] | None = None,
         name: str = "number",
     ):
-        super().__init__(type_of((), dtype))
+        super().__init__(type_of((), dtype, None))
         self.name = name
         self.number = number
         self.source = source
@@ -135,6 +156,7 @@ class Operation:
 
     def infer(self, types: Sequence[Type], attributes: Attributes) -> tuple[Type, ...]:
         """The types of the results; an error is the user's."""
+        device = common_place(self.name, [t.device for t in types])
         block = Block(arg_types=[t.tensor() for t in types])
         try:
             results = self.emit(Builder(InsertPoint.at_end(block)), *block.args, *attributes)
@@ -142,7 +164,7 @@ class Operation:
             given = ", ".join(map(repr, types))
             raise ShapeError(f"{self.name}({given}): {error}") from None
         values = [results] if isinstance(results, SSAValue) else results
-        return tuple(tensor_to_type(v.type) for v in values)
+        return tuple(tensor_to_type(v.type, device) for v in values)
 
 
 class Chooses(NamedTuple):
@@ -161,8 +183,9 @@ class Chooses(NamedTuple):
             indices = indices.node.inputs[0]
         return indices, chosen_from.type.shape[attributes[0]]
 
-    def check(self, memory: Memory, size: int) -> None:
-        checks.indices(self.what, memory, size, self.error)
+    def check(self, memory: Storage, size: int) -> None:
+        if not isinstance(memory, DeviceArray):  # Looking would wait for the device.
+            checks.indices(self.what, memory, size, self.error)
 
 
 def operation(emit: Emit) -> Operation:
@@ -290,6 +313,7 @@ class Structure(NamedTuple):
     nodes: tuple[NodeSpec, ...]
     results: tuple[tuple[int, int], ...]
     """Number of the value, and of the leaf whose memory it replaces or -1."""
+    device: Place = HOST
 
 
 class Graph(NamedTuple):
@@ -360,7 +384,8 @@ def graph_of(roots: Sequence[tuple[Value, Value | None]], through: bool = False)
             tied = number(base)
         results.append((found, -1 if tied is None else ~tied))
     described = tuple([leaf_spec(leaf) for leaf in leaves])
-    return Graph(Structure(described, tuple(specs), tuple(results)), leaves, nodes)
+    device = common_place("results of one program", [v.type.device for v in values]) or HOST
+    return Graph(Structure(described, tuple(specs), tuple(results), device), leaves, nodes)
 
 
 def leaf_spec(value: Value) -> LeafSpec:

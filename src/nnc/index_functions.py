@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from nnc import index_operators as ops
 from nnc import operators as basic
-from nnc.array import NDArray, array
+from nnc.array import NDArray, as_array
 from nnc.checks import axis_of, count, indices, sizes_of
 from nnc.dtypes import dtype_name
 from nnc.errors import IndexingError, OptionError, ShapeError
 from nnc.recorder import record
-from nnc.wrapping import as_array, binary, function
+from nnc.wrapping import binary, function
 
 Axis = int | Sequence[int] | None
 
@@ -89,7 +91,7 @@ def _flat(name: str, at: NDArray, shape: tuple[int, ...]) -> NDArray:
         )
     known, at, flat = at.current.memory, as_indices(at), as_indices(0)
     for axis in range(at.shape[0]):
-        if known is not None:
+        if isinstance(known, np.ndarray):
             indices(f"{name}: indices of axis {axis}", known[axis], shape[axis], IndexingError)
         held = _minimum(_maximum(at[axis], 0), shape[axis] - 1)
         flat = flat * shape[axis] + held
@@ -117,7 +119,7 @@ def sequence_mask(
         return x
     if axis not in (0, 1) or x.ndim < 2:
         raise OptionError(f"SequenceMask: expected axis 0 or 1 of two or more, given {axis}")
-    lengths = array(sequence_length, "int32")
+    lengths = as_array(sequence_length, "int32")
     if lengths.shape != (x.shape[1 - axis],):
         raise ShapeError(
             f"SequenceMask: expected {x.shape[1 - axis]} lengths, given {lengths.shape}"
@@ -131,10 +133,10 @@ def sequence_mask(
 @function
 def pick(x: NDArray, index: Any, axis: int = -1) -> NDArray:
     """The element at `index` along an axis, which disappears."""
-    return NDArray(record(basic.pick, [x.current, array(index, "int32").current], (axis,))[0])
+    return NDArray(record(basic.pick, [x.current, as_array(index, "int32").current], (axis,))[0])
 
 
 def one_hot(indices: Any, depth: int, dtype: object = "float32") -> NDArray:
     """1 where the last position is the index; a row of zeros for an index that is no position."""
     size = count("one_hot: depth", depth)
-    return array(indices, "int32").apply(basic.one_hot, size, dtype_name(dtype))
+    return as_array(indices, "int32").apply(basic.one_hot, size, dtype_name(dtype))

@@ -20,9 +20,9 @@ from nnc import operators as ops
 from nnc import product_functions as products
 from nnc import reduce_functions as reductions
 from nnc import shape_functions as shapes
-from nnc.array import NDArray, array, promoted
+from nnc.array import NDArray, array, as_array, promoted
 from nnc.recorder import flush, record
-from nnc.wrapping import as_array, binary, function, real, unary
+from nnc.wrapping import binary, function, real, unary
 
 Shape = int | Sequence[int]
 

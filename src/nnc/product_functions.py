@@ -3,10 +3,9 @@
 import math
 from typing import Any
 
-from nnc.array import NDArray
+from nnc.array import NDArray, as_array
 from nnc.errors import OptionError, ShapeError
 from nnc.shape_functions import swapaxes
-from nnc.wrapping import as_array
 
 
 def dot(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) -> NDArray:

@@ -10,11 +10,13 @@ import numpy as np
 from nnc import operators as ops
 from nnc.array import NDArray
 from nnc.checks import count, number, sizes_of
+from nnc.device import place_named
 from nnc.dtypes import FLOATS, dtype_name
 from nnc.elementwise_operators import log1p
 from nnc.errors import DtypeError, OptionError
-from nnc.graph import Operation, Scalar, type_of
+from nnc.graph import Operation, Scalar, placed, type_of
 from nnc.recorder import record, recorder
+from nnc.runtime.device import Place
 
 Shape = int | Sequence[int]
 STREAM = (0x6E6E63,)
@@ -62,19 +64,31 @@ def seed(seed_state: int) -> None:
 
 
 def uniform(
-    low: float = 0.0, high: float = 1.0, shape: Shape = (), dtype: object = "float32"
+    low: float = 0.0,
+    high: float = 1.0,
+    shape: Shape = (),
+    dtype: object = "float32",
+    ctx: object = None,
+    device: object = None,
 ) -> NDArray:
     """Draws from [low, high)."""
     low, high = number("uniform: low", low), number("uniform: high", high)
-    return draw(ops.uniform, shape, dtype) * (high - low) + low
+    place = place_named("uniform", device, ctx)
+    return draw(ops.uniform, shape, dtype, place) * (high - low) + low
 
 
 def normal(
-    loc: float = 0.0, scale: float = 1.0, shape: Shape = (), dtype: object = "float32"
+    loc: float = 0.0,
+    scale: float = 1.0,
+    shape: Shape = (),
+    dtype: object = "float32",
+    ctx: object = None,
+    device: object = None,
 ) -> NDArray:
     """Draws from a normal distribution."""
     loc, scale = number("normal: loc", loc), number("normal: scale", scale, least=0)
-    return draw(ops.normal, shape, dtype) * scale + loc
+    place = place_named("normal", device, ctx)
+    return draw(ops.normal, shape, dtype, place) * scale + loc
 
 
 def randint(low: int, high: int, shape: Shape = (), dtype: object = "int32") -> NDArray:
@@ -97,8 +111,9 @@ def exponential(scale: float = 1.0, shape: Shape = (), dtype: object = "float32"
     return (-draw(ops.uniform, shape, dtype)).apply(log1p) * -mean
 
 
-def draw(operation: Operation, shape: Shape, dtype: object) -> NDArray:
+def draw(operation: Operation, shape: Shape, dtype: object, place: Place | None = None) -> NDArray:
     type = type_of(sizes_of(operation.name, shape), dtype_name(dtype))
     if type.dtype not in FLOATS:
         raise DtypeError(f"{operation.name}: draws are floats, given dtype {type.dtype}")
-    return NDArray(record(operation, generator.state(), (type.shape, type.dtype))[0])
+    [drawn] = record(operation, generator.state(), (type.shape, type.dtype))
+    return NDArray(placed(drawn, place))

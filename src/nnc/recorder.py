@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from nnc.errors import TraceError
 from nnc.execution import Run, execute
 from nnc.graph import Attributes, Operation, Site, Type, Value, graph_of, make_node
+from nnc.runtime.device import HOST, Place
 
 if TYPE_CHECKING:
     from nnc.array import NDArray
@@ -64,26 +65,28 @@ def record(
     return [Value(type, None, node, index) for index, type in enumerate(node.types)]
 
 
-def flush(consumed: Collection["Slot"] = ()) -> Run | None:
-    """Compute everything that waits. `consumed` gradients are kept only where they are held."""
+def flush(consumed: Collection["Slot"] = ()) -> list[Run]:
+    """Compute everything that waits, in a program for each device.
+
+    `consumed` gradients are kept only where they are held.
+    """
     if recorder.tracing:
         raise TraceError(
             f"{recorder.tracing}: its body is recorded before its arrays have values, so "
             "asnumpy(), item(), bool() and print() cannot be used in it; choose with nnc.nd.where "
             "or nnc.nd.contrib.cond"
         )
-    run = None
+    runs: list[Run] = []
     try:
-        roots = waiting(consumed)
-        if roots:
+        for roots in by_device(waiting(consumed)):
             graph = graph_of(list(roots.items()), through=bool(recorder.slots))
-            run = execute(graph)
-            commit(roots, run.results)
+            runs.append(execute(graph))
+            commit(roots, runs[-1].results)
     except BaseException:
         abandon()
         raise
     forget()
-    return run
+    return runs
 
 
 def abandon() -> None:
@@ -108,14 +111,26 @@ def waiting(consumed: Collection["Slot"]) -> dict[Value, Value | None]:
     return roots
 
 
+def by_device(roots: dict[Value, Value | None]) -> list[dict[Value, Value | None]]:
+    """The values to compute on each device."""
+    if len({value.type.device for value in roots}) < 2:
+        return [roots] if roots else []
+    found: dict[Place, dict[Value, Value | None]] = {}
+    for value, base in roots.items():
+        found.setdefault(value.type.device or HOST, {})[value] = base
+    return list(found.values())
+
+
 def commit(roots: dict[Value, Value | None], results: Sequence[Any]) -> None:
     """Give the values their memory. They leave the graph unless a tape still needs them."""
     for value, memory in zip(roots, results, strict=True):
         value.memory = memory
         if value.node is not None and (not value.node.taped or value.node.freed):
             value.node = None
-    for variable, base in recorder.writes.items():
-        variable.overwritten(base)
+    for variable, base in list(recorder.writes.items()):
+        if variable.current in roots:
+            variable.overwritten(base)
+            del recorder.writes[variable]
 
 
 def forget() -> None:

@@ -6,13 +6,12 @@ from typing import Any
 from nnc import elementwise_functions as elements
 from nnc import index_operators as ops
 from nnc.arithmetic import Axis
-from nnc.array import NDArray
+from nnc.array import NDArray, as_array
 from nnc.checks import axis_of, chosen, count
 from nnc.dtypes import FLOATS
 from nnc.errors import OptionError
 from nnc.index_functions import gathered, moveaxis, positions, selected
 from nnc.recorder import record
-from nnc.wrapping import as_array
 
 
 def var(x: Any, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> NDArray:

@@ -5,12 +5,12 @@ from typing import Any
 
 from nnc import elementwise_functions as elements
 from nnc import operators as ops
-from nnc.array import NDArray
+from nnc.array import NDArray, as_array
 from nnc.checks import axes_of, axis_of, chosen, count, sizes_of
 from nnc.errors import ShapeError
 from nnc.index_functions import gathered, positions, selected
 from nnc.recorder import record
-from nnc.wrapping import as_array, function
+from nnc.wrapping import function
 
 Axis = int | Sequence[int] | None
 

@@ -5,11 +5,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nnc.checks import chosen
 from nnc.errors import GradientError
 from nnc.graph import Value
+from nnc.runtime.device import HOST
 
 if TYPE_CHECKING:
     from nnc.array import NDArray
+
+
+GRAD_REQUESTS = ("write", "add", "null")
+
+
+def check_grad_req(request: str) -> str:
+    return chosen("grad_req", request, GRAD_REQUESTS)
 
 
 class Slot:
@@ -57,5 +66,7 @@ class Slot:
                 "kept; call grad() before step() and hold the array it returns"
             )
         if self.value is None:
-            self.value = Value(leaf.type, np.zeros(leaf.type.shape, leaf.type.dtype))
+            place = leaf.type.device or HOST
+            zeros = place.array(np.zeros(leaf.type.shape, leaf.type.dtype))
+            self.value = Value(leaf.type, zeros)
         return self.value

@@ -10,14 +10,15 @@ from nnc.errors import ShapeError
 from nnc.graph import Memory, Value, type_of
 from nnc.recorder import flush, recorder
 from nnc.runtime.arguments import aligned_copy
+from nnc.runtime.device import HOST, Place, Storage, change
 from nnc.slot import Slot
 
 Layout = tuple[int, ...]
 
 
-def logical(memory: Memory, layout: Layout | None) -> Memory:
+def logical(memory: Storage, layout: Layout | None) -> Storage:
     """The array as users see it, given as it lies in memory: dimension i holds `layout[i]`."""
-    return memory if layout is None else memory.transpose(np.argsort(layout))
+    return memory if layout is None else memory.transpose(np.argsort(layout).tolist())
 
 
 class Writes:
@@ -34,11 +35,18 @@ class Variable(NDArray):
 
     __slots__ = ("layout", "name", "place", "role", "whole", "writes")
 
-    def __init__(self, name: str, role: str, data: Memory, layout: Layout | None = None):
-        place = aligned_copy(data if layout is None else data.transpose(layout))
+    def __init__(
+        self,
+        name: str,
+        role: str,
+        data: Memory,
+        layout: Layout | None = None,
+        device: Place = HOST,
+    ):
+        place = device.array(aligned_copy(data if layout is None else data.transpose(layout)))
         self.whole = logical(place, layout)
         """The memory as users see it."""
-        super().__init__(Value(type_of(data.shape, data.dtype.name), self.whole))
+        super().__init__(Value(type_of(data.shape, data.dtype.name, device), self.whole))
         self.name = name
         self.role = role
         self.layout = layout
@@ -87,7 +95,7 @@ class Variable(NDArray):
         self.check_in_place()
         memory = self.memory()
         flush()
-        write(memory)
+        change(memory, write)
         self.writes.count += 1
         base = self._value
         self._value = Value(base.type)
@@ -96,7 +104,7 @@ class Variable(NDArray):
 
     def set(self, data: Any) -> None:
         """Copy data of the same shape into the memory."""
-        new = data.memory() if isinstance(data, NDArray) else np.asarray(data)
+        new = data.host() if isinstance(data, NDArray) else np.asarray(data)
         if new.shape != self.shape:
             raise ShapeError(f"'{self.name}': expected shape {self.shape}, given {new.shape}")
         self.change(lambda memory: np.copyto(memory, new))

@@ -4,15 +4,11 @@ import functools
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from nnc.array import NDArray, array
+from nnc.array import NDArray, as_array
 from nnc.graph import Operation
 
 Options = ParamSpec("Options")
 Result = TypeVar("Result")
-
-
-def as_array(x: Any) -> NDArray:
-    return x if isinstance(x, NDArray) else array(x)
 
 
 def function(

@@ -31,16 +31,8 @@ class Emulator:
     def __init__(self, artifact: Artifact, folder: Path, checked: bool = True):
         self.artifact, self.checked = artifact, checked
         kernels = sorted({launch.kernel for launch in artifact.launches})
-        text = '#include "cuda_emulation.h"\n' + "".join(unit.text for unit in artifact.units)
-        source, library = folder / "kernels.cpp", folder / f"emulated_{checked}.so"
-        source.write_text(text + "".join(f"EMULATE({name})\n" for name in kernels))
-        checks = ["-fsanitize=thread"] if checked else []
-        kernel_object = folder / "kernels.o"
-        _run([*COMPILE, *checks, str(source), "-o", str(kernel_object)])
-        objects = [str(kernel_object), str(runtime_object())]
-        _run(["g++", "-shared", "-Wl,-Bsymbolic", *objects, "-o", str(library)])
-        self.library = ctypes.CDLL(str(library))
-        self.library.emulated_launch.restype = ctypes.c_char_p
+        texts = [unit.text for unit in artifact.units]
+        self.library = compile_kernels(texts, kernels, folder, checked)
 
     def __call__(self, arrays: Sequence[Array], seed: int) -> str:
         """Runs all launches in place; returns the first error, or nothing."""
@@ -67,6 +59,23 @@ class Emulator:
             if error:
                 return f"{launch.kernel}: {error.decode()}"
         return ""
+
+
+def compile_kernels(
+    texts: Sequence[str], kernels: Sequence[str], folder: Path, checked: bool
+) -> ctypes.CDLL:
+    """A library with `emulated_<kernel>` for each kernel, and the emulation."""
+    text = '#include "cuda_emulation.h"\n' + "".join(texts)
+    source, library = folder / "kernels.cpp", folder / f"emulated_{checked}.so"
+    source.write_text(text + "".join(f"EMULATE({name})\n" for name in kernels))
+    checks = ["-fsanitize=thread"] if checked else []
+    kernel_object = folder / "kernels.o"
+    _run([*COMPILE, *checks, str(source), "-o", str(kernel_object)])
+    objects = [str(kernel_object), str(runtime_object())]
+    _run(["g++", "-shared", "-Wl,-Bsymbolic", *objects, "-o", str(library)])
+    loaded = ctypes.CDLL(str(library))
+    loaded.emulated_launch.restype = ctypes.c_char_p
+    return loaded
 
 
 @functools.cache

@@ -16,7 +16,8 @@ import pytest
 import nnc
 from nnc.codegen.artifact import Argument, Artifact, Launch, Operand, Unit
 from nnc.dialects.target import target_named
-from nnc.runtime import gpu, nvrtc
+from nnc.runtime import device, gpu, nvrtc
+from nnc.runtime.device import Device, DeviceArray
 from nnc.runtime.driver import Extent
 from nnc.runtime.errors import (
     BindError,
@@ -26,7 +27,7 @@ from nnc.runtime.errors import (
     NanError,
     ShapeError,
 )
-from nnc.runtime.gpu import Device, DeviceArray, GpuProgram, compile_units
+from nnc.runtime.gpu import GpuProgram, compile_units
 from nnc.runtime.nvrtc import Cubin, compile_cuda
 
 Array = np.ndarray[Any, Any]
@@ -295,6 +296,6 @@ def test_the_gpu_of_the_package_is_the_drivers(monkeypatch: pytest.MonkeyPatch) 
     def missing(ordinal: int) -> None:
         raise DeviceError(f"no driver for device {ordinal}")
 
-    monkeypatch.setattr(gpu, "open_driver", missing)
+    monkeypatch.setattr(device, "open_driver", missing)
     with pytest.raises(DeviceError, match="no driver for device 3"):
         nnc.gpu(3)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnc.array import NDArray
+from nnc.device import place_named
 from nnc.dtypes import dtype_name
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.parameter import Parameter, warn_kept
@@ -88,13 +89,14 @@ class Block:
 
         Those that are initialized already keep their values, with a warning.
         """
+        place = place_named("initialize", device, ctx)
         parameters = list(self.collect_params().values())
         kept = [p for p in parameters if p.initialized and not force_reinit]
         if kept:
             warn_kept(kept)
         for parameter in parameters:
             if parameter not in kept:
-                parameter.initialize(None, default_init=init, force_reinit=force_reinit)
+                parameter.initialize(None, place, init, force_reinit)
 
     def cast(self, dtype: object) -> None:
         """Change the dtype of all parameters; batch norms keep float32 for float16."""
@@ -102,6 +104,13 @@ class Block:
             child.cast(dtype)
         for parameter in self._parameters.values():
             parameter.cast(dtype_name(dtype))
+
+    def reset_ctx(self, ctx: object) -> None:
+        """Move all parameters to another device, before a trainer is made for them."""
+        for parameter in self.collect_params().values():
+            parameter.reset_ctx(ctx)
+
+    reset_device = reset_ctx
 
     def zero_grad(self) -> None:
         """Set all gradients to zeros."""
@@ -161,14 +170,16 @@ class Block:
         ignore_extra: bool = False,
         cast_dtype: bool = False,
         dtype_source: str = "current",
+        ctx: object = None,
     ) -> None:
-        """Read parameters by name. All are checked before the first is changed.
+        """Read parameters by name, onto a device if one is given. All are checked first.
 
         Values are cast to the parameters' dtype; with `cast_dtype` and `dtype_source="saved"`
         parameters take the dtype of the file.
         """
         from nnc.gluon.files import load
 
+        place = place_named("load_parameters", device, ctx)
         arrays, parameters = load(filename), self.collect_params()
         missing, extra = parameters.keys() - arrays.keys(), arrays.keys() - parameters.keys()
         if (missing and not allow_missing) or (extra and not ignore_extra):
@@ -182,6 +193,8 @@ class Block:
         for name, values in chosen.items():
             if cast_dtype and dtype_source == "saved":
                 parameters[name].cast(values.dtype)
+            if place is not None:
+                parameters[name].reset_ctx(place)
             parameters[name].set_data(values)
 
 

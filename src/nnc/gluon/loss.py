@@ -9,7 +9,7 @@ import numpy as np
 
 from nnc import layer_operators as layers
 from nnc import operators as ops
-from nnc.array import NDArray, array
+from nnc.array import NDArray, as_array
 from nnc.checks import axis_of
 from nnc.errors import LabelError, ShapeError
 from nnc.gluon.block import HybridBlock, check_array
@@ -46,7 +46,7 @@ class Loss(HybridBlock):
 def labels_like(name: str, label: object, prediction: NDArray) -> NDArray:
     """The label in the shape and dtype of the prediction."""
     check_array(name, prediction)
-    target = label if isinstance(label, NDArray) else array(label)
+    target = as_array(label)
     if target.size != prediction.size:
         raise ShapeError(
             f"{name}: expected a label of shape {prediction.shape}, given {target.shape}"
@@ -166,7 +166,7 @@ SoftmaxCELoss = SoftmaxCrossEntropyLoss
 
 def class_labels(label: object, prediction: NDArray, axis: int) -> NDArray:
     """Sparse labels as integers, in the shape of the prediction without its class axis."""
-    target = label if isinstance(label, NDArray) else array(label)
+    target = as_array(label)
     place = axis_of("SoftmaxCrossEntropyLoss", axis, prediction.ndim)
     shape = list(prediction.shape)
     classes = shape.pop(place)
@@ -186,7 +186,7 @@ def class_labels(label: object, prediction: NDArray, axis: int) -> NDArray:
 
 
 def check_whole(labels: NDArray) -> None:
-    """Labels are whole numbers, whatever their dtype."""
+    """Labels are whole numbers, whatever their dtype; those on a device are not waited for."""
     known = labels.current.memory
-    if known is not None and (odd := known[known != np.trunc(known)]).size:
+    if isinstance(known, np.ndarray) and (odd := known[known != np.trunc(known)]).size:
         raise LabelError(f"SoftmaxCrossEntropyLoss: labels are whole numbers, given {odd[0]}")

@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 
 from nnc import init as initializers
-from nnc.array import NDArray, check_grad_req, gradient_of
+from nnc.array import NDArray, gradient_of
+from nnc.device import place_named
 from nnc.dtypes import FLOATS, dtype_name
-from nnc.errors import DeferredInitializationError, GradientError, ShapeError
+from nnc.errors import DeferredInitializationError, DeviceError, GradientError, ShapeError
 from nnc.init import Initializer
+from nnc.runtime.device import HOST, Place
+from nnc.slot import check_grad_req
 from nnc.variable import Layout, Variable
 
 Shape = tuple[int, ...]
@@ -49,6 +52,7 @@ class Parameter:
         self._variable: Variable | None = None
         self._deferred: Initializer | None = None
         """What will initialize the parameter once its shape is known."""
+        self._device: Place = HOST
 
     def __repr__(self) -> str:
         return f"Parameter {self.name} (shape={self.shape}, dtype={self._dtype})"
@@ -100,6 +104,9 @@ class Parameter:
         if self._variable is not None and not force_reinit:
             warn_kept([self])
             return
+        place = place_named("initialize", device, ctx)
+        if place is not None:
+            self.reset_ctx(place)
         source = self.init if self.init is not None else init if init is not None else default_init
         chosen = initializers.initializer(source) or initializers.Uniform()
         if self.known:
@@ -128,7 +135,7 @@ class Parameter:
             self._variable.set(values)
             return
         role = "state" if self._grad_req == "null" else "parameter"
-        self._variable = Variable(self.name, role, values, self.layout)
+        self._variable = Variable(self.name, role, values, self.layout, self._device)
         self._attach(self._variable)
         self._deferred = None
 
@@ -156,8 +163,37 @@ class Parameter:
     def initialized(self) -> bool:
         return self._variable is not None
 
-    def data(self, device: object = None) -> NDArray:
+    @property
+    def device(self) -> Place:
+        """Where the values are, or will be."""
+        return self._device
+
+    def list_ctx(self) -> list[Place]:
+        """The devices the values are on: one."""
+        return [self._device]
+
+    list_device = list_ctx
+
+    def reset_ctx(self, ctx: object) -> None:
+        """Move the values to another device, before a trainer is made for them."""
+        place = place_named("reset_ctx", ctx) or HOST
+        if place is self._device:
+            return
+        values = self._variable.asnumpy() if self._variable is not None else None
+        self._device, self._variable = place, None
+        if values is not None:
+            self._hold(values)
+
+    reset_device = reset_ctx
+
+    def data(self, device: object = None, ctx: object = None) -> NDArray:
         """The values: an array that shows every update. `copy()` of it is a snapshot."""
+        place = place_named("data", device, ctx)
+        if place not in (None, self._device):
+            raise DeviceError(
+                f"parameter '{self.name}' is on {self._device}, not on {place}; "
+                f"move it with reset_ctx(nnc.{place})"
+            )
         return self.variable
 
     def list_data(self) -> list[NDArray]:

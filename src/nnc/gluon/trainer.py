@@ -12,6 +12,7 @@ from nnc import layer_operators as layers
 from nnc import operators as ops
 from nnc import optimizer as optimizers
 from nnc.array import NDArray
+from nnc.device import common_place
 from nnc.dtypes import wide_dtype
 from nnc.errors import OptionError, StaleGradientError
 from nnc.execution import Run
@@ -20,6 +21,7 @@ from nnc.gluon.parameter import Parameter
 from nnc.graph import Scalar, Value, user_site
 from nnc.optimizer import Optimizer
 from nnc.recorder import abandon, flush, record
+from nnc.runtime.device import HOST, Place
 from nnc.slot import Slot
 from nnc.variable import Variable
 
@@ -54,6 +56,11 @@ class Trainer:
         return self._optimizer
 
     @property
+    def device(self) -> Place:
+        """Where the parameters are."""
+        return common_place("Trainer", [p.device for p in self._params]) or HOST
+
+    @property
     def learning_rate(self) -> float:
         return self._optimizer.learning_rate
 
@@ -85,13 +92,13 @@ class Trainer:
             optimizer.num_update -= 1
             raise
 
-    def run(self, batch_size: float, ignore_stale_grad: bool = False) -> Run | None:
+    def run(self, batch_size: float, ignore_stale_grad: bool = False) -> list[Run]:
         """`step`, returning what was run."""
         chosen = self.fresh_parameters(ignore_stale_grad)
         try:
             with self.counted(batch_size):
                 slots = self.record_updates(chosen)
-                run = flush(consumed=slots)
+                runs = flush(consumed=slots)
         except BaseException:
             abandon()
             raise
@@ -99,7 +106,7 @@ class Trainer:
             slot.fresh = False
         if self.finite is not None:
             self.judge(bool(self.finite))
-        return run
+        return runs
 
     def judge(self, finite: bool) -> None:
         """A step whose gradients overflowed changed nothing and does not count."""
@@ -135,7 +142,7 @@ class Trainer:
             like = parameter.variable
             zeros = np.zeros(like.shape, wide_dtype(like.dtype.name))
             self._states[parameter] = [
-                Variable(f"{parameter.name}.{name}", "state", zeros, like.layout)
+                Variable(f"{parameter.name}.{name}", "state", zeros, like.layout, like.device)
                 for name in self._optimizer.states
             ]
         return self._states[parameter]

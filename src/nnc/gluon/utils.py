@@ -8,7 +8,8 @@ from typing import Any
 
 from nnc import nd
 from nnc.array import NDArray, array
-from nnc.errors import DeviceError, OptionError, ShapeError
+from nnc.device import place_named
+from nnc.errors import OptionError, ShapeError
 
 
 def split_data(
@@ -29,14 +30,9 @@ def split_data(
 def split_and_load(
     data: Any, ctx_list: Sequence[object], batch_axis: int = 0, even_split: bool = True
 ) -> list[NDArray]:
-    """One part of the batch for each device. There is one device."""
-    if len(ctx_list) != 1:
-        raise DeviceError(
-            f"split_and_load: {len(ctx_list)} devices given, but a program runs on one; its "
-            "threads share the batch, so pass one device and the whole batch"
-        )
-    batch = data if isinstance(data, NDArray) else array(data)
-    return split_data(batch, 1, batch_axis, even_split)
+    """The batch, on the one device of the list."""
+    place = place_named("split_and_load", ctx_list)
+    return [array(data, ctx=place) if not isinstance(data, NDArray) else data.as_in_context(place)]
 
 
 def clip_global_norm(

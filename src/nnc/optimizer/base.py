@@ -148,7 +148,7 @@ class Optimizer:
     def create_state(self, index: Any, weight: NDArray) -> State:
         """What is kept for a weight, zeros at first."""
         wide = wide_dtype(weight.dtype.name)
-        return [array(np.zeros(weight.shape), wide) for _ in self.states]
+        return [array(np.zeros(weight.shape), wide, weight.device) for _ in self.states]
 
     def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """Changes a weight and its state in place; with lists, each of them.
