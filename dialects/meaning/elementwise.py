@@ -78,7 +78,7 @@ def compare(op: e.CompareOp, x: Array, y: Array) -> Array:
 
 
 def clamp(op: e.ClampOp, x: Array) -> Array:
-    return np.clip(x, *op.bounds)
+    return np.clip(x, *map(x.dtype.type, op.bounds))
 
 
 @register_impls
@@ -117,6 +117,7 @@ class ElementwiseFunctions(InterpreterFunctions):
     floor = elementwise(r.FloorOp, np.floor)
     round = elementwise(r.RoundOp, np.rint)
     mod = elementwise(r.ModOp, np.mod)
+    floor_div = elementwise(r.FloorDivOp, np.floor_divide)
 
     compare = meaning(e.CompareOp, compare)
     select = elementwise(e.SelectOp, np.where)

@@ -42,7 +42,10 @@ def draws(key: Array, counter: Array, shape: tuple[int, ...]) -> Array:
 
 
 def uniform(op: random.UniformOp, key: Array, counter: Array) -> Array:
-    return (draws(key, counter, shape_of(op.output))[0] / 2**24).astype(dtype_of(op.type))
+    dtype = dtype_of(op.type)
+    largest = np.nextafter(dtype.type(1), dtype.type(0)).astype(np.float64)
+    drawn = draws(key, counter, shape_of(op.output))[0] / 2**24
+    return np.minimum(drawn, largest).astype(dtype)
 
 
 def normal(op: random.NormalOp, key: Array, counter: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any, ClassVar, cast
 
 from xdsl.builder import Builder
@@ -94,8 +95,22 @@ def float_type(name: str, type: Attribute) -> None:
 ScalarIndex = Callable[[int], SSAValue]
 
 
+COUNTABLE = 1 << 31
+"""How many positions i32 has numbers for."""
+
+
+def countable(name: str, what: object, count: int) -> None:
+    """Raises unless i32 has a number for each of `count` positions."""
+    if count > COUNTABLE:
+        raise VerifyException(
+            f"{name}: {what} has {count} positions, which are i32 and so at most {COUNTABLE}; "
+            "compute it in parts"
+        )
+
+
 def linear_index(b: Builder, sizes: Sequence[int], index: ScalarIndex) -> SSAValue:
     """Where the element at `index` stands in row-major order, as i32."""
+    countable("a position", f"a space of sizes {list(sizes)}", prod(sizes))
     if not sizes:
         return scalars.constant(b, 0, i32)
     position = index(0)

@@ -14,7 +14,15 @@ from typing import cast as cast_to
 
 from xdsl.builder import Builder
 from xdsl.dialects import math
-from xdsl.dialects.builtin import Float64Type, FloatAttr, StringAttr, TensorType, f64, i1
+from xdsl.dialects.builtin import (
+    Float64Type,
+    FloatAttr,
+    IntegerType,
+    StringAttr,
+    TensorType,
+    f64,
+    i1,
+)
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import VarConstraint, base, irdl_op_definition, operand_def, prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
@@ -332,10 +340,12 @@ def cast(b: Builder, x: SSAValue, element: Attribute) -> SSAValue:
 
 @irdl_op_definition
 class ClampOp(Unary):
-    """`min(max(input, low), high)`; the gradient passes at both bounds."""
+    """`min(max(input, low), high)`; the gradient passes at both bounds.
+
+    Bounds of integers are cut off towards zero.
+    """
 
     name = "nn.clamp"
-    FLOAT_ONLY: ClassVar = True
     low = prop_def(FloatAttr[Float64Type])
     high = prop_def(FloatAttr[Float64Type])
     custom_directives = (Number,)
@@ -358,8 +368,13 @@ class ClampOp(Unary):
 
     @property
     def bounds(self) -> tuple[float, float]:
-        """The lower and the upper bound."""
-        return self.low.value.data, self.high.value.data
+        """The lower and the upper bound, as numbers of the element type."""
+        low, high = self.low.value.data, self.high.value.data
+        element = element_of(self.input)
+        if not isinstance(element, IntegerType):
+            return low, high
+        least, most = scalars.integer_range(element)
+        return int(max(low, least)), int(min(high, most))
 
     def apply(self, b: Builder, x: SSAValue) -> SSAValue:
         low, high = (scalars.constant(b, bound, x) for bound in self.bounds)

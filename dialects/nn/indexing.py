@@ -9,10 +9,10 @@ An index that does not exist means the nearest that does.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import cast as cast_to
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import I64, IntegerAttr, TensorType, i32, i64
+from xdsl.dialects.builtin import I64, IntegerAttr, TensorType, f32, i32, i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
@@ -20,15 +20,18 @@ from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
 from nnc.dialects.interfaces import Access, Cotangents, Differentiable, Domain, Structured
-from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of
+from nnc.dialects.nn.base import GraphOp, ScalarIndex, countable, element_of, insert, shape_of
+from nnc.dialects.nn.elementwise import cast
 from nnc.dialects.nn.shape import check_axis
 from nnc.dialects.syntax import IntegerArray, Shape, array, integers
 
 
-def check_indices(name: str, indices: Attribute) -> None:
-    """Raises unless the elements are i32 or i64."""
+def check_indices(name: str, indices: Attribute, size: int = 0) -> None:
+    """Raises unless the elements are i32 or i64, and can name each of `size` positions."""
     if element_of(indices) not in (i32, i64):
         raise VerifyException(f"{name}: indices must be i32 or i64, given {indices}")
+    if element_of(indices) == i32:
+        countable(name, "the axis that indices of i32 count along", size)
 
 
 @irdl_op_definition
@@ -51,8 +54,10 @@ class IotaOp(GraphOp, Structured):
     def infer(
         cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
     ) -> Sequence[Attribute]:
-        shape = integers(cast(IntegerArray, properties["shape"]))
-        check_axis(cls.name, cast(IntegerAttr, properties["axis"]).value.data, len(shape))
+        shape = integers(cast_to(IntegerArray, properties["shape"]))
+        axis = cast_to(IntegerAttr, properties["axis"]).value.data
+        check_axis(cls.name, axis, len(shape))
+        countable(cls.name, f"axis {axis}", shape[axis])
         return [TensorType(i32, shape)]
 
     def domain(self) -> Domain:
@@ -91,8 +96,9 @@ class OneHotOp(GraphOp, Structured):
     def infer(
         cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
     ) -> Sequence[Attribute]:
+        size = cast_to(IntegerAttr, properties["size"]).value.data
         check_indices(cls.name, operands[0])
-        size = cast(IntegerAttr, properties["size"]).value.data
+        countable(cls.name, "the last axis", size)
         return [TensorType(properties["element"], (*shape_of(operands[0]), size))]
 
     def domain(self) -> Domain:
@@ -140,7 +146,7 @@ class Indexed(GraphOp, Differentiable):
         cls, before: Sequence[int], indices: Attribute, properties: Mapping[str, Attribute]
     ) -> tuple[int, ...]:
         """The axes that stand for `axis`, given the sizes of those before it; checked."""
-        batches = cast(IntegerAttr, properties["batch_dims"]).value.data
+        batches = cast_to(IntegerAttr, properties["batch_dims"]).value.data
         sizes = shape_of(indices)
         check_indices(cls.name, indices)
         if not 0 <= batches <= min(len(before), len(sizes)):
@@ -189,9 +195,10 @@ class GatherOp(Indexed):
         cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
     ) -> Sequence[Attribute]:
         table, indices = operands
-        shape, axis = shape_of(table), cast(IntegerAttr, properties["axis"]).value.data
+        shape, axis = shape_of(table), cast_to(IntegerAttr, properties["axis"]).value.data
         check_axis(cls.name, axis, len(shape))
         taken = cls.replacing(shape[:axis], indices, properties)
+        check_indices(cls.name, indices, shape[axis])
         return [TensorType(element_of(table), (*shape[:axis], *taken, *shape[axis + 1 :]))]
 
     def vjp(self, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
@@ -200,8 +207,16 @@ class GatherOp(Indexed):
             return [None, None]
         axis = self.indexed_axis
         size = shape_of(self.table)[axis]
-        added = ScatterAddOp(grads[0], self.indices, size, axis, self.batches)
-        return [insert(b, added), None]
+        return [scatter_add(b, grads[0], self.indices, size, axis, self.batches), None]
+
+
+def scatter_add(
+    b: Builder, updates: SSAValue, indices: SSAValue, size: int, axis: int, batch_dims: int
+) -> SSAValue:
+    """`nn.scatter_add`, of half precision summed in f32."""
+    element = element_of(updates)
+    wide = cast(b, updates, f32) if scalars.is_half(element) else updates
+    return cast(b, insert(b, ScatterAddOp(wide, indices, size, axis, batch_dims)), element)
 
 
 @irdl_op_definition
@@ -237,7 +252,7 @@ class ScatterAddOp(Indexed):
         cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
     ) -> Sequence[Attribute]:
         updates, indices = operands
-        shape, axis = shape_of(updates), cast(IntegerAttr, properties["axis"]).value.data
+        shape, axis = shape_of(updates), cast_to(IntegerAttr, properties["axis"]).value.data
         if not 0 <= axis <= len(shape):
             raise VerifyException(f"{cls.name}: there is no axis {axis} before or after {updates}")
         taken = cls.replacing(shape[:axis], indices, properties)
@@ -247,7 +262,8 @@ class ScatterAddOp(Indexed):
                 f"{cls.name}: from axis {axis} on, the updates must have the sizes {list(taken)} "
                 f"of the indices, given {updates}"
             )
-        size = cast(IntegerAttr, properties["size"]).value.data
+        size = cast_to(IntegerAttr, properties["size"]).value.data
+        check_indices(cls.name, indices, size)
         return [TensorType(element_of(updates), (*shape[:axis], size, *shape[rest:]))]
 
     def vjp(self, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:

@@ -32,8 +32,8 @@ from nnc.dialects.interfaces import (
     Reduction,
     Structured,
 )
-from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of
-from nnc.dialects.nn.indexing import ScatterAddOp
+from nnc.dialects.nn.base import GraphOp, ScalarIndex, countable, element_of, insert, shape_of
+from nnc.dialects.nn.indexing import scatter_add
 from nnc.dialects.nn.shape import ReshapeOp
 from nnc.dialects.nn.window import Position, Window, access, check_windows, per_axis, spatial_axes
 from nnc.dialects.syntax import IntegerArray, Integers, array, integers
@@ -132,7 +132,9 @@ class MaxPoolOp(Pool):
     def infer(
         cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
     ) -> Sequence[Attribute]:
-        shape = cls.pooled(shape_of(operands[0]), properties)
+        given = shape_of(operands[0])
+        shape = cls.pooled(given, properties)
+        countable(cls.name, f"a channel of {operands[0]}", math.prod(given[2:]))
         return [TensorType(element_of(operands[0]), shape), TensorType(i32, shape)]
 
     def vjp(self, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
@@ -143,7 +145,7 @@ class MaxPoolOp(Pool):
         flat = (*planes, math.prod(shape_of(g)[2:]))
         updates = insert(b, ReshapeOp(g, flat))
         indices = insert(b, ReshapeOp(self.indices, flat))
-        sums = insert(b, ScatterAddOp(updates, indices, math.prod(sizes), batch_dims=2))
+        sums = scatter_add(b, updates, indices, math.prod(sizes), 2, 2)
         return [insert(b, ReshapeOp(sums, (*planes, *sizes)))]
 
 

@@ -21,6 +21,8 @@ from xdsl.dialects.builtin import (
     Float64Type,
     FloatAttr,
     TensorType,
+    bf16,
+    f16,
     f64,
     i32,
     i64,
@@ -35,6 +37,7 @@ from nnc.dialects.interfaces import Access, Cotangents, Differentiable, Domain, 
 from nnc.dialects.nn.base import (
     GraphOp,
     ScalarIndex,
+    countable,
     element_of,
     insert,
     linear_index,
@@ -105,6 +108,10 @@ def _draw(b: Builder, word: SSAValue) -> SSAValue:
     return b.insert(arith.ShRUIOp(word, scalars.constant(b, 32 - DRAW_BITS, word))).result
 
 
+BEFORE_ONE = {f16: 1 - 2.0**-11, bf16: 1 - 2.0**-8}
+"""The largest number below 1, to which 24 bits may not be rounded up."""
+
+
 class Random(GraphOp, Structured):
     """An op that draws one Philox block for each element of its result."""
 
@@ -116,6 +123,11 @@ class Random(GraphOp, Structured):
                 raise VerifyException(
                     f"{cls.name}: the {what} must be tensor<i32> or tensor<i64>, given {type}"
                 )
+
+    @classmethod
+    def check_size(cls, type: Attribute) -> None:
+        """Raises unless each element has a number of its own."""
+        countable(cls.name, type, python_math.prod(shape_of(type)))
 
     def domain(self) -> Domain:
         return Domain(shape_of(self.results[0]))
@@ -153,6 +165,7 @@ class Draw(Random):
         cls.check_state(*operands)
         if not scalars.is_float(element_of(properties["type"])):
             raise VerifyException(f"{cls.name}: draws are floats, given {properties['type']}")
+        cls.check_size(properties["type"])
         return [properties["type"]]
 
     def accesses(self) -> Sequence[Access]:
@@ -168,17 +181,21 @@ class Draw(Random):
     ) -> Sequence[SSAValue]:
         key, counter = arguments
         block = self.block(b, key, counter, index)
-        return [self.value(b, block, element_of(self.results[0]))]
+        return [self.value(b, block, scalars.held(element_of(self.results[0])))]
 
 
 @irdl_op_definition
 class UniformOp(Draw):
-    """`(word 0 >> 8) * 2**-24`, in [0, 1)."""
+    """`(word 0 >> 8) * 2**-24`, in [0, 1): of half precision at most the number before 1."""
 
     name = "nn.uniform"
 
     def value(self, b: Builder, block: Sequence[SSAValue], element: Attribute) -> SSAValue:
-        return _fraction(b, block[0], 0, element)
+        drawn = _fraction(b, block[0], 0, element)
+        largest = BEFORE_ONE.get(element_of(self.output))
+        if largest is None:
+            return drawn
+        return scalars.minimum(b, drawn, scalars.constant(b, largest, drawn))
 
 
 @irdl_op_definition
@@ -226,6 +243,7 @@ class DropoutOp(Random, Differentiable):
         rate = cast(FloatAttr[Float64Type], properties["rate"]).value.data
         if not 0 <= rate < 1:
             raise VerifyException(f"{cls.name}: the rate is {rate}, expected 0 <= rate < 1")
+        cls.check_size(operands[0])
         return [operands[0]]
 
     def accesses(self) -> Sequence[Access]:

@@ -37,6 +37,7 @@ from nnc.dialects.interfaces import (
 from nnc.dialects.nn.base import (
     GraphOp,
     ScalarIndex,
+    countable,
     element_of,
     float_type,
     insert,
@@ -286,6 +287,7 @@ class ArgmaxOp(GraphOp):
         check_axis(cls.name, axis, len(shape))
         if shape[axis] == 0:
             raise VerifyException(f"{cls.name}: axis {axis} of {operands[0]} has no elements")
+        countable(cls.name, f"axis {axis} of {operands[0]}", shape[axis])
         return [TensorType(i32, (*shape[:axis], *shape[axis + 1 :]))]
 
 

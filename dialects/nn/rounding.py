@@ -1,20 +1,23 @@
 """Whole parts, and what division leaves.
 
-* `nn.floor`   the largest integer below
-* `nn.round`   the nearest integer
-* `nn.mod`     the remainder of a division
+* `nn.floor`       the largest integer below
+* `nn.round`       the nearest integer
+* `nn.mod`         the remainder of a division
+* `nn.floor_div`   the quotient of integers
 """
 
 from abc import ABC
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from xdsl.builder import Builder
 from xdsl.dialects import arith, math
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import irdl_op_definition
+from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
-from nnc.dialects.nn.base import Binary, insert
+from nnc.dialects.nn.base import Binary, element_of, insert
 from nnc.dialects.nn.elementwise import DivOp, NegOp, mul
 from nnc.dialects.nn.functions import Function
 
@@ -53,13 +56,7 @@ class ModOp(Binary):
     name = "nn.mod"
 
     def apply(self, b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
-        rest = float_rest(b, x, y) if scalars.is_float(x.type) else integer_rest(b, x, y)
-        zero = scalars.constant(b, 0, x)
-        # What was rounded to another sign is a divisor away.
-        below, negative = (scalars.compare(b, "lt", v, zero) for v in (rest, y))
-        differs = b.insert(arith.XOrIOp(below, negative)).result
-        differs = scalars.all_of(b, [differs, scalars.compare(b, "ne", rest, zero)])
-        return scalars.select(b, differs, scalars.add(b, rest, y), rest)
+        return modulo(b, x, y)
 
     def left(self, b: Builder, g: SSAValue) -> SSAValue:
         return g
@@ -68,6 +65,44 @@ class ModOp(Binary):
         """`-g * floor(x / y)`."""
         whole = insert(b, FloorOp(insert(b, DivOp(self.lhs, self.rhs))))
         return insert(b, NegOp(mul(b, g, whole)))
+
+
+@irdl_op_definition
+class FloorDivOp(Binary):
+    """`floor(lhs / rhs)` of integers, as in numpy: 0 where `rhs` is 0."""
+
+    name = "nn.floor_div"
+
+    @classmethod
+    def infer(
+        cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
+    ) -> Sequence[Attribute]:
+        if scalars.is_float(element_of(operands[0])):
+            raise VerifyException(f"{cls.name}: expected integers, given {operands[0]}")
+        return super().infer(operands, properties)
+
+    def apply(self, b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
+        whole = scalars.div(b, x, divisor(b, y))
+        zero, one, minus_one = (scalars.constant(b, value, y) for value in (0, 1, -1))
+        below = scalars.sub(b, whole, one)
+        whole = scalars.select(b, is_apart(b, integer_rest(b, x, y), y), below, whole)
+        opposite = scalars.compare(b, "eq", y, minus_one)
+        whole = scalars.select(b, opposite, scalars.neg(b, x), whole)
+        return scalars.select(b, scalars.compare(b, "eq", y, zero), zero, whole)
+
+
+def modulo(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
+    """What `floor(x / y) * y` leaves, with the sign of `y`."""
+    rest = float_rest(b, x, y) if scalars.is_float(x.type) else integer_rest(b, x, y)
+    return scalars.select(b, is_apart(b, rest, y), scalars.add(b, rest, y), rest)
+
+
+def is_apart(b: Builder, rest: SSAValue, y: SSAValue) -> SSAValue:
+    """Where a rest has not the sign of its divisor, and is one divisor away from what has."""
+    zero = scalars.constant(b, 0, rest)
+    below, negative = (scalars.compare(b, "lt", v, zero) for v in (rest, y))
+    differs = b.insert(arith.XOrIOp(below, negative)).result
+    return scalars.all_of(b, [differs, scalars.compare(b, "ne", rest, zero)])
 
 
 def float_rest(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
@@ -79,8 +114,12 @@ def float_rest(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
 
 
 def integer_rest(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
-    """What division towards zero leaves: 0 for divisors 0 and -1, where C has no answer."""
-    one = scalars.constant(b, 1, y)
+    """What division towards zero leaves: 0 for divisors 0 and -1."""
+    return b.insert(arith.RemSIOp(x, divisor(b, y))).result
+
+
+def divisor(b: Builder, y: SSAValue) -> SSAValue:
+    """An integer to divide by: 1 in the place of 0 and -1, for which C has no answer."""
     odd = [scalars.compare(b, "eq", y, scalars.constant(b, bad, y)) for bad in (0, -1)]
-    safe = scalars.select(b, b.insert(arith.OrIOp(odd[0], odd[1])).result, one, y)
-    return b.insert(arith.RemSIOp(x, safe)).result
+    either = b.insert(arith.OrIOp(odd[0], odd[1])).result
+    return scalars.select(b, either, scalars.constant(b, 1, y), y)

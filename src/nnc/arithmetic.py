@@ -55,6 +55,12 @@ class Arithmetic(ABC):
     def __rtruediv__(self, other: Any) -> Self:
         return self.combine(ops.divide, other, self.as_float())
 
+    def __floordiv__(self, other: Any) -> Self:
+        return self.combine(elements.floor_divide, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Self:
+        return self.combine(elements.floor_divide, other, self)
+
     def __mod__(self, other: Any) -> Self:
         return self.combine(elements.modulo, self, other)
 

@@ -49,6 +49,7 @@ logical_and = binary(e.logical_and)
 logical_or = binary(e.logical_or)
 logical_xor = binary(e.logical_xor)
 modulo = mod = binary(e.modulo)
+floor_divide = binary(e.floor_divide)
 
 
 def softplus(x: Any, beta: float = 1.0) -> NDArray:

@@ -11,12 +11,13 @@ from xdsl.builder import Builder
 from xdsl.ir import SSAValue
 
 from nnc.dialects.nn import functions as f
-from nnc.dialects.nn.base import shape_of
+from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.nn.elementwise import ExpOp, LogOp
-from nnc.dialects.nn.rounding import FloorOp, ModOp, RoundOp
+from nnc.dialects.nn.rounding import FloorDivOp, FloorOp, ModOp, RoundOp
+from nnc.dialects.scalars import is_float
 from nnc.errors import ShapeError
 from nnc.graph import Operation, operation
-from nnc.operators import along, binary, cast, common_shape, expand, unary
+from nnc.operators import along, binary, cast, common_shape, divide, expand, unary
 from nnc.terms import Term, formula
 
 arctan = unary("arctan", f.AtanOp)
@@ -282,6 +283,17 @@ logical_xor = logical("logical_xor", lambda x, y: x.compare("ne", y))
 # Of two arrays.
 
 modulo = binary("modulo", ModOp)
+
+
+@operation
+def floor_divide(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
+    """`floor(x / y)`; of integers 0 where `y` is 0, as in numpy."""
+    if is_float(element_of(x)):
+        return floor.emit(b, divide.emit(b, x, y))
+    return whole_quotient.emit(b, x, y)
+
+
+whole_quotient = binary("floor_divide", FloorDivOp)
 
 
 @operation

@@ -31,4 +31,4 @@ def scatter_add(
     b: Builder, updates: SSAValue, indices: SSAValue, size: int, axis: int, batches: int
 ) -> SSAValue:
     """Sums of the updates that go to each of `size` positions of an axis."""
-    return insert(b, indexing.ScatterAddOp(updates, indices, size, axis, batches))
+    return indexing.scatter_add(b, updates, indices, size, axis, batches)

@@ -59,6 +59,7 @@ equal = elements.equal
 expm1 = elements.expm1
 fix = elements.fix
 floor = elements.floor
+floor_divide = elements.floor_divide
 gelu_tanh = elements.gelu_tanh
 greater = elements.greater
 greater_equal = elements.greater_equal

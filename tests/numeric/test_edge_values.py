@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from batch import ELEMENTS, Array, Batch, Case, emulated, mistakes, normal, runnable_targets
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import f32
+from xdsl.dialects.builtin import TensorType, f32
 from xdsl.ir import Attribute, SSAValue
 
-from nnc.dialects.nn import elementwise, functions, indexing, pool
+from nnc.dialects.nn import elementwise, functions, indexing, pool, random, rounding
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.batch_norm import BatchNormOp
 from nnc.dialects.nn.contract import MatmulOp
@@ -152,6 +152,10 @@ def typed() -> list[Case]:
             Case(f"kept {dtype}", kept_turned(element), (x,), 0),
             Case(f"product and {dtype}", added_to_product, (x, w, numbers(dtype, 5, 35)), 0),
             Case(f"select {dtype}", masked, (mask, a, b), 0),
+            Case(f"one_hot {dtype}", partial(indexing.OneHotOp, size=4, element=element),
+                 (numbers("int64", 7) % 5,), 0),
+            *(Case(f"{kind} of {dtype}", partial(ReduceOp, kind, axes=(0, 1)), (a,), 0)
+              for kind in ("max", "min")),
             Case(f"compare {dtype}", partial(elementwise.CompareOp, "le"), (a, b), 0),
             Case(f"transpose {dtype}", partial(TransposeOp, permutation=(1, 0)), (a,), 0),
             Case(f"pad {dtype}", partial(PadOp, low=(1, 2), high=(0, 1), value=1.0), (a,), 0),
@@ -167,6 +171,11 @@ def typed() -> list[Case]:
         if dtype == "bool":
             continue
         cases += [
+            Case(f"scatter_add {dtype}", partial(indexing.ScatterAddOp, size=3, axis=0),
+                 (a, numbers("int32", 3) % 3), 0),
+            Case(f"concat {dtype}", joined, (a, b), 0),
+            Case(f"slice {dtype}", partial(SliceOp, starts=(1, 3), limits=(3, 30), strides=(1, 4)),
+                 (a,), 0),
             Case(f"add {dtype}", elementwise.AddOp, (a, b), 0),
             Case(f"max {dtype}", elementwise.MaxOp, (a, b), 0),
             Case(f"matmul {dtype}", MatmulOp, (numbers(dtype, 3, 5), numbers(dtype, 5, 17)), 0),
@@ -273,6 +282,8 @@ def halves() -> list[Case]:
                  (around(numbers, "f4"),), 0),
             Case(f"f64 to {dtype}", partial(elementwise.CastOp, element=element),
                  (around(numbers, "f8"),), 0),
+            Case(f"{dtype} uniform", partial(random.UniformOp, type=TensorType(element, [9999])),
+                 (np.array(7), np.array(3)), 0),
             Case(f"{dtype} relu", functions.ReluOp, (x,), 0),
             Case(f"{dtype} clamp", partial(elementwise.ClampOp, low=-1.0, high=1.0), (x,), 0),
             Case(f"{dtype} product", elementwise.MulOp, pairs, 0),
@@ -299,6 +310,10 @@ def ends() -> list[Case]:
         name: np.array([0, 1, limit.max, limit.min, limit.max - 1, 200 % limit.max], name)
         for name, limit in limits.items()
     }
+    divided = {
+        name: np.append(x[:5], x[:1] - 1 if name == "uint8" else -1).astype(name)
+        for name, x in wide.items()
+    }
     return [
         *(
             Case(f"{source} ends to {name}", partial(elementwise.CastOp, element=ELEMENTS[name]),
@@ -315,6 +330,14 @@ def ends() -> list[Case]:
             for name, values in wide.items()
             for op in (elementwise.AddOp, elementwise.SubOp, elementwise.MulOp, elementwise.MaxOp,
                        elementwise.MinOp)
+        ),
+        *(
+            Case(f"{op.name} {name}", op, (x.repeat(6), np.tile(x, 6)), 0)
+            for name, x in divided.items() for op in (rounding.ModOp, rounding.FloorDivOp)
+        ),
+        *(
+            Case(f"clamp {name}", partial(elementwise.ClampOp, low=low, high=high), (x,), 0)
+            for name, x in wide.items() for low, high in ((-1.5, 100.5), (-INF, 3), (1, INF))
         ),
         *(Case(f"negated {name}", elementwise.NegOp, (x,), 0) for name, x in wide.items()),
         *(Case(f"abs of {name}", functions.AbsOp, (x,), 0) for name, x in wide.items()),

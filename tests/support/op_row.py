@@ -1,14 +1,15 @@
 """A small program of one graph op, its inputs, its exact results and the bound of their error."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import numpy.typing as npt
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import ModuleOp, TensorType, f32, i1, i32
+from xdsl.dialects.builtin import ModuleOp, TensorType, bf16, f16, f32, f64, i1, i32
 from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
@@ -17,8 +18,6 @@ from nnc.dialects.interpret import run
 
 Array = npt.NDArray[Any]
 Arrays = Sequence[Array]
-EPSILON = float(np.finfo(np.float32).eps)
-SMALLEST_NORMAL = float(np.finfo(np.float32).smallest_normal)
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,12 @@ class Row:
     build: Callable[..., Operation]
     inputs: tuple[Array, ...]
     terms: "Terms"
+
+    def of(self, dtype: str) -> "Row":
+        """The row with its floats in another type."""
+        with np.errstate(over="ignore"):
+            inputs = (x.astype(dtype) if x.dtype == np.float32 else x for x in self.inputs)
+            return replace(self, inputs=tuple(inputs))
 
     @property
     def name(self) -> str:
@@ -46,15 +51,19 @@ class Row:
     def reference(self) -> tuple[Arrays, Sequence[Array | float]]:
         """The exact results, and how far from them a result may be."""
         exact = self.exact()
-        terms = self.terms(self, exact)
-        return exact, [4 * EPSILON * np.abs(term) + SMALLEST_NORMAL for term in terms]
+        dtypes = [x.dtype for x in self.inputs if x.dtype.kind not in "iub"]
+        info = ml_dtypes.finfo(dtypes[0] if dtypes else np.float32)
+        terms = self.terms(replace(self, inputs=self.precise), exact)
+        epsilon, smallest = float(info.eps), float(info.smallest_normal)
+        return exact, [4 * epsilon * np.abs(term) + smallest for term in terms]
 
     def check(self, results: Arrays) -> None:
         """Raises where a result is too far from the exact one."""
         for given, expected, bound in zip(results, *self.reference, strict=True):
             assert given.shape == expected.shape
-            rounded = expected.astype(given.dtype)
-            error = np.abs(given.astype(np.float64) - expected)
+            with np.errstate(all="ignore"):
+                rounded = expected.astype(given.dtype)
+                error = np.abs(given.astype(np.float64) - expected)
             right = (given == rounded) | (error <= bound)
             first = tuple(np.argwhere(~right)[0]) if not right.all() else ()
             assert right.all(), (
@@ -64,8 +73,13 @@ class Row:
 
     def exact(self, *, magnitudes: bool = False) -> Arrays:
         """The results in f64, of the inputs or of their absolute values."""
-        precise = [x.astype(np.float64) if x.dtype == np.float32 else x for x in self.inputs]
-        return run(self.module(), [np.abs(x) for x in precise] if magnitudes else precise)
+        inputs = self.precise
+        return run(self.module(), [np.abs(x) for x in inputs] if magnitudes else inputs)
+
+    @property
+    def precise(self) -> tuple[Array, ...]:
+        """The inputs with their floats in f64."""
+        return tuple(x if x.dtype.kind in "iub" else x.astype(np.float64) for x in self.inputs)
 
 
 def program(rows: Sequence[Row]) -> ModuleOp:
@@ -84,7 +98,14 @@ def program(rows: Sequence[Row]) -> ModuleOp:
 Terms = Callable[[Row, Arrays], Sequence[Array | float]]
 """From a row and its exact results, what the error of each is measured by."""
 
-ELEMENTS = {"float32": f32, "int32": i32, "bool": i1}
+ELEMENTS = {
+    "float16": f16,
+    "bfloat16": bf16,
+    "float32": f32,
+    "float64": f64,
+    "int32": i32,
+    "bool": i1,
+}
 
 
 def type_of(array: Array) -> TensorType[Any]:

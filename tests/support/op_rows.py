@@ -61,7 +61,7 @@ from nnc.dialects.nn import (
     shape,
     structure,
 )
-from nnc.dialects.nn.base import Unary, insert, shape_of
+from nnc.dialects.nn.base import Unary, element_of, insert, shape_of
 from nnc.dialects.optim.adaptive import FtrlOp, RmspropCenteredOp
 from nnc.dialects.optim.base import Update
 from nnc.dialects.optim.dialect import Optim
@@ -165,6 +165,7 @@ def other_elementwise_rows() -> list[Row]:
         Row(partial(elementwise.CastOp, element=i32), (x * 9,), same),
         Row(partial(elementwise.CastOp, element=f32), (whole(99, 33),), same),
         Row(rounding.ModOp, (whole(99, 33) - 50, whole(7, 33) - 3), same),
+        Row(rounding.FloorDivOp, (whole(99, 33) - 50, whole(7, 33) - 3), same),
         Row(partial(elementwise.ClampOp, low=-0.5, high=0.75), (x,), same),
         Row(values.clone, (), same),
         Row(partial(indexing.IotaOp, (3, 17), 1), (), same),
@@ -316,10 +317,11 @@ def optimizer_rows() -> list[Row]:
 
 def scan_rows() -> list[Row]:
     def recurrence(h: SSAValue, xs: SSAValue, w: SSAValue) -> Operation:
-        step = TensorType(f32, [3, 17])
-        body = Block(arg_types=[h.type, step, w.type])
+        element = element_of(h)
+        body = Block(arg_types=[h.type, TensorType(element, [3, 17]), w.type])
         b = Builder(InsertPoint.at_end(body))
         product = insert(b, contract.MatmulOp(body.args[0], body.args[2]))
+        product = elementwise.cast(b, product, element)
         state = insert(b, functions.TanhOp(insert(b, elementwise.AddOp(product, body.args[1]))))
         b.insert(structure.YieldOp([state, state]))
         return scan.ScanOp(5, [h], [xs], [w], body)

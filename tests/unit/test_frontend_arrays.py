@@ -248,6 +248,17 @@ def test_integers_of_eight_bits() -> None:
     assert (unsigned / 2).tolist() == [127.5, 64.0, 0.5]
 
 
+def test_division_of_integers() -> None:
+    x, y = np.array([7, -7, 7, -7, 5], np.int32), np.array([2, 2, -2, -2, 0], np.int32)
+    a, b = nd.array(x), nd.array(y)
+    assert (a // b).tolist() == [3, -4, -4, 3, 0]
+    assert (a % b).tolist() == [1, 1, -1, -1, 0]
+    assert (a // 2).dtype == np.int32
+    assert (a // 2.0).tolist() == [3.0, -4.0, 3.0, -4.0, 2.0]
+    assert (7 // nd.array([2.0])).tolist() == [3.0]
+    assert nd.clip(a, -6, 6.9).tolist() == [6, -6, 6, -6, 5]
+
+
 def test_booleans() -> None:
     a = nd.array(np.array([True, True, False]))
     b = nd.array(np.array([True, False, False]))

@@ -17,7 +17,7 @@ func.func @constants() {
 }
 
 // CHECK-LABEL: func.func @two_operands
-func.func @two_operands(%x: tensor<4xf32>, %y: tensor<4xf32>, %m: tensor<4xi1>) {
+func.func @two_operands(%x: tensor<4xf32>, %y: tensor<4xf32>, %m: tensor<4xi1>, %i: tensor<4xi32>) {
   // CHECK-NEXT: %0 = nn.add %x, %y : tensor<4xf32>
   %0 = nn.add %x, %y : tensor<4xf32>
   // CHECK-NEXT: %1 = nn.sub %x, %y : tensor<4xf32>
@@ -34,6 +34,8 @@ func.func @two_operands(%x: tensor<4xf32>, %y: tensor<4xf32>, %m: tensor<4xi1>) 
   %6 = nn.min %x, %y : tensor<4xf32>
   // CHECK-NEXT: %mod = nn.mod %x, %y : tensor<4xf32>
   %mod = nn.mod %x, %y : tensor<4xf32>
+  // CHECK-NEXT: %quotient = nn.floor_div %i, %i : tensor<4xi32>
+  %quotient = nn.floor_div %i, %i : tensor<4xi32>
   // CHECK-NEXT: %7 = nn.compare ge %x, %y : tensor<4xf32> -> tensor<4xi1>
   %7 = nn.compare ge %x, %y : tensor<4xf32> -> tensor<4xi1>
   // CHECK-NEXT: %8 = nn.select %m, %x, %y : tensor<4xi1>, tensor<4xf32>

@@ -77,3 +77,11 @@ func.func @main(%x: tensor<4xi32>) {
   %0 = nn.floor %x : tensor<4xi32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.floor_div: expected integers, given tensor<4xf32>
+func.func @main(%x: tensor<4xf32>) {
+  %0 = nn.floor_div %x, %x : tensor<4xf32>
+  func.return
+}

@@ -29,3 +29,11 @@ func.func @cotangent(%g: tensor<1x1x2x2xf32>) {
   %x = nn.avg_pool_grad %g {size = [4, 6], kernel = [2, 2], strides = [2, 2], low = [0, 0], high = [0, 0]} : (tensor<1x1x2x2xf32>) -> tensor<1x1x4x6xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.max_pool: a channel of tensor<1x1x65536x32769xf32> has 2147549184 positions, which are i32
+func.func @f(%x: tensor<1x1x65536x32769xf32>) {
+  %y, %at = nn.max_pool %x {kernel = [1, 1], strides = [1, 1], low = [0, 0], high = [0, 0]} : (tensor<1x1x65536x32769xf32>) -> (tensor<1x1x65536x32769xf32>, tensor<1x1x65536x32769xi32>)
+  func.return
+}

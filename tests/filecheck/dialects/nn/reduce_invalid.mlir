@@ -69,3 +69,11 @@ func.func @main(%x: tensor<4x6xf32>) {
   %0 = nn.cumsum %x {axis = -1} : tensor<4x6xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.argmax: axis 1 of tensor<2x3000000000xui8> has 3000000000 positions, which are i32
+func.func @f(%x: tensor<2x3000000000xui8>) {
+  %y = nn.argmax %x {axis = 1} : tensor<2x3000000000xui8> -> tensor<2xi32>
+  func.return
+}

@@ -101,3 +101,35 @@ func.func @main(%u: tensor<2x6xf32>, %i: tensor<3xi32>) {
   %0 = nn.scatter_add %u, %i {size = 4, axis = 0, batch_dims = 0} : (tensor<2x6xf32>, tensor<3xi32>) -> tensor<4x6xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.iota: axis 0 has 3000000000 positions
+func.func @f() {
+  %y = nn.iota {axis = 0} : tensor<3000000000xi32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.gather: the axis that indices of i32 count along has 3000000000 positions
+func.func @f(%x: tensor<3000000000xf16>, %i: tensor<4xi32>) {
+  %y = nn.gather %x, %i {axis = 0, batch_dims = 0} : (tensor<3000000000xf16>, tensor<4xi32>) -> tensor<4xf16>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.scatter_add: the axis that indices of i32 count along has 3000000000 positions
+func.func @f(%x: tensor<4xf32>, %i: tensor<4xi32>) {
+  %y = nn.scatter_add %x, %i {size = 3000000000, axis = 0, batch_dims = 0} : (tensor<4xf32>, tensor<4xi32>) -> tensor<3000000000xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.one_hot: the last axis has 3000000000 positions
+func.func @f(%i: tensor<4xi64>) {
+  %y = nn.one_hot %i to i1 {size = 3000000000} : tensor<4xi64> -> tensor<4x3000000000xi1>
+  func.return
+}
