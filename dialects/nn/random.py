@@ -108,7 +108,7 @@ def _draw(b: Builder, word: SSAValue) -> SSAValue:
     return b.insert(arith.ShRUIOp(word, scalars.constant(b, 32 - DRAW_BITS, word))).result
 
 
-BEFORE_ONE = {f16: 1 - 2.0**-11, bf16: 1 - 2.0**-8}
+BEFORE_ONE: dict[Attribute, float] = {f16: 1 - 2.0**-11, bf16: 1 - 2.0**-8}
 """The largest number below 1, to which 24 bits may not be rounded up."""
 
 

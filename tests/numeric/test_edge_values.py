@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from batch import ELEMENTS, Array, Batch, Case, emulated, mistakes, normal, runnable_targets
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import TensorType, f32
+from xdsl.dialects.builtin import TensorType, bf16, f16, f32
 from xdsl.ir import Attribute, SSAValue
 
 from nnc.dialects.nn import elementwise, functions, indexing, pool, random, rounding
@@ -270,12 +270,11 @@ def around(halves: Array, wide: str) -> Array:
 
 def halves() -> list[Case]:
     cases: list[Case] = []
-    for dtype in ("float16", "bfloat16"):
+    for dtype, element in (("float16", f16), ("bfloat16", bf16)):
         bits = np.unique(np.r_[0:65536:211, 0:3, 0x3FE:0x402, 0x7BFE:0x7C02, 0x7F7E:0x7F82])
         numbers = np.r_[bits, bits + 1, bits | 0x8000].astype(np.uint16).view(dtype)
         x = np.array([0.0, -0.0, INF, -INF, NAN, 1.5, -300.0, 3e4, 1e-7, -2.0], dtype)
         pairs = x.repeat(len(x)), np.tile(x, len(x))
-        element = ELEMENTS[dtype]
         cases += [
             Case(f"{dtype} to f32", partial(elementwise.CastOp, element=f32), (numbers,), 0),
             Case(f"f32 to {dtype}", partial(elementwise.CastOp, element=element),
