@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from nnc.gluon import data, loss, nn, utils
+from nnc.gluon import data, loss, model_zoo, nn, utils
 from nnc.gluon.block import Block, HybridBlock
 from nnc.gluon.parameter import Parameter
 from nnc.gluon.trainer import Trainer
@@ -16,6 +16,7 @@ __all__ = [
     "Trainer",
     "data",
     "loss",
+    "model_zoo",
     "nn",
     "split_and_load",
     "utils",
