@@ -18,6 +18,7 @@ PASSES: dict[str, str] = {
     # graph
     "nn-flatten": "nnc.lowering.nn_flatten:NnFlattenPass",
     "nn-canonicalize": "nnc.lowering.nn_canonicalize:NnCanonicalizePass",
+    "nn-phases": "nnc.lowering.nn_phases:NnPhasesPass",
     "nn-layout": "nnc.lowering.nn_layout:NnLayoutPass",
     "nn-derive": "nnc.lowering.nn_derive:NnDerivePass",
     # groups
@@ -46,7 +47,7 @@ PASSES: dict[str, str] = {
 
 PIPELINES: dict[str, str] = {
     "train": "nn-gradient,optim-apply",
-    "graph": "nn-flatten,nn-canonicalize,cse,dce,nn-layout,nn-canonicalize,cse,dce",
+    "graph": "nn-flatten,nn-canonicalize,cse,dce,nn-phases,nn-layout,nn-canonicalize,cse,dce",
     "group": "kernel-fuse,nn-remat,kernel-outline,kernel-select,kernel-schedule",
     "store": "bufferize",
     "loops": "nn-decompose,kernel-to-loops,loop-tile,loop-cascade,expand-math,loop-map,loop-hoist,"

@@ -98,7 +98,10 @@ class Geometry:
 
     def kernel_channel(self, image_channel: AffineExpr) -> AffineExpr:
         """The kernel's channel: the image's channel within its group."""
-        return image_channel if self.groups == 1 else image_channel % self.kernel[1]
+        if self.groups == 1:
+            return image_channel
+        per_group = self.kernel[1]
+        return AffineExpr.constant(0) if per_group == 1 else image_channel % per_group
 
 
 def _quotient(expr: AffineExpr, divisor: int) -> AffineExpr:
