@@ -104,7 +104,7 @@ def assign(program: str, argument: Argument, array: Array, value: object) -> Non
 
 
 def nan_count(array: Array) -> int:
-    return int(np.isnan(array).sum()) if array.dtype.kind in "fc" else 0
+    return int(np.isnan(array).sum()) if array.dtype.kind not in "iub" else 0
 
 
 def _kind(value: object) -> str:

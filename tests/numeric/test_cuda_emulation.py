@@ -62,7 +62,12 @@ def scan() -> tuple[list[Floats], Any]:
     return [x, np.empty(8, np.float32)], h
 
 
-CASES = {f.__name__: f for f in (dense, elementwise, softmax, transpose, halo, scan)}
+def narrow() -> tuple[list[Any], Any]:
+    x, b = draw(32).astype("bfloat16"), np.arange(200, 232, dtype=np.uint8)
+    return [x, b, np.empty(32, np.float16)], (x.astype(np.float32) * b).astype(np.float16)
+
+
+CASES = {f.__name__: f for f in (dense, elementwise, softmax, transpose, halo, scan, narrow)}
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,14 +1,16 @@
 """Half precision from Gluon: `amp`, `net.cast`, loss scaling; and whole steps in float64."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save as to_bytes
 
 import nnc
 from nnc import amp, autograd, gluon, nd
-from nnc.errors import OptionError
+from nnc.errors import DtypeError, NanError, OptionError
 from nnc.functions import CompiledStep
 from nnc.gluon import nn
 
@@ -168,6 +170,47 @@ def test_unscaled_gradients() -> None:
         gradients.append(values(net)["6.weight"])
     assert gradients[2] == pytest.approx(gradients[0], rel=2e-2, abs=1e-3)
     assert gradients[3] == pytest.approx(gradients[1], abs=1e-3)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_files_hold_half_precision(tmp_path: Path, dtype: str) -> None:
+    file = str(tmp_path / "net")
+    net, other = nn.Dense(3, in_units=4), nn.Dense(3, in_units=4)
+    net.initialize(nnc.init.Normal())
+    net.cast(dtype)
+    net.save_parameters(file)
+    other.load_parameters(file)
+    assert other.weight.dtype == np.float32
+    assert (other.weight.data() == net.weight.data()).asnumpy().all()
+    other.load_parameters(file, cast_dtype=True, dtype_source="saved")
+    assert other.weight.dtype.name == dtype
+
+
+def test_a_file_of_a_type_that_arrays_lack(tmp_path: Path) -> None:
+    file = tmp_path / "net"
+    file.write_bytes(to_bytes({"weight": np.ones((3, 4), np.uint16), "bias": np.ones(3)}))
+    with pytest.raises(DtypeError, match="'weight' holds U16; expected one of F16, BF16, F32"):
+        nn.Dense(3, in_units=4).load_parameters(str(file))
+
+
+def test_sums_of_gradients_are_wide() -> None:
+    """5000 times 1 is beyond what f16 counts to one by one."""
+    table = nd.zeros((2, 3), dtype="float16")
+    table.attach_grad()
+    with autograd.record():
+        total = table.take(np.zeros(5000, np.int64)).sum()
+    total.backward()
+    assert table.grad is not None
+    assert table.grad.tolist() == [[5000.0] * 3, [0.0] * 3]
+
+
+def test_nan_of_half_precision_is_found() -> None:
+    before = nnc.configure(check_nans=True)
+    try:
+        with pytest.raises(NanError, match="1 NaN in 2 elements"):
+            nd.array([1.0, -1.0], dtype="bfloat16").log().asnumpy()
+    finally:
+        nnc.configure(check_nans=before.check_nans)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
