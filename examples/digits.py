@@ -70,11 +70,11 @@ def digits() -> tuple[Array, Array, Array, Array]:
     return parts[0], parts[2], parts[1], parts[3]
 
 
-def train(name: str, make: Callable[[], Any], epochs: int, progress: Progress) -> Run:
+def train(name: str, make: Callable[[], Any], epochs: int, device: Any, progress: Progress) -> Run:
     x, y, x_test, y_test = digits()
     nnc.random.seed(0)
     net = make()
-    net.initialize(nnc.init.Xavier())
+    net.initialize(nnc.init.Xavier(), device=device)
     trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": RATE, "wd": 1e-4})
     step = nnc.compile_step(net, gluon.loss.SoftmaxCrossEntropyLoss(), trainer)
     dataset = gluon.data.ArrayDataset(x, y)
@@ -99,7 +99,7 @@ def train(name: str, make: Callable[[], Any], epochs: int, progress: Progress) -
         run.losses.append(total / len(loader))
         progress.update(bar, loss=run.losses[-1])
     run.steps_per_second = epochs * len(loader) / in_steps
-    predicted = net(nd.array(x_test)).argmax(axis=1).asnumpy()
+    predicted = net(nd.array(x_test, device=device)).argmax(axis=1).asnumpy()
     run.accuracy = float((predicted == y_test).mean())
     return run
 
@@ -109,7 +109,8 @@ def write(run: Run, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, level in enumerate(("frontend", "graph", "groups", "storage", "loops")):
         (folder / f"{number}_{level}.mlir").write_text(run.step.ir(level) + "\n")
-    (folder / "5_program.c").write_text(run.step.source)
+    suffix = "cu" if "__global__" in run.step.source else "c"
+    (folder / f"5_program.{suffix}").write_text(run.step.source)
     (folder / "report.txt").write_text(f"{run.step.report()}\n")
     title = f"{run.name}: memory of one training step"
     memory_plan(run.step.report(), title, folder / "memory.png")
@@ -119,7 +120,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("demo"), help="where results go")
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu", help="where to train")
     options = parser.parse_args()
+    device = nnc.gpu(0) if options.device == "gpu" else nnc.cpu()
     console = Console()
     columns = (
         TextColumn("{task.description:4}"),
@@ -129,8 +132,8 @@ def main() -> None:
     )
     with Progress(*columns, console=console) as progress:
         runs = [
-            train("MLP", mlp, options.epochs, progress),
-            train("CNN", cnn, options.epochs, progress),
+            train("MLP", mlp, options.epochs, device, progress),
+            train("CNN", cnn, options.epochs, device, progress),
         ]
     table = Table("network", "test accuracy", "steps/s", "compile time")
     for run in runs:

@@ -10,6 +10,7 @@ from unittest.mock import MagicMock, call
 import numpy as np
 import pytest
 
+import nnc
 from nnc.runtime.driver import BindingsDriver, Driver, PycudaDriver, open_driver
 from nnc.runtime.errors import DeviceError
 
@@ -89,6 +90,7 @@ def test_cuda_bindings() -> None:
     cuda = Bindings()
     driver = BindingsDriver(cuda, 0)
     assert driver.architecture == "sm_99"
+    assert driver.count(cuda) == 1
     cuda.calls.clear()
     exercise(driver)
     kernel, stream, host = "ModuleGetFunction", "StreamCreate", HOST.ctypes.data
@@ -207,6 +209,7 @@ def test_no_device(
     cuda.init.side_effect = problem
     monkeypatch.setitem(sys.modules, "pycuda", ModuleType("pycuda"))
     monkeypatch.setitem(sys.modules, "pycuda.driver", cuda)
+    assert nnc.num_gpus() == (0 if problem else 1)
     with pytest.raises(DeviceError, match=message):
         open_driver(1)
 
@@ -234,5 +237,6 @@ def test_no_driver(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("pycuda", "pycuda.driver", "cuda.bindings", "cuda.bindings.driver"):
         monkeypatch.setitem(sys.modules, name, None)
+    assert nnc.num_gpus() == 0
     with pytest.raises(DeviceError, match=r"install nnc\[cuda\] \(pycuda\), or cuda-bindings"):
-        open_driver()
+        nnc.gpu()
