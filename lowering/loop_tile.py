@@ -12,6 +12,7 @@ stays scalar.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 from xdsl.builder import Builder
 from xdsl.context import Context
@@ -59,27 +60,48 @@ _KINDS: dict[type[Operation], Reduction] = {
 
 
 def benefit(block: Block, variable: SSAValue) -> int | None:
-    """How many accesses become vectors, less those that stay apart; None where it cannot be."""
+    """How many accesses become vectors, less those that stay apart; None where it cannot be.
+
+    An access counts as often as the loops inside of `block` run it: what is read once for each row
+    decides nothing.
+    """
     total = 0
-    for op in block.walk():
-        match op:
-            case buffer.LoadOp() | buffer.StoreOp():
-                gain = _access_benefit(op, variable)
-            case loop.WhenOp():
-                gain = None if variable in op.indices else 0
-            case arith.IndexCastOp():
-                # A subscript of its own in each lane is no vector access.
-                scattered = isinstance(op.result.type, IndexType) and _moves(op.input, variable)
-                gain = None if scattered else 0
-            case kernel.CallOp() | buffer.AllocOp() | tile.LoadOp() | tile.StoreOp():
-                gain = None
-            case _:
-                known = all(_in_lanes(v.type) for v in (*op.results, *op.operands))
-                gain = 0 if known else None
-        if gain is None:
+    for op in block.ops:
+        gains = [_benefit_of(op, variable)]
+        gains += [benefit(inner, variable) for region in op.regions for inner in region.blocks]
+        if None in gains:
             return None
-        total += gain
+        total += trips(op) * sum(gain for gain in gains if gain is not None)
     return total
+
+
+def trips(op: Operation) -> int:
+    """How often a loop runs its body; 1 for any other op."""
+    match op:
+        case loop.ForOp():
+            return op.count.data
+        case loop.ParallelOp():
+            return prod(op.sizes)
+        case _:
+            return 1
+
+
+def _benefit_of(op: Operation, variable: SSAValue) -> int | None:
+    """`benefit` of the op itself."""
+    match op:
+        case buffer.LoadOp() | buffer.StoreOp():
+            return _access_benefit(op, variable)
+        case loop.WhenOp():
+            return None if variable in op.indices else 0
+        case arith.IndexCastOp():
+            # A subscript of its own in each lane is no vector access.
+            scattered = isinstance(op.result.type, IndexType) and _moves(op.input, variable)
+            return None if scattered else 0
+        case kernel.CallOp() | buffer.AllocOp() | tile.LoadOp() | tile.StoreOp():
+            return None
+        case _:
+            known = all(_in_lanes(v.type) for v in (*op.results, *op.operands))
+            return 0 if known else None
 
 
 def _moves(value: SSAValue, variable: SSAValue) -> bool:
@@ -308,7 +330,7 @@ def tile_block(block: Block, lanes: int) -> None:
 def _tile_parallel(op: loop.ParallelOp, lanes: int) -> None:
     block = op.body.block
     own = benefit(block, block.args[-1])
-    inner = max((_inner_benefit(o) for o in block.ops), default=0)
+    inner = sum(map(_inner_benefit, block.ops))
     if own is not None and own > 0 and own >= inner and op.sizes[-1] > 1:
         widen_parallel(op, lanes)
     else:
@@ -320,8 +342,8 @@ def _inner_benefit(op: Operation) -> int:
         return 0
     block = op.body.block
     index = block.args[0] if isinstance(op, loop.ForOp) else block.args[-1]
-    nested = max((_inner_benefit(o) for o in block.ops), default=0)
-    return max(benefit(block, index) or 0, nested)
+    nested = sum(map(_inner_benefit, block.ops))
+    return trips(op) * max(benefit(block, index) or 0, nested)
 
 
 def _tile_for(op: loop.ForOp, lanes: int) -> None:

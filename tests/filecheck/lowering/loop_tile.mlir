@@ -189,3 +189,29 @@ kernel.func @running(%x: memref<16xf32>, %y: memref<16xf32>) outs 1 {
   }
   kernel.return
 }
+
+// What is read once for each row decides nothing, however much that is: lanes lie along the row.
+// CHECK-LABEL: kernel.func @rows
+// CHECK:         loop.parallel (%i) to (4) {
+// CHECK:           tile.load %x[%i, 0] along [1] : memref<4x16xf32> -> vector<16xf32>
+// CHECK:           tile.reduce "sum"
+// CHECK:           buffer.load %a[%i]
+// CHECK:           buffer.store %{{.*}}, %y[%i]
+kernel.func @rows(%x: memref<4x16xf32>, %a: memref<4xf32>, %b: memref<4xf32>, %y: memref<4xf32>, %z: memref<4xf32>) outs 2 {
+  %zero = arith.constant 0.0 : f32
+  loop.parallel (%i) to (4) {
+    %sum = loop.for %j to 16 iter_args(%s = %zero) -> (f32) {
+      %0 = buffer.load %x[%i, %j] : memref<4x16xf32> -> f32
+      %1 = arith.addf %s, %0 : f32
+      loop.yield %1 : f32
+    }
+    %2 = buffer.load %a[%i] : memref<4xf32> -> f32
+    %3 = buffer.load %b[%i] : memref<4xf32> -> f32
+    %4 = arith.mulf %2, %sum : f32
+    %5 = arith.addf %4, %3 : f32
+    buffer.store %4, %y[%i] : f32 to memref<4xf32>
+    buffer.store %5, %z[%i] : f32 to memref<4xf32>
+    loop.yield
+  }
+  kernel.return
+}
