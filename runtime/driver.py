@@ -41,6 +41,10 @@ class Driver(Protocol):
         """What launches a kernel on these pointers, again and again."""
         ...
 
+    def graph(self, launches: Sequence[Callable[[], object]]) -> Callable[[], object]:
+        """What does these launches with one call, again and again."""
+        ...
+
     def allocate(self, nbytes: int) -> int: ...
     def clear(self, pointer: int, nbytes: int) -> None: ...
     def upload(self, pointer: int, array: Array) -> None: ...
@@ -162,6 +166,21 @@ class PycudaDriver:
             shared_size=shared_bytes,
         )
 
+    def graph(self, launches: Sequence[Callable[[], object]]) -> Callable[[], object]:
+        stream, relaxed = ctypes.c_void_p(self._stream.handle), 2
+        graph, replayed = ctypes.c_void_p(), ctypes.c_void_p()
+        call = _library_call
+        call("cuStreamBeginCapture_v2", stream, relaxed)
+        try:
+            for launch in launches:
+                launch()
+        finally:
+            call("cuStreamEndCapture", stream, ctypes.byref(graph))
+        no_flags = ctypes.c_ulonglong(0)
+        call("cuGraphInstantiateWithFlags", ctypes.byref(replayed), graph, no_flags)
+        call("cuGraphDestroy", graph)
+        return partial(call, "cuGraphLaunch", replayed, stream)
+
     def allocate(self, nbytes: int) -> int:
         self._allocations.append(self._cuda.mem_alloc(nbytes))  # Freed with this list.
         return int(self._allocations[-1])
@@ -188,6 +207,12 @@ class PycudaDriver:
     def milliseconds(self, start: Any, end: Any) -> float:
         end.synchronize()
         return start.time_till(end)
+
+
+def _library_call(name: str, *arguments: Any) -> None:
+    """A call of the driver's library itself, for graphs: pycuda has none."""
+    if code := ctypes.CDLL("libcuda.so.1")[name](*arguments):
+        raise DeviceError(f"the GPU failed: {name} returned {code}")
 
 
 class _CallError(Exception):
@@ -275,6 +300,19 @@ class BindingsDriver:
         del values  # Only kept alive: the driver reads them through `places`.
         where = ctypes.addressof(places)
         _checked(self._cuda.cuLaunchKernel(function, *shape, self._stream, where, 0))
+
+    def graph(self, launches: Sequence[Callable[[], object]]) -> Callable[[], object]:
+        cuda, stream = self._cuda, self._stream
+        relaxed = cuda.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
+        _checked(cuda.cuStreamBeginCapture(stream, relaxed))
+        try:
+            for launch in launches:
+                launch()
+        finally:
+            graph = _checked(cuda.cuStreamEndCapture(stream))
+        replayed = _checked(cuda.cuGraphInstantiate(graph, 0))
+        _checked(cuda.cuGraphDestroy(graph))
+        return lambda: _checked(cuda.cuGraphLaunch(replayed, stream))
 
     def allocate(self, nbytes: int) -> int:
         return int(_checked(self._cuda.cuMemAlloc(nbytes)))

@@ -1,7 +1,8 @@
 """A loaded program for the GPU: `program(*inputs)` is a sequence of launches on one stream.
 
 Parameters, state, the arena and all argument buffers stay on the device at fixed addresses, so
-each launch is prepared once. A call waits for nothing: outputs are copied back when they are read.
+the launches are made into a graph once, and a call replays it. A call waits for nothing: outputs
+are copied back when they are read.
 """
 
 import threading
@@ -58,7 +59,7 @@ class GpuProgram(BaseProgram[Storage]):
         self.device = device
         self._driver = device.driver
         self._lock = threading.Lock()
-        self._launches: list[Callable[[], object]] | None = None
+        self._replay: Callable[[], object] | None = None
         self._scalars = self._indices("scalar")
         self._sent = b""
         cubins = compile_units(artifact, self._driver.architecture)
@@ -155,15 +156,14 @@ class GpuProgram(BaseProgram[Storage]):
         return self._host(argument, value)
 
     def _on_bound(self) -> None:
-        self._launches = None
+        self._replay = None
 
     def _run(self) -> None:
-        if self._launches is None:
+        if self._replay is None:
             self._check_complete()
-            self._launches = self._prepare()
+            self._replay = self._driver.graph(self._prepare())
         self._send_numbers()
-        for launch in self._launches:
-            launch()
+        self._replay()
 
     def _send_numbers(self) -> None:
         """Give the device the scalars, if they are not those of the call before."""

@@ -182,14 +182,18 @@ class CompiledStructure:
     def program(self) -> Runnable:
         if self.artifact is None:
             return InterpretedProgram(self.module())
-        device, check_nans = self.structure.device, self.settings.check_nans
-        if isinstance(device, Device):
-            return GpuProgram(self.artifact, device, ir=self.ir, check_nans=check_nans)
-        return Program(self.artifact, ir=self.ir, check_nans=check_nans)
+        return self.loaded(self.artifact, ir=self.ir, check_nans=self.settings.check_nans)
 
-    def preparing_program(self) -> Program | None:
+    def preparing_program(self) -> Program | GpuProgram | None:
         """A new binding of the program that makes the derived values."""
-        return None if self.preparation is None else Program(self.preparation)
+        return None if self.preparation is None else self.loaded(self.preparation)
+
+    def loaded(self, artifact: Artifact, **options: Any) -> Program | GpuProgram:
+        """A text as a program that runs where the structure's values are."""
+        device = self.structure.device
+        if isinstance(device, Device):
+            return GpuProgram(artifact, device, **options)
+        return Program(artifact, **options)
 
     @property
     def source(self) -> str:

@@ -53,7 +53,9 @@ class Bound:
         named = dict(zip(held, variables, strict=False))
         places = {name: variable.place for name, variable in named.items()}
         preparing = compiled.preparing_program()
-        self.preparation = None if preparing is None else Preparation(preparing, named)
+        self.preparation = (
+            None if preparing is None else Preparation(preparing, named, structure.device)
+        )
         if self.preparation is not None:
             places |= self.preparation.places
         program.bind({**places, **dict(zip(names, self.scalars, strict=True))})

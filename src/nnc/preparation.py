@@ -7,6 +7,8 @@ import numpy as np
 
 from nnc.graph import Memory
 from nnc.runtime.arguments import aligned_empty
+from nnc.runtime.device import Place, Storage
+from nnc.runtime.gpu import GpuProgram
 from nnc.runtime.program import Program
 
 if TYPE_CHECKING:
@@ -16,13 +18,17 @@ if TYPE_CHECKING:
 class Preparation:
     """The derived values of a program, and the program that makes them."""
 
-    def __init__(self, program: Program, variables: "Mapping[str, Variable]"):
+    def __init__(
+        self, program: Program | GpuProgram, variables: "Mapping[str, Variable]", device: Place
+    ):
         arguments = program.artifact.arguments
         sources = [a.name for a in arguments if a.role == "parameter"]
         program.bind({name: variables[name].place for name in sources})
         self.program = program
-        self.places: dict[str, Memory] = {
-            a.name: empty(a.shape, np.dtype(a.dtype)) for a in arguments if a.role == "output"
+        self.places: dict[str, Storage] = {
+            a.name: device.array(empty(a.shape, np.dtype(a.dtype)))
+            for a in arguments
+            if a.role == "output"
         }
         self.outputs = list(self.places.values())
         # Not the variables: these programs go when those do.

@@ -109,7 +109,7 @@ def test_a_compiled_step_waits_for_nothing(
         assert step(IMAGES[:BATCH], LABELS[:BATCH]).device is nnc.gpu(0)
     launches = len(step.program.artifact.launches)
     made = drivers[0].calls - before
-    assert made == Counter(launch=5 * launches, upload=5 * uploads, copy=5)
+    assert made == Counter(replay=5, launch=5 * launches, upload=5 * uploads, copy=5)
 
 
 def test_the_plain_loop_waits_for_nothing(drivers: list[EmulatedDriver]) -> None:
@@ -125,7 +125,7 @@ def test_the_plain_loop_waits_for_nothing(drivers: list[EmulatedDriver]) -> None
         trainer.step(BATCH)
         calls.append(drivers[0].calls - before)
     assert calls[-1] == calls[-2]
-    assert set(calls[-1]) == {"launch", "copy"}
+    assert set(calls[-1]) == {"replay", "launch", "copy"}
 
 
 def test_state_is_where_the_parameters_are() -> None:
@@ -219,6 +219,15 @@ def test_what_waits_on_two_devices_is_two_programs(drivers: list[EmulatedDriver]
     assert a.tolist() == [3, 3]
     assert drivers[0].calls["launch"]
     assert (b.tolist(), weight.data().tolist()) == ([4, 4], [4, 4])
+
+
+def test_derived_values_follow_their_parameters() -> None:
+    weight = gluon.Parameter(shape=(2,), init="ones")
+    weight.initialize(ctx=nnc.gpu(0))
+    for expected in (nd.array([4, 4]), nd.array([20, 20])):
+        scaled = weight.data().square() + 1
+        assert (nd.ones((2,), ctx=nnc.gpu(0)) * 2 * scaled).tolist() == expected.tolist()
+        weight.data()[:] = 3
 
 
 def test_gradients_of_arrays_and_added_gradients() -> None:

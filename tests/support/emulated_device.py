@@ -61,6 +61,15 @@ class EmulatedDriver:
         error = module.emulated_launch(*launch)
         assert not error, error.decode()
 
+    def graph(self, launches: Sequence[Callable[[], object]]) -> Callable[[], object]:
+        self.calls["graph"] += 1
+        return partial(self._replay, launches)
+
+    def _replay(self, launches: Sequence[Callable[[], object]]) -> None:
+        self.calls["replay"] += 1
+        for launch in launches:
+            launch()
+
     def allocate(self, nbytes: int) -> int:
         self.calls["allocate"] += 1
         memory = np.full(nbytes + 256, 0xFF, np.uint8)

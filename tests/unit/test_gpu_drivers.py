@@ -26,7 +26,9 @@ def exercise(driver: Driver) -> None:
         kernel = driver.function(module, "present")
         launch = driver.launcher(kernel, (3, 2, 1), (128, 1, 1), 512, POINTERS)
         launch()
-        launch()
+        replay = driver.graph([launch, launch])
+        replay()
+        replay()
         assert driver.allocate(256) == 0x1000
         driver.clear(0x1000, 256)
         driver.upload(0x1000, HOST)
@@ -54,7 +56,7 @@ class Names:
 class Bindings(ModuleType):
     """cuda.bindings.driver: every call is recorded and returns success and a handle."""
 
-    CUdevice_attribute = CUfunction_attribute = Names()
+    CUdevice_attribute = CUfunction_attribute = CUstreamCaptureMode = Names()
     CUresult = SimpleNamespace(CUDA_ERROR_NOT_FOUND=NOT_FOUND)
 
     def __init__(self) -> None:
@@ -103,7 +105,14 @@ def test_cuda_bindings() -> None:
         ("cuModuleGetFunction", "ModuleLoadData", b"present"),
         ("cuFuncSetAttribute", kernel, limit, 512),
         launch,
+        ("cuStreamBeginCapture", stream, "CU_STREAM_CAPTURE_MODE_RELAXED"),
         launch,
+        launch,
+        ("cuStreamEndCapture", stream),
+        ("cuGraphInstantiate", "StreamEndCapture", 0),
+        ("cuGraphDestroy", "StreamEndCapture"),
+        ("cuGraphLaunch", "GraphInstantiate", stream),
+        ("cuGraphLaunch", "GraphInstantiate", stream),
         ("cuMemAlloc", 256),
         ("cuMemsetD8Async", 0x1000, 0, 256, stream),
         ("cuMemcpyHtoDAsync", 0x1000, host, 16, stream),
@@ -160,12 +169,43 @@ def pycuda() -> Any:
     cuda.module_from_buffer().get_function = get_function
     cuda.mem_alloc.return_value.__int__.return_value = 0x1000
     cuda.Event().record().time_till.return_value = 1.5
+    cuda.Stream().handle = 5
     cuda.reset_mock()
     KERNEL.reset_mock()
     return cuda
 
 
-def test_pycuda() -> None:
+class Library:
+    """libcuda.so.1: calls by name are recorded, and made handles are 7."""
+
+    def __init__(self, code: int = 0) -> None:
+        self.calls: list[str] = []
+        self.code = code
+
+    def __call__(self, name: str) -> "Library":
+        assert name == "libcuda.so.1"
+        return self
+
+    def __getitem__(self, name: str) -> Callable[..., int]:
+        def record(*arguments: Any) -> int:
+            shown = [getattr(argument, "value", argument) for argument in arguments]
+            self.calls.append(f"{name} {[x for x in shown if isinstance(x, int)]}")
+            for argument in arguments:
+                if hasattr(argument, "_obj"):  # A place for a handle.
+                    argument._obj.value = 7
+            return self.code
+
+        return record
+
+
+@pytest.fixture
+def library(monkeypatch: pytest.MonkeyPatch) -> Library:
+    made = Library()
+    monkeypatch.setattr(ctypes, "CDLL", made)
+    return made
+
+
+def test_pycuda(library: Library) -> None:
     cuda = pycuda()
     driver = PycudaDriver(cuda, 0)
     assert driver.architecture == "sm_80"
@@ -173,7 +213,15 @@ def test_pycuda() -> None:
     stream = cuda.Stream()
     launch = call((3, 2, 1), (128, 1, 1), stream, *POINTERS, shared_size=512)
     assert KERNEL.prepare.mock_calls == [call("PP")]
-    assert KERNEL.prepared_async_call.mock_calls == [launch, launch]
+    assert KERNEL.prepared_async_call.mock_calls == [launch] * 3
+    assert library.calls == [
+        "cuStreamBeginCapture_v2 [5, 2]",
+        "cuStreamEndCapture [5]",
+        "cuGraphInstantiateWithFlags [7, 0]",
+        "cuGraphDestroy [7]",
+        "cuGraphLaunch [7, 5]",
+        "cuGraphLaunch [7, 5]",
+    ]
     assert KERNEL.set_attribute.mock_calls == [
         call(cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, 512)
     ]
@@ -186,13 +234,16 @@ def test_pycuda() -> None:
     assert context.mock_calls == [call.push(), call.pop()] * 2
 
 
-def test_a_failed_call_of_pycuda() -> None:
+def test_a_failed_call_of_pycuda(library: Library) -> None:
     cuda = pycuda()
     driver = PycudaDriver(cuda, 0)
     cuda.mem_alloc.side_effect = CudaError("out of memory")
     with pytest.raises(DeviceError, match="the GPU failed: out of memory"):
         exercise(driver)
     assert cuda.Device().retain_primary_context().pop.call_count == 2
+    library.code = 900
+    with pytest.raises(DeviceError, match="GPU failed: cuStreamBeginCapture_v2 returned 900"):
+        exercise(driver)
 
 
 @pytest.mark.parametrize(

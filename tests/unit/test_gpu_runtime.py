@@ -70,6 +70,15 @@ class Double:
         self.calls.append(f"launch {function.__name__} {grid[0]}x{block[0]} {shared_bytes}")
         function(*pointers)
 
+    def graph(self, launches: Sequence[Callable[[], object]]) -> Callable[[], object]:
+        self.calls.append(f"graph of {len(launches)}")
+        return partial(self.replay, launches)
+
+    def replay(self, launches: Sequence[Callable[[], object]]) -> None:
+        self.calls.append("replay")
+        for launch in launches:
+            launch()
+
     def scale(self, x: int, rate: int, products: int) -> None:
         self.floats(products, 8)[:] = self.floats(x, 8) * self.floats(rate, 1)
 
@@ -176,6 +185,7 @@ def test_a_step_launches_without_waiting() -> None:
     second = model.program(model.x)
     assert [c for c in model.driver.calls if c != "allocate"] == [
         "upload 32",
+        "replay",
         "launch scale 1x8 0",
         "launch update 1x8 32",
         "copy 4",
