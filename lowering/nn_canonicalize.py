@@ -1,9 +1,9 @@
 """`nn-canonicalize`: ops that move, repeat or combine known data are folded away.
 
 The rules are in `simplify_constants` (what is known when compiling), `simplify_moves` (views and
-broadcasts), `simplify_transposes` and `simplify_structure` (what only gradients needed). Each
-looks at one op and gives values for its results, or None. Ops whose results nobody reads are
-dropped.
+broadcasts), `simplify_transposes`, `simplify_sums` and `simplify_structure` (what only gradients
+needed). Each looks at one op and gives values for its results, or None. Ops whose results nobody
+reads are dropped.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,11 @@ from nnc.lowering.program import Program, blocks
 from nnc.lowering.simplify_constants import fold_constant
 from nnc.lowering.simplify_moves import fold_move
 from nnc.lowering.simplify_structure import fold_structure
+from nnc.lowering.simplify_sums import fold_sum
 from nnc.lowering.simplify_transposes import fold_transpose
 
 Rule = Callable[[Builder, Operation], Sequence[SSAValue] | None]
-RULES: tuple[Rule, ...] = (fold_constant, fold_move, fold_transpose, fold_structure)
+RULES: tuple[Rule, ...] = (fold_constant, fold_move, fold_transpose, fold_sum, fold_structure)
 
 
 class NnCanonicalizePass(ModulePass):
