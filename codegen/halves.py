@@ -1,7 +1,7 @@
 """Conversions between f32 and the floats of 16 bits, which are bits in integers.
 
-They round to nearest even, and NaN stays NaN. Scalar code is portable; on vectors f16 has the
-target's instruction, or a loop over the lanes, and bf16 is integer code that is fast everywhere.
+They round to nearest even, and NaN stays NaN. For f16 there is the target's instruction, or
+portable scalar code, in a loop over lanes; bf16 is integer code that is fast everywhere.
 """
 
 _HALF_FROM = """\
@@ -51,6 +51,18 @@ HALF_SCALARS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "f64_to_f16": ((*_BITS, "f32_to_f16"), "unsigned short f64_to_f16(double x)", _TO_ODD),
 }
 """By name: the helpers it needs, its head, its body."""
+
+INSTRUCTIONS = {
+    "f16_to_f32": """\
+    typedef short halves __attribute__((vector_size(16)));
+    return __builtin_ia32_vcvtph2ps((halves){(short)x})[0];
+""",
+    "f32_to_f16": """\
+    typedef float floats __attribute__((vector_size(16)));
+    return (unsigned short)__builtin_ia32_vcvtps2ph((floats){x}, 0)[0];
+""",
+}
+"""Bodies of scalar code for targets of 8 or more lanes, which have these instructions."""
 
 _BRAIN_LANES = """\
 const vu bits = (vu)x;

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from nnc.codegen.halves import HALF_SCALARS, HALF_VECTORS
+from nnc.codegen.halves import HALF_SCALARS, HALF_VECTORS, INSTRUCTIONS
 
 VECTOR = {
     "f32": "vf", "i32": "vi", "i1": "vi", "u32": "vu",
@@ -170,6 +170,8 @@ class Helpers:
         """A conversion between f32 and a float of 16 bits; a lane loop where no vector code is."""
         if name in HALF_SCALARS:
             needs, head, body = HALF_SCALARS[name]
+            if self.lanes >= 8 and name in INSTRUCTIONS:
+                needs, body = (), INSTRUCTIONS[name]
             for needed in needs:
                 self.named(needed)
             self.used[name] = f"{self.qualifier} {head}\n{{\n{body}}}\n"
