@@ -79,6 +79,24 @@ def test_products_in_half_precision(dtype: str, tolerance: float) -> None:
     assert not any(element in line for line in graph.splitlines() if "adam" in line)
 
 
+def test_masters_take_steps_that_half_precision_cannot() -> None:
+    weights: dict[bool, float] = {}
+    for multi_precision in (False, True):
+        net = nn.Dense(1, use_bias=False, in_units=1)
+        net.initialize(nnc.init.One())
+        net.cast("float16")
+        options = {"learning_rate": 1e-4, "multi_precision": multi_precision}
+        trainer = gluon.Trainer(net.collect_params(), "sgd", options)
+        for _ in range(20):
+            with autograd.record():
+                loss = net(nd.ones((1, 1), dtype="float16"))
+            loss.backward()
+            trainer.step(1)
+        weights[multi_precision] = float(net.weight.data().item())
+    assert weights[False] == 1.0
+    assert weights[True] == pytest.approx(1 - 20e-4, abs=5e-4)
+
+
 def test_a_precision_that_is_none() -> None:
     with pytest.raises(OptionError, match=r"amp.init: target_dtype: no .float64.*float16"):
         amp.init("float64")

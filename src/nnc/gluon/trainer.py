@@ -137,13 +137,18 @@ class Trainer:
         scaler.unscaled = True
 
     def states(self, parameter: Parameter) -> list[Variable]:
-        """The optimizer's memory for a parameter, made at its first step."""
+        """What is kept for a parameter, made at its first step: the optimizer's states.
+
+        The last may be the weights in float32, of which the parameter then is a copy.
+        """
         if parameter not in self._states:
-            like = parameter.variable
-            zeros = np.zeros(like.shape, wide_dtype(like.dtype.name))
+            like, wide = parameter.variable, wide_dtype(parameter.dtype.name)
+            kept = {name: np.zeros(like.shape, wide) for name in self._optimizer.states}
+            if self._optimizer.multi_precision and parameter.dtype != wide:
+                kept["master"] = like.asnumpy().astype(wide)
             self._states[parameter] = [
-                Variable(f"{parameter.name}.{name}", "state", zeros, like.layout, like.device)
-                for name in self._optimizer.states
+                Variable(f"{parameter.name}.{name}", "state", values, like.layout, like.device)
+                for name, values in kept.items()
             ]
         return self._states[parameter]
 
@@ -173,7 +178,8 @@ class Trainer:
             if key not in values:
                 values[key] = self._optimizer.numbers(*key)
             slots[slot] = None
-            variables = [variable, *self.states(p)]
+            states, count = self.states(p), len(self._optimizer.states)
+            variables = [*(states[count:] or [variable]), *states[:count]]
             new = self._optimizer.record_update(slot.get(leaf), variables, values[key], site)
             if finite is not None:
                 new = [
@@ -182,6 +188,9 @@ class Trainer:
                 ]
             for changed, value in zip(variables, new, strict=True):
                 changed.update(value)
+            if variables[0] is not variable:
+                copied = [variables[0].current], (leaf.type.dtype,)
+                variable.update(record(ops.cast, *copied, taped=False)[0])
         return slots
 
     def all_finite(self, parameters: list[Parameter]) -> Value | None:

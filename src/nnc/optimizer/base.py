@@ -60,12 +60,15 @@ class Optimizer:
         clip_gradient: float | None = None,
         lr_scheduler: Schedule | None = None,
         begin_num_update: int = 0,
+        multi_precision: bool = False,
         **unused: Any,
     ):
         check_unused(type(self), unused)
         if lr_scheduler is not None and not callable(lr_scheduler):
             raise OptionError(f"lr_scheduler: expected a function, given {lr_scheduler!r}")
         self.lr_scheduler = lr_scheduler
+        self.multi_precision = multi_precision
+        """Whether `Trainer` keeps weights of half precision in float32, too."""
         self.wd = number("wd", wd, least=0)
         self.rescale_grad = number("rescale_grad", rescale_grad)
         self.clip_gradient = (

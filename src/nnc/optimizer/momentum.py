@@ -14,7 +14,6 @@ class SGD(Optimizer):
         learning_rate: float = 0.1,
         momentum: float = 0.0,
         lazy_update: bool = False,
-        multi_precision: bool = False,
         use_fused_step: bool = True,
         aggregate_num: int = 1,
         **options: Any,
@@ -37,7 +36,6 @@ class NAG(Optimizer):
         self,
         learning_rate: float = 0.1,
         momentum: float = 0.9,
-        multi_precision: bool = False,
         use_fused_step: bool = True,
         **options: Any,
     ):
