@@ -192,9 +192,10 @@ class NDArray(Arithmetic, Placed):
         return made
 
     def viewed(self, view: View) -> Value:
-        """The value of a view: no program where there is host memory and no gradient is wanted."""
+        """The value of a view: no program where there is host memory, unless it is recorded."""
         value = self.current
-        wanted = recorder.recording and (value.slot is not None or value.node is not None)
+        taped = recorder.recording and (value.slot is not None or value.node is not None)
+        wanted = taped or value.replaceable
         if value.memory is None or isinstance(value.memory, DeviceArray) or wanted:
             return record(view.operation, [value], view.attributes)[0]
         memory = view.of(value.memory)

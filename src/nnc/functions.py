@@ -73,6 +73,13 @@ def memory_of(operand: Any) -> Storage:
     return operand if type(operand) is np.ndarray else array(operand).memory()
 
 
+def replaceable(memory: Storage) -> Value:
+    """The value of an input, which another call gives another memory."""
+    value = memory_value(memory)
+    value.replaceable = True
+    return value
+
+
 def signature(memories: Sequence[Storage]) -> Any:
     """What a program is compiled for."""
     return tuple([(m.shape, m.dtype, type(m)) for m in memories])
@@ -124,7 +131,7 @@ class CompiledFunction(CompiledCallable):
         key = signature(memories)
         found = self.entries.get(key)
         if found is None:
-            inputs = [memory_value(m) for m in memories]
+            inputs = list(map(replaceable, memories))
             with autograd.pause():
                 returned = self.function(*map(NDArray, inputs))
             single = isinstance(returned, NDArray)
@@ -193,7 +200,7 @@ class CompiledStep(CompiledCallable):
         flush()
         place = self.trainer.device
         here = [m if isinstance(m, DeviceArray) else place.array(m) for m in memories]
-        inputs = list(map(memory_value, here))
+        inputs = list(map(replaceable, here))
         *given, label = map(NDArray, inputs)
         with autograd.record():
             loss = self.loss(self.net(*given), label)

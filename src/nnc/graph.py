@@ -87,10 +87,11 @@ class Value:
     """One version of an array: in `memory`, or result `index` of `node`, or both while on a tape.
 
     A value with neither was overwritten. `variable` is the variable whose memory it lies in,
-    `slot` the place for its gradient if it is a leaf.
+    `slot` the place for its gradient if it is a leaf. What is `replaceable` stands for other memory
+    in later calls, so that its views are part of the program.
     """
 
-    __slots__ = ("index", "memory", "node", "slot", "type", "variable")
+    __slots__ = ("index", "memory", "node", "replaceable", "slot", "type", "variable")
 
     def __init__(
         self, type: Type, memory: Storage | None = None, node: "Node | None" = None, index: int = 0
@@ -101,6 +102,7 @@ class Value:
         self.index = index
         self.variable: Any = None
         self.slot: Any = None
+        self.replaceable = False
 
 
 def placed(value: Value, place: Place | None) -> Value:

@@ -71,6 +71,25 @@ def polynomial(x: NDArray, y: NDArray) -> list[NDArray]:
     return [x * x + 2 * y, (x - y).sum(axis=1)]
 
 
+def test_views_of_inputs_are_part_of_the_program() -> None:
+    """Not their numbers when it was compiled."""
+
+    def doubled(x: NDArray) -> NDArray:
+        return x.reshape(4)[1:] * 2
+
+    compiled = nnc.compile(doubled)
+    for start in (0, 10):
+        x = np.arange(start, start + 4, dtype=np.float32).reshape(2, 2)
+        np.testing.assert_array_equal(compiled(x).asnumpy(), 2 * x.ravel()[1:])
+    net = nn.HybridSequential(nn.Flatten(), nn.Dense(2))
+    net.initialize()
+    trainer = gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.0})
+    step = nnc.compile_step(net, gluon.loss.L2Loss(), trainer)
+    losses = [step(np.full((1, 2, 2), x, np.float32), np.zeros((1, 2), np.float32)) for x in (0, 1)]
+    assert losses[0].item() == 0
+    assert losses[1].item() > 0
+
+
 def test_compiled_functions() -> None:
     x, y = X[0, 0], X[1, 0]
     compiled = nnc.compile(polynomial, x, y)

@@ -51,6 +51,32 @@ def cnn() -> Any:
     )
 
 
+class Controlled(nn.HybridBlock):
+    """A loop over the rows of an image, a loop that stops by itself, a branch, and a checkpoint."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside = nn.Dense(6)
+        self.head = nn.HybridSequential(nn.BatchNorm(), nn.Dropout(0.2), nn.Dense(10))
+
+    def forward(self, x: NDArray) -> NDArray:
+        def row(pixels: NDArray, state: NDArray) -> Any:
+            new = nd.tanh(self.inside(pixels) + state)
+            return new, new
+
+        def small(state: NDArray) -> NDArray:
+            return nd.sum(state * state) < 100
+
+        def double(state: NDArray) -> Any:
+            return [], state * 2
+
+        rows = nd.transpose(x.reshape(x.shape[0], 8, 8), (1, 0, 2))
+        _, state = nd.contrib.foreach(row, rows, x.reshape(x.shape[0], -1)[:, :6] * 0)
+        _, state = nd.contrib.while_loop(small, double, state, max_iterations=3)
+        state = nd.contrib.cond(nd.sum(state) > 0, lambda: state, lambda: nd.sin(state))
+        return autograd.checkpoint(self.head, state)
+
+
 def trained(make: Any, optimizer: str, ctx: Any, compiled: bool, steps: int = 4) -> Any:
     """The losses and then the values of a network after some steps on the digits."""
     nnc.random.seed(0)
@@ -84,6 +110,14 @@ def test_training_agrees_with_the_cpu(make: Any, optimizer: str) -> None:
         found = trained(make, optimizer, nnc.gpu(0), compiled)
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_control_flow_agrees_with_the_cpu() -> None:
+    """There both branches run, and the results are chosen."""
+    expected = trained(Controlled, "sgd", nnc.cpu(), compiled=True, steps=2)
+    found = trained(Controlled, "sgd", nnc.gpu(0), compiled=True, steps=2)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
 def step_on_gpu(optimizer: str = "sgd", dropout: float = 0.0) -> Any:
