@@ -2,20 +2,22 @@
 PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
+# Processes share the tests; groups, such as all .mlir files, stay together.
+PARALLEL := --numprocesses auto --dist loadgroup
 BENCH   ?= --workloads mlp,gemm,lenet
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: demo test test-torch lint fmt ci bench clean help
+.PHONY: demo test test-torch lint fmt ci fuzz bench clean help
 
 demo: $(VENV)/.demo ## train on scikit-learn's digits; IR, C and plots land in demo/
 	$(BIN)/python examples/digits.py
 
 test: $(VENV)/.test ## the default suite: pytest, and lit for the .mlir files
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-torch: $(VENV)/.torch ## compare training with PyTorch (a large download)
-	$(BIN)/python -m pytest tests/torch
+	$(BIN)/python -m pytest tests/torch $(PARALLEL)
 
 lint: $(VENV)/.dev ## ruff and pyright, nothing changed
 	$(BIN)/ruff check
@@ -28,6 +30,10 @@ fmt: $(VENV)/.dev ## format, and apply ruff's safe fixes
 
 ci: ## what continuous integration runs
 	.ci/run
+
+fuzz: $(VENV)/.test ## thousands of random programs; one that fails is left as reproducer-*.mlir
+	$(BIN)/python -m pytest tests/numeric/test_random_graphs.py -k "keep or compiled or emulated" \
+		--hypothesis-profile=fuzz $(PARALLEL)
 
 bench: $(VENV)/.test ## time nnc beside the peers that are installed: benchmarks/README.md
 	$(BIN)/python benchmarks/bench.py --threads 2 $(BENCH)

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import HealthCheck, settings
 from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects.builtin import AnyFloat, ModuleOp, TensorType, f32, f64, i1, i8, i32, i64
@@ -33,6 +34,13 @@ from nnc.dialects.nn.elementwise import AddOp
 from nnc.dialects.scalars import ui8
 from nnc.lowering.pass_specs import load
 from nnc.tools.nnc_opt import DIALECTS
+
+settings.register_profile(
+    "suite", deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+settings.register_profile("tests", settings.get_profile("suite"), derandomize=True)
+settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=5000)
+settings.load_profile("tests")
 
 Array = npt.NDArray[Any]
 Values = Sequence[SSAValue]

@@ -1,4 +1,7 @@
-"""Makes each .mlir file one pytest item; all items of a session share one run of lit."""
+"""Makes each .mlir file one pytest item; all items of a session share one run of lit.
+
+Where several processes run the tests, one of them gets all these items.
+"""
 
 import json
 import subprocess
@@ -39,7 +42,9 @@ class LitFile(pytest.File):
     """One .mlir file, holding one item."""
 
     def collect(self) -> Iterator["LitItem"]:
-        yield LitItem.from_parent(self, name="lit")
+        item: LitItem = LitItem.from_parent(self, name="lit")
+        item.add_marker(pytest.mark.xdist_group("lit"))
+        yield item
 
 
 class LitItem(pytest.Item):

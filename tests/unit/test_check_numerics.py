@@ -1,14 +1,12 @@
 """The numeric differ finds bugs planted in passes, names the kernel and leaves a reproducer."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from planted import Bug, planted, swap_subtraction
 from xdsl.context import Context
-from xdsl.dialects import arith
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
 from xdsl.passes import ModulePass
@@ -47,25 +45,6 @@ def reproducers_in_a_folder_of_their_own(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
 
 
-def planted(name: str, bug: Callable[[ModuleOp], None]) -> list[ModulePass]:
-    """The inference pipeline; the pass `name` also does what `bug` does to its result."""
-
-    def with_bug(real: ModulePass) -> ModulePass:
-        @dataclass(frozen=True)
-        class Planted(ModulePass):
-            """A pass with a bug."""
-
-            name = real.name
-
-            def apply(self, ctx: Context, op: ModuleOp) -> None:
-                real.apply(ctx, op)
-                bug(op)
-
-        return Planted()
-
-    return [with_bug(one) if one.name == name else one for one in build_pipeline(PIPELINE)]
-
-
 def check(passes: list[ModulePass], tolerance: float = 1e-5) -> list[str]:
     """The passes that keep the results; raises at the first that does not."""
     ctx = context()
@@ -78,13 +57,6 @@ def forget_relu(module: ModuleOp) -> None:
     for op in module.walk():
         if isinstance(op, ReluOp):
             Rewriter.replace_op(op, [], [op.operands[0]])
-            return
-
-
-def swap_subtraction(module: ModuleOp) -> None:
-    for op in module.walk():
-        if isinstance(op, arith.SubfOp):
-            op.operands = [op.rhs, op.lhs]
             return
 
 
@@ -114,11 +86,9 @@ def test_passes_without_bugs_keep_the_results() -> None:
         ("loop-hoist", lose_a_sum, "in kernel @matmul"),
     ],
 )
-def test_a_planted_bug_is_found(
-    name: str, bug: Callable[[ModuleOp], None], where: str, tmp_path: Path
-) -> None:
+def test_a_planted_bug_is_found(name: str, bug: Bug, where: str, tmp_path: Path) -> None:
     with pytest.raises(NumericsError) as caught:
-        check(planted(name, bug))
+        check(planted(PIPELINE, name, bug))
     first, second, *_ = str(caught.value).splitlines()
     assert first == f"{name} changes the results, {where}"
     assert re.match(r"'output0' at \[\d, \d\] is .*, before it was .*", second)
@@ -130,7 +100,7 @@ def test_a_crash_leaves_a_reproducer(tmp_path: Path) -> None:
         raise IndexError("out of registers")
 
     with pytest.raises(NumericsError, match="loop-tile fails: IndexError: out of registers"):
-        check(planted("loop-tile", crash))
+        check(planted(PIPELINE, "loop-tile", crash))
     assert "kernel.func" in saved(tmp_path, "loop-tile")
 
 
