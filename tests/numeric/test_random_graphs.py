@@ -77,7 +77,7 @@ def slot_of(argument: artifacts.Argument) -> Argument:
     """The argument with its logical shape."""
     order = argument.layout or range(len(argument.shape))
     logical = tuple(argument.shape[list(order).index(d)] for d in range(len(argument.shape)))
-    dtype = np.dtype(argument.dtype).type
+    dtype = np.dtype(argument.dtype)
     return Argument(argument.name, argument.role, dtype, logical, argument.layout)
 
 

@@ -28,16 +28,19 @@ from xdsl.dialects.func import FuncOp, ReturnOp
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
-from nnc.dialects.nn import elementwise, functions
+from nnc.dialects.nn import elementwise, functions, rounding
 from nnc.dialects.nn.base import Binary, Unary, element_of, insert, shape_of
+from nnc.dialects.nn.cond import CondOp
 from nnc.dialects.nn.contract import MatmulOp
-from nnc.dialects.nn.convolution import Conv2DOp
+from nnc.dialects.nn.convolution import ConvOp
 from nnc.dialects.nn.indexing import GatherOp, OneHotOp, ScatterAddOp
 from nnc.dialects.nn.normalize import CrossEntropyOp, LogSoftmaxOp, SoftmaxOp
+from nnc.dialects.nn.norms import NormalizeOp
 from nnc.dialects.nn.pool import AvgPoolOp, MaxPoolOp
 from nnc.dialects.nn.reduce import ArgmaxOp, BroadcastOp, CumsumOp, ReduceOp
+from nnc.dialects.nn.scan import ScanOp
 from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp, TransposeOp
-from nnc.dialects.nn.structure import ScanOp, YieldOp
+from nnc.dialects.nn.structure import YieldOp
 
 Chosen = TypeVar("Chosen")
 SIZES = (1, 2, 3, 5, 8, 17)
@@ -47,8 +50,11 @@ ATTEMPTS = 5
 
 SMOOTH: tuple[type[Unary], ...] = (
     functions.TanhOp, functions.SigmoidOp, functions.GeluOp, functions.SiluOp, functions.ErfOp,
+    functions.AtanOp, elementwise.NegOp,
 )  # fmt: skip
-JUMPS: tuple[type[Unary], ...] = (functions.ReluOp, functions.AbsOp, functions.SignOp)
+JUMPS: tuple[type[Unary], ...] = (
+    functions.ReluOp, functions.AbsOp, functions.SignOp, rounding.FloorOp, rounding.RoundOp,
+)  # fmt: skip
 ARITHMETIC: tuple[type[Binary], ...] = (elementwise.AddOp, elementwise.SubOp)
 CHOICES: tuple[type[Binary], ...] = (elementwise.MaxOp, elementwise.MinOp)
 
@@ -185,13 +191,14 @@ def rows(graph: Graph, x: SSAValue) -> None:
     if not rank:
         return
     axis = graph.integer(0, rank - 1)
-    axes = sorted(graph.draw(st.sets(st.integers(0, rank - 1), min_size=1)))
+    axes = tuple(sorted(graph.draw(st.sets(st.integers(0, rank - 1), min_size=1))))
     kinds: list[Callable[[], Operation]] = [
         partial(ReduceOp, "sum", x, axes),
         partial(ReduceOp, "mean", x, axes),
         partial(SoftmaxOp, x, axis),
         partial(LogSoftmaxOp, x, axis),
         partial(CumsumOp, x, axis, reverse=graph.coin()),
+        partial(NormalizeOp, x, axes, uncentered=graph.coin()),
     ]
     if x in graph.exact:
         kinds += [partial(ReduceOp, "max", x, axes), partial(ArgmaxOp, x, axis)]
@@ -230,7 +237,7 @@ def image(graph: Graph, x: SSAValue) -> None:
     kinds: list[Callable[[], Operation]] = [partial(AvgPoolOp, seen, (2, 2), strides, low, low)]
     if filters:
         (kernel,) = graph.add(ReshapeOp(graph.choose(filters), (1, 1, 2, 2)), exact=True)
-        kinds.append(partial(Conv2DOp, seen, kernel, strides=strides, low=low, high=low))
+        kinds.append(partial(ConvOp, seen, kernel, strides=strides, low=low, high=low))
     if x in graph.exact:
         kinds.append(partial(MaxPoolOp, seen, (2, 2), strides, low, low))
     graph.add(graph.choose(kinds)())
@@ -269,10 +276,27 @@ def scan(graph: Graph, x: SSAValue) -> None:
     graph.add(ScanOp(sizes[0], [init], [x], [captured], body, reverse=graph.coin()))
 
 
+def branch(graph: Graph, x: SSAValue) -> None:
+    """`low < high ? tanh(x) : x - y`, for exact scalars."""
+    bounds = graph.floats(lambda v: v in graph.exact and not shape_of(v))
+    if not bounds:
+        return
+    low, high, y = graph.choose(bounds), graph.choose(bounds), graph.like(x)
+    (predicate,) = graph.add(elementwise.CompareOp("lt", low, high), exact=True)
+    then, otherwise = (Block(arg_types=[x.type, y.type]) for _ in range(2))
+    for block, op in (
+        (then, functions.TanhOp(then.args[0])),
+        (otherwise, elementwise.SubOp(*otherwise.args)),
+    ):
+        b = Builder(InsertPoint.at_end(block))
+        b.insert(YieldOp([insert(b, op)]))
+    graph.add(CondOp(predicate, [x, y], then, otherwise))
+
+
 Kind = Callable[[Graph, SSAValue], None]
 KINDS: list[Kind] = [
     arithmetic, scaled, smooth, jump, choice, select, broadcast, product, rows, rows, move, move,
-    image, indexed, scan, cast,
+    image, indexed, scan, branch, cast,
 ]  # fmt: skip
 
 
