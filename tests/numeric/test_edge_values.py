@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from batch import ELEMENTS, Array, Batch, Case, emulated, mistakes, normal, runnable_targets
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import TensorType, bf16, f16, f32
+from xdsl.dialects.builtin import TensorType, bf16, f16, f32, f64
 from xdsl.ir import Attribute, SSAValue
 
 from nnc.dialects.nn import elementwise, functions, indexing, pool, random, rounding
@@ -210,7 +210,9 @@ def doubles() -> list[Case]:
     ]  # fmt: skip
 
 
-# NaN and infinities.
+# NaN, infinities, denormals and both zeros.
+
+TINY = np.array([0.0, -0.0, 1e-45, -1e-45, 1e-40, -1e-40, 1.2e-38, -1.2e-38], np.float32)
 
 
 def strange() -> list[Case]:
@@ -222,6 +224,17 @@ def strange() -> list[Case]:
     y = np.roll(x, 1, axis=0).copy()
     image = np.tile(x[:, :18].reshape(1, 2, 4, 18), (1, 1, 2, 1))
     cases = [
+        *(
+            Case(f"{op.name} of tiny", op, (TINY,), 0)
+            for op in (functions.ReluOp, functions.AbsOp, functions.SignOp, functions.SqrtOp,
+                       elementwise.NegOp, rounding.FloorOp, rounding.RoundOp)
+        ),
+        Case("tiny sums", elementwise.AddOp, pairs_of(TINY), 0),
+        Case("tiny products", elementwise.MulOp, (TINY, np.full_like(TINY, 0.75)), 0),
+        Case("tiny as f64", partial(elementwise.CastOp, element=f64), (TINY,), 0),
+        Case("tiny from f64", partial(elementwise.CastOp, element=f32),
+             (np.append(TINY * np.float64(0.75), [1e-46, -1e-300]),), 0),
+        Case("clamped tiny", partial(elementwise.ClampOp, low=-1e-41, high=1e-41), (TINY,), 0),
         Case("max of two", elementwise.MaxOp, (x, y), 0),
         Case("min of two", elementwise.MinOp, (x, y), 0),
         Case("relu", functions.ReluOp, (x,), 0),
@@ -243,6 +256,7 @@ def strange() -> list[Case]:
     for predicate in elementwise.PREDICATES:
         compare = partial(elementwise.CompareOp, predicate)
         cases.append(Case(f"compare {predicate}", compare, (x, y), 0))
+        cases.append(Case(f"compare tiny {predicate}", compare, pairs_of(TINY), 0))
     for axis in (0, 1):
         cases += [
             Case(f"max over {axis}", partial(ReduceOp, "max", axes=(axis,)), (x,), 0),
@@ -268,13 +282,18 @@ def around(halves: Array, wide: str) -> Array:
     return np.concatenate([low, middle, *near])
 
 
+def pairs_of(x: Array) -> tuple[Array, Array]:
+    """Each number with each."""
+    return x.repeat(len(x)), np.tile(x, len(x))
+
+
 def halves() -> list[Case]:
     cases: list[Case] = []
     for dtype, element in (("float16", f16), ("bfloat16", bf16)):
         bits = np.unique(np.r_[0:65536:211, 0:3, 0x3FE:0x402, 0x7BFE:0x7C02, 0x7F7E:0x7F82])
         numbers = np.r_[bits, bits + 1, bits | 0x8000].astype(np.uint16).view(dtype)
         x = np.array([0.0, -0.0, INF, -INF, NAN, 1.5, -300.0, 3e4, 1e-7, -2.0], dtype)
-        pairs = x.repeat(len(x)), np.tile(x, len(x))
+        pairs, unlike = pairs_of(x), pairs_of(x[2:])
         cases += [
             Case(f"{dtype} to f32", partial(elementwise.CastOp, element=f32), (numbers,), 0),
             Case(f"f32 to {dtype}", partial(elementwise.CastOp, element=element),
@@ -286,7 +305,7 @@ def halves() -> list[Case]:
             Case(f"{dtype} relu", functions.ReluOp, (x,), 0),
             Case(f"{dtype} clamp", partial(elementwise.ClampOp, low=-1.0, high=1.0), (x,), 0),
             Case(f"{dtype} product", elementwise.MulOp, pairs, 0),
-            Case(f"{dtype} max", elementwise.MaxOp, pairs, 0),
+            Case(f"{dtype} max", elementwise.MaxOp, unlike, 0),
             Case(f"{dtype} lt", partial(elementwise.CompareOp, "lt"), pairs, 0),
             Case(f"{dtype} sum beyond", partial(ReduceOp, "sum", axes=(0,)),
                  (np.full(35, 3e4, dtype),), 0),
