@@ -17,19 +17,27 @@ from xdsl.dialects.builtin import (
     FunctionType,
     IndexType,
     IntegerAttr,
+    IntegerType,
     ModuleOp,
     StringAttr,
     i1,
+    i8,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineConstraintExpr, AffineConstraintKind, AffineMap
 from xdsl.passes import ModulePass
+from xdsl.pattern_rewriter import (
+    PatternRewriteWalker,
+    TypeConversionPattern,
+    attr_type_rewrite_pattern,
+)
 from xdsl.rewriter import InsertPoint
 from xdsl.traits import SymbolTable
 
 from nnc.dialects import arith, buffer, kernel, loop
+from nnc.dialects.scalars import ui8
 from nnc.dialects.syntax import integers
-from nnc.lowering.mlir_memory import Memory, converted, index_constant, index_value
+from nnc.lowering.mlir_memory import Memory, index_constant, index_value, passed
 from nnc.lowering.mlir_tiles import TILES
 
 Number = FloatAttr | IntegerAttr
@@ -41,6 +49,14 @@ PREDICATES = {
 }
 
 
+class _Signless(TypeConversionPattern):
+    """Bytes are i8: what extends them says that they have no sign."""
+
+    @attr_type_rewrite_pattern
+    def convert_type(self, typ: IntegerType) -> IntegerType | None:
+        return i8 if typ == ui8 else None
+
+
 @dataclass(frozen=True)
 class ConvertToMlirPass(ModulePass):
     """Replaces the ops of nnc by those of MLIR."""
@@ -48,6 +64,7 @@ class ConvertToMlirPass(ModulePass):
     name = "convert-to-mlir"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
+        PatternRewriteWalker(_Signless(recursive=True)).rewrite_module(op)
         functions = [_function(f) for f in op.ops if isinstance(f, kernel.FuncOp | func.FuncOp)]
         for old in list(op.ops):
             old.detach()
@@ -58,7 +75,7 @@ class ConvertToMlirPass(ModulePass):
 
 def _function(function: kernel.FuncOp | func.FuncOp) -> func.FuncOp:
     block = function.body.block
-    new = Block(arg_types=[converted(type) for type in block.arg_types])
+    new = Block(arg_types=[passed(argument) for argument in block.args])
     writer = _Writer(Builder(InsertPoint.at_end(new)), dict(zip(block.args, new.args, strict=True)))
     writer.block(block)
     visibility = StringAttr("private") if function.sym_visibility is not None else None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from xdsl.builder import Builder
-from xdsl.dialects import memref
+from xdsl.dialects import func, memref
 from xdsl.dialects.builtin import (
     DYNAMIC_INDEX,
     IndexType,
@@ -12,9 +12,8 @@ from xdsl.dialects.builtin import (
     MemRefType,
     NoneAttr,
     StridedLayoutAttr,
-    i8,
 )
-from xdsl.ir import Attribute, SSAValue
+from xdsl.ir import Attribute, BlockArgument, SSAValue
 from xdsl.ir.affine import (
     AffineBinaryOpExpr,
     AffineBinaryOpKind,
@@ -30,16 +29,26 @@ Buffer = MemRefType[Attribute]
 
 
 def converted(type: Attribute) -> Attribute:
-    """A buffer that may start anywhere in its allocation; the arena starts where it does."""
-    if not isinstance(type, MemRefType) or is_arena(type):
+    """A buffer that may start anywhere in its allocation."""
+    if not isinstance(type, MemRefType):
         return type
     layout = StridedLayoutAttr(buffer.strides_of(type), None)
     return MemRefType(type.element_type, type.get_shape(), layout)
 
 
-def is_arena(type: Buffer) -> bool:
-    """Bytes in one piece, of which views have other types."""
-    return type.element_type == i8 and type.get_num_dims() == 1
+def passed(value: SSAValue) -> Attribute:
+    """The type of an argument; the arena starts where it does."""
+    return value.type if is_arena(value) else converted(value.type)
+
+
+def is_arena(value: SSAValue) -> bool:
+    """Whether the value is the program's memory: bytes in one piece, with views of other types."""
+    if not isinstance(value, BlockArgument):
+        return False
+    function = value.owner.parent_op()
+    if not isinstance(function, func.FuncOp) or function.arg_attrs is None:
+        return False
+    return "nnc.arena" in function.arg_attrs.data[value.index].data
 
 
 def index_constant(b: Builder, value: int) -> SSAValue:
@@ -94,10 +103,10 @@ class Memory:
         target, old = converted(type), buffer.type_of(source)
         assert isinstance(target, MemRefType)
         whole = not indices and not any(_is_nonzero(e) for e in map.results)
-        if whole and converted(old) == target:
+        if whole and passed(source) == target:
             return self.values[source]
         subscript = self.indices(map, indices)
-        if is_arena(old) and not is_arena(target):
+        if is_arena(source):
             return self._of_arena(self.values[source], subscript[0], cast(Buffer, type))
         return self._reinterpreted(self.values[source], old, subscript, target)
 

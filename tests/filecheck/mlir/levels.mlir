@@ -53,7 +53,7 @@ kernel.func private @tiles(%x: memref<6x20xf32>, %w: memref<20x16xf32>) {
 }
 
 // CHECK-LABEL: func.func @main(
-func.func @main(%arena: memref<1024xi8>, %y: memref<6x20xf32>, %w: memref<20x16xf32>) {
+func.func @main(%arena: memref<1024xi8> {nnc.arena}, %y: memref<6x20xf32>, %w: memref<20x16xf32>) {
   // CHECK: memref.view %{{.*}}[%{{.*}}][] : memref<1024xi8> to memref<4x8xf32>
   %x = buffer.view %arena[64] : memref<1024xi8> to memref<4x8xf32>
   // CHECK: scf.parallel
