@@ -6,7 +6,7 @@ from math import prod
 from typing import Any, ClassVar, cast
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import AnyFloat, TensorType, i32
+from xdsl.dialects.builtin import AnyFloat, TensorType, i1, i32
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
@@ -90,6 +90,12 @@ def float_type(name: str, type: Attribute) -> None:
     """Raises unless the elements are floating-point numbers."""
     if not isinstance(element_of(type), AnyFloat):
         raise VerifyException(f"{name}: expected floating-point elements, given {type}")
+
+
+def has_negatives(name: str, type: Attribute) -> None:
+    """Raises where the elements are masks, which have no differences."""
+    if element_of(type) == i1:
+        raise VerifyException(f"{name}: expected numbers, given the masks {type}; cast them first")
 
 
 ScalarIndex = Callable[[int], SSAValue]

@@ -35,6 +35,7 @@ from nnc.dialects.nn.base import (
     ScalarIndex,
     Unary,
     element_of,
+    has_negatives,
     insert,
     same_types,
     shape_of,
@@ -78,6 +79,13 @@ class SubOp(Binary):
     """`lhs - rhs`."""
 
     name = "nn.sub"
+
+    @classmethod
+    def infer(
+        cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
+    ) -> Sequence[Attribute]:
+        has_negatives(cls.name, operands[0])
+        return super().infer(operands, properties)
 
     def apply(self, b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
         return scalars.sub(b, x, y)
@@ -185,6 +193,13 @@ class NegOp(Unary):
     """`-input`."""
 
     name = "nn.neg"
+
+    @classmethod
+    def infer(
+        cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
+    ) -> Sequence[Attribute]:
+        has_negatives(cls.name, operands[0])
+        return super().infer(operands, properties)
 
     def apply(self, b: Builder, x: SSAValue) -> SSAValue:
         return scalars.neg(b, x)

@@ -267,6 +267,8 @@ def test_booleans() -> None:
     assert nd.maximum(a, b).tolist() == [True, True, False]
     assert (a.max().item(), b.min().item(), a.sum().item()) == (True, False, 2)
     assert (b < a).tolist() == [False, True, False]
+    with pytest.raises(ShapeError, match=r"subtract.*expected numbers, given the masks"):
+        nd.subtract(a, b)
 
 
 def test_dtype_errors() -> None:

@@ -85,3 +85,19 @@ func.func @main(%x: tensor<4xf32>) {
   %0 = nn.floor_div %x, %x : tensor<4xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.sub: expected numbers, given the masks tensor<4xi1>; cast them first
+func.func @main(%m: tensor<4xi1>) {
+  %0 = nn.sub %m, %m : tensor<4xi1>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.neg: expected numbers, given the masks tensor<4xi1>; cast them first
+func.func @main(%m: tensor<4xi1>) {
+  %0 = nn.neg %m : tensor<4xi1>
+  func.return
+}
