@@ -92,12 +92,6 @@ def float_type(name: str, type: Attribute) -> None:
         raise VerifyException(f"{name}: expected floating-point elements, given {type}")
 
 
-def has_negatives(name: str, type: Attribute) -> None:
-    """Raises where the elements are masks, which have no differences."""
-    if element_of(type) == i1:
-        raise VerifyException(f"{name}: expected numbers, given the masks {type}; cast them first")
-
-
 ScalarIndex = Callable[[int], SSAValue]
 
 
@@ -131,6 +125,18 @@ class Elementwise(GraphOp, Structured):
 
     FLOAT_ONLY: ClassVar[bool] = False
     """Whether integers are refused."""
+    TAKES_MASKS: ClassVar[bool] = True
+    """Whether elements may be i1."""
+
+    @classmethod
+    def check_element(cls, type: Attribute) -> None:
+        """Raises unless the op is defined on elements of this type."""
+        if cls.FLOAT_ONLY:
+            float_type(cls.name, type)
+        if element_of(type) == i1 and not cls.TAKES_MASKS:
+            raise VerifyException(
+                f"{cls.name}: expected numbers, given the masks {type}; cast them first"
+            )
 
     def domain(self) -> Domain:
         return Domain(shape_of(self.results[0]))
@@ -155,8 +161,7 @@ class Unary(Elementwise, Differentiable):
     def infer(
         cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
     ) -> Sequence[Attribute]:
-        if cls.FLOAT_ONLY:
-            float_type(cls.name, operands[0])
+        cls.check_element(operands[0])
         return [operands[0]]
 
     @abstractmethod
@@ -194,8 +199,7 @@ class Binary(Elementwise, Differentiable):
         cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
     ) -> Sequence[Attribute]:
         same_types(cls.name, operands)
-        if cls.FLOAT_ONLY:
-            float_type(cls.name, operands[0])
+        cls.check_element(operands[0])
         return [operands[0]]
 
     @abstractmethod

@@ -35,7 +35,6 @@ from nnc.dialects.nn.base import (
     ScalarIndex,
     Unary,
     element_of,
-    has_negatives,
     insert,
     same_types,
     shape_of,
@@ -79,13 +78,7 @@ class SubOp(Binary):
     """`lhs - rhs`."""
 
     name = "nn.sub"
-
-    @classmethod
-    def infer(
-        cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
-    ) -> Sequence[Attribute]:
-        has_negatives(cls.name, operands[0])
-        return super().infer(operands, properties)
+    TAKES_MASKS: ClassVar = False
 
     def apply(self, b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
         return scalars.sub(b, x, y)
@@ -193,13 +186,7 @@ class NegOp(Unary):
     """`-input`."""
 
     name = "nn.neg"
-
-    @classmethod
-    def infer(
-        cls, operands: Sequence[Attribute], properties: Mapping[str, Attribute]
-    ) -> Sequence[Attribute]:
-        has_negatives(cls.name, operands[0])
-        return super().infer(operands, properties)
+    TAKES_MASKS: ClassVar = False
 
     def apply(self, b: Builder, x: SSAValue) -> SSAValue:
         return scalars.neg(b, x)
