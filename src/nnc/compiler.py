@@ -7,7 +7,7 @@ import functools
 import gc
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, overload
 
 from xdsl.context import Context
@@ -19,6 +19,7 @@ from nnc.codegen.artifact import Artifact
 from nnc.dialects.target import Target, target_named
 from nnc.dtypes import element_type
 from nnc.errors import DeviceError, OptionError
+from nnc.generated import generated
 from nnc.graph import Structure
 from nnc.interpreted import InterpretedProgram
 from nnc.lowering.nn_derive import NnDerivePass, split
@@ -218,10 +219,17 @@ def compile_structure(structure: Structure, names: Names, settings: Settings) ->
     if settings.backend == "interpret":
         return CompiledStructure(structure, names, target, settings, None)
     module = frontend_module(structure, names, settings)
-    module.verify()
-    with no_garbage_collection():
-        programs = lower_prepared(module, LEVEL_NAMES[-1], target, settings.memory_budget)
-        artifacts = [artifact_of(program, target) for program in programs]
+    budget = settings.memory_budget
+
+    def make() -> list[Artifact]:
+        module.verify()
+        with no_garbage_collection():
+            programs = lower_prepared(module, LEVEL_NAMES[-1], target, budget)
+            return [artifact_of(program, target) for program in programs]
+
+    # What a CPU must have changes no text, and sets have no order.
+    key = replace(target, cpu_features=frozenset()), budget
+    artifacts = generated(module, key, make)
     return CompiledStructure(structure, names, target, settings, *artifacts)
 
 

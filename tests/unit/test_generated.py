@@ -1,0 +1,100 @@
+"""Programs that were generated before are read from the cache."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnc
+from nnc import compiler, generated, settings
+from nnc.graph import graph_of
+from nnc.modules import names_of
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@pytest.fixture(autouse=True)
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The targets for which text was generated, in a cache of the test's own."""
+    monkeypatch.setenv("NNC_CACHE", str(tmp_path))
+    calls: list[str] = []
+    lower = compiler.lower_prepared
+
+    def counted(module: Any, level: str, target: Any, *rest: Any) -> Any:
+        calls.append(target.name)
+        return lower(module, level, target, *rest)
+
+    monkeypatch.setattr(compiler, "lower_prepared", counted)
+    return calls
+
+
+def double(x: Any) -> Any:
+    return x + x
+
+
+def double_again(x: Any) -> Any:
+    return x + x
+
+
+def treble(x: Any) -> Any:
+    return x * x
+
+
+def compiled(target: str = "c99", function: Callable[..., Any] = double) -> Any:
+    """The function's program, as another process would make it."""
+    graph = graph_of([(function(nnc.nd.array(np.zeros(3, np.float32))).current, None)])
+    chosen = settings.current._replace(target=target, backend="compile")
+    return compiler.compile_structure(graph.structure, names_of(graph), chosen)
+
+
+def result(program: Any) -> list[float]:
+    return program.program()(np.array([1, 2, 3], np.float32)).tolist()
+
+
+def test_the_second_process_generates_nothing(made: list[str]) -> None:
+    first = compiled()
+    assert made == ["c99"]
+    second = compiled()
+    assert made == ["c99"]
+    assert second.artifact == first.artifact
+    assert second.artifact is not first.artifact
+    assert result(second) == [2, 4, 6]
+
+
+def test_what_the_text_depends_on_is_in_the_name(
+    made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled()
+    compiled("sse2")
+    assert made == ["c99", "sse2"]
+    compiled(function=treble)
+    compiled(function=double_again)  # Of another line, which a comment names.
+    assert made == ["c99", "sse2", "c99", "c99"]
+    monkeypatch.setattr(generated, "fingerprint", lambda: "another compiler")
+    compiled()
+    assert made == ["c99", "sse2", "c99", "c99", "c99"]
+
+
+def test_a_broken_entry_is_made_again(made: list[str], tmp_path: Path) -> None:
+    compiled()
+    (entry,) = tmp_path.glob("*.program")
+    entry.write_bytes(entry.read_bytes()[:-3])
+    assert result(compiled()) == [2, 4, 6]
+    assert made == ["c99", "c99"]
+
+
+def test_every_file_of_the_compiler_counts() -> None:
+    before = generated.fingerprint()
+    source = Path(compiler.__file__).parent / "lowering/nn_layout.py"
+    state = source.stat()
+    generated.fingerprint.cache_clear()
+    try:
+        os.utime(source, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
+        assert generated.fingerprint() != before
+    finally:
+        os.utime(source, ns=(state.st_atime_ns, state.st_mtime_ns))
+        generated.fingerprint.cache_clear()
+    assert generated.fingerprint() == before
