@@ -16,7 +16,15 @@ from nnc.dialects.target import TARGETS
 from nnc.runtime import cache as caches
 from nnc.runtime import machine
 from nnc.runtime.cache import Cache, shared_cache
-from nnc.runtime.compile import build, find_compiler, flags_for, load, without_comments
+from nnc.runtime.compile import (
+    LARGE_UNIT,
+    build,
+    effort,
+    find_compiler,
+    flags_for,
+    load,
+    without_comments,
+)
 from nnc.runtime.errors import CacheError, CompileError, CompilerNotFoundError, TargetError
 from nnc.runtime.machine import detect_target
 
@@ -300,3 +308,14 @@ def test_the_target_can_be_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NNC_TARGET", "vax")
     with pytest.raises(TargetError, match="NNC_TARGET: unknown target 'vax'"):
         detect_target()
+
+
+def test_large_units_are_optimized_less() -> None:
+    flags = flags_for(TARGETS["avx2"])
+    assert effort(Unit("small", "int x;"), flags) == list(flags)
+    less = effort(Unit("large", " " * (LARGE_UNIT + 1)), flags)
+    assert "-O1" in less
+    assert "-O2" not in less
+    assert [f for f in flags if f != "-O2"] == [
+        f for f in less if f not in ("-O1", "-ftree-vectorize", "-fstrict-aliasing")
+    ]
