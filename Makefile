@@ -8,7 +8,7 @@ BENCH   ?= --workloads mlp,gemm,lenet
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: demo test test-torch lint fmt ci fuzz bench clean help
+.PHONY: demo test test-torch lint fmt ci docs fuzz bench clean help
 
 demo: $(VENV)/.demo ## train on scikit-learn's digits; IR, C and plots land in demo/
 	$(BIN)/python examples/digits.py
@@ -30,6 +30,10 @@ fmt: $(VENV)/.dev ## format, and apply ruff's safe fixes
 
 ci: ## what continuous integration runs
 	.ci/run
+
+docs: $(VENV)/.test ## write the pages and pictures that are made from the code
+	PYTHONPATH=tests/support $(BIN)/python docs/ops.py
+	$(BIN)/python docs/levels.py
 
 fuzz: $(VENV)/.test ## thousands of random programs; one that fails is left as reproducer-*.mlir
 	$(BIN)/python -m pytest tests/numeric/test_random_graphs.py -k "keep or compiled or emulated" \

@@ -1,84 +1,12 @@
-"""Every op of every own dialect has all its parts; `pytest -s` prints them as a table."""
+"""Every op of every own dialect has all its parts; docs/ops.md is their table."""
 
 import re
-from functools import cache
-from pathlib import Path
+import runpy
 
 import pytest
+from op_table import GRAPH, OPS, ROOT, gradient, implemented, lowering, round_trips
 from xdsl.ir import Operation
 from xdsl.traits import SymbolOpInterface
-
-from nnc.dialects.interfaces import Decomposes, Differentiable, Structured
-from nnc.dialects.interpret import MEANINGS
-from nnc.lowering.pass_specs import load
-from nnc.lowering.strategies import indexed
-from nnc.tools.nnc_opt import DIALECTS
-
-TESTS = Path(__file__).parents[1] / "filecheck/dialects"
-OWN = ("nn", "optim", "kernel", "buffer", "loop", "tile")
-OPS: list[type[Operation]] = [op for name in OWN for op in load(DIALECTS[name]).operations]
-GRAPH = [op for op in OPS if op.name.startswith(("nn.", "optim."))]
-
-NOT_DIFFERENTIABLE = {
-    "nn.constant": "it has no operands",
-    "nn.iota": "it has no operands",
-    "nn.compare": "its result is a mask",
-    "nn.one_hot": "its operand is an index",
-    "nn.argmax": "its result is an index",
-    "nn.uniform": "it draws numbers",
-    "nn.normal": "it draws numbers",
-    "nn.yield": "it ends a body",
-    "nn.packed_matmul": "it is made for inference only",
-}
-
-MOVED = {
-    "nn.reshape": "a view",
-    "nn.concat": "parts of a larger buffer",
-    "nn.after": "another name of its operand",
-}
-"""What `bufferize` turns into memory without a kernel."""
-
-STRUCTURE = {
-    "nn.scan": "a loop around kernels",
-    "nn.cond": "a branch around kernels, or selects",
-    "nn.checkpoint": "its body",
-    "nn.yield": "the end of its body",
-}
-"""What becomes the host program."""
-
-
-@cache
-def implemented() -> set[type[Operation]]:
-    """The ops with a meaning, as `register_impls` and `impl_callable` have listed them."""
-    tables = ("__impl_dict", "__callable_impl_dict")
-    return {op for functions in MEANINGS for table in tables for op in vars(functions)[table]}
-
-
-@cache
-def round_trips() -> str:
-    """The text of all tests that print and parse ops again."""
-    texts = [path.read_text() for path in TESTS.rglob("*.mlir")]
-    return "\n".join(text for text in texts if "%roundtrip" in text)
-
-
-def gradient(op: type[Operation]) -> str:
-    """Where an op's gradient comes from."""
-    if issubclass(op, Differentiable):
-        return "its own rule"
-    if issubclass(op, Decomposes):
-        return "that of smaller ops"
-    return f"none: {NOT_DIFFERENTIABLE[op.name]}" if op.name in NOT_DIFFERENTIABLE else ""
-
-
-def lowering(op: type[Operation]) -> str:
-    """How an op becomes loops."""
-    if issubclass(op, Structured):
-        return "Structured"
-    if issubclass(op, Decomposes):
-        return "Decomposes"
-    if op in indexed.BUILDERS:
-        return "loops of its own"
-    return MOVED.get(op.name) or STRUCTURE.get(op.name) or ""
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
@@ -104,7 +32,10 @@ def test_op_can_become_loops(op: type[Operation]) -> None:
     assert lowering(op)
 
 
-def test_table() -> None:
-    for op in GRAPH:
-        print(f"{op.name:26} {lowering(op):26} {gradient(op)}")
+def test_no_two_ops_have_one_name() -> None:
     assert len({op.name for op in OPS}) == len(OPS)
+
+
+def test_the_table_is_that_of_the_ops() -> None:
+    table = runpy.run_path(str(ROOT / "docs/ops.py"))["table"]()
+    assert (ROOT / "docs/ops.md").read_text() == table, "run: make docs"
