@@ -2,8 +2,7 @@
 PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
-# Processes share the tests; groups, such as all .mlir files, stay together.
-PARALLEL := --numprocesses auto --dist loadgroup
+PARALLEL := --numprocesses auto
 BENCH   ?= --workloads mlp,gemm,lenet
 
 .DEFAULT_GOAL := help

@@ -1,12 +1,13 @@
 """Makes each .mlir file one pytest item; all items of a session share one run of lit.
 
-Where several processes run the tests, one of them gets all these items.
+Where several processes run the tests, the first to need it runs lit, and the others wait.
 """
 
+import fcntl
 import json
+import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent
+REPORTS = ROOT / "Output"
 RUN_LIT = "import lit.main; lit.main.main()"
 PASSED = {"PASS", "FLAKYPASS", "XFAIL"}
 
@@ -42,9 +44,7 @@ class LitFile(pytest.File):
     """One .mlir file, holding one item."""
 
     def collect(self) -> Iterator["LitItem"]:
-        item: LitItem = LitItem.from_parent(self, name="lit")
-        item.add_marker(pytest.mark.xdist_group("lit"))
-        yield item
+        yield LitItem.from_parent(self, name="lit")
 
 
 class LitItem(pytest.Item):
@@ -70,21 +70,33 @@ def shared_report(session: pytest.Session) -> dict[Path, Outcome]:
     """The outcome of every selected .mlir file, from one lit run made when first asked for."""
     if REPORT not in session.stash:
         paths = sorted({item.path for item in session.items if isinstance(item, LitItem)})
-        session.stash[REPORT] = run_lit(paths)
+        session.stash[REPORT] = outcomes(report_of(paths))
     return session.stash[REPORT]
 
 
-def run_lit(paths: list[Path]) -> dict[Path, Outcome]:
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder, "report.json")
-        command = [sys.executable, "-c", RUN_LIT, "--quiet", "--output", str(report)]
-        done = subprocess.run(
-            [*command, *map(str, paths)], capture_output=True, text=True, check=False
-        )
+def report_of(paths: list[Path]) -> str:
+    """What lit reports, of the run that these processes share."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    REPORTS.mkdir(exist_ok=True)
+    report = REPORTS / f"{run}.json"
+    with (REPORTS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if not report.exists():
-            raise LitError(f"lit made no report\n{done.stdout}{done.stderr}")
-        tests = json.loads(report.read_text())["tests"]
+            for old in REPORTS.glob("*.json"):
+                old.unlink()
+            run_lit(paths, report)
+    return report.read_text()
+
+
+def run_lit(paths: list[Path], report: Path) -> None:
+    command = [sys.executable, "-c", RUN_LIT, "--quiet", "--output", str(report)]
+    done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, check=False)
+    if not report.exists():
+        raise LitError(f"lit made no report\n{done.stdout}{done.stderr}")
+
+
+def outcomes(report: str) -> dict[Path, Outcome]:
     return {
         ROOT / test["name"].removeprefix("nnc :: "): Outcome(test["code"], test["output"])
-        for test in tests
+        for test in json.loads(report)["tests"]
     }
