@@ -292,7 +292,7 @@ def test_no_flag_loosens_arithmetic() -> None:
 
 @pytest.mark.parametrize(
     ("features", "name"),
-    [({"sse2"}, "sse2"), ({"sse2", "avx2", "fma", "bmi2"}, "avx2"), (set[str](), "c99")],
+    [({"sse2"}, "sse2"), ({"sse2", "avx2", "fma", "bmi2", "f16c"}, "avx2"), (set[str](), "c99")],
 )
 def test_the_target_comes_from_cpu_flags(
     monkeypatch: pytest.MonkeyPatch, features: set[str], name: str

@@ -54,7 +54,7 @@ builtin.module @scan {
 // CHECK-NEXT:         float *new2 = h + 8 * ((t + 1) % 2);
 // CHECK-NEXT:         cell(xt, old, new2);
 // CHECK:          }
-// CHECK-NEXT:     float *end = h + 8;
+// CHECK:          float *end = h + 8;
 // CHECK-NEXT:     memcpy(last, end, 8 * sizeof(float));
 // CHECK:          return 0;
 // CHECK-NEXT: }
