@@ -59,14 +59,18 @@ class Conv(Affine, Spatial):
     def weight_shape(self, in_channels: int) -> tuple[int, ...]:
         return (self._channels, in_channels // self._groups, *self._kernel)
 
+    @property
+    def geometry(self) -> tuple[Any, ...]:
+        """Strides, padding, dilation and groups."""
+        return self._strides, self._padding, self._dilation, self._groups
+
     def infer_shape(self, x: NDArray) -> None:
         self.check_images(x)
         self.check_groups(x.shape[1])
         self.weight.finish(self.weight_shape(x.shape[1]))
 
     def forward(self, x: NDArray) -> NDArray:
-        geometry = (self._strides, self._padding, self._dilation, self._groups)
-        return self.affine(images.convolve, x, *geometry)
+        return self.affine(images.convolve, x, *self.geometry)
 
     def describe(self) -> str:
         return (
