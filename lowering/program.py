@@ -17,6 +17,7 @@ from xdsl.dialects.builtin import (
     FileLineColLoc,
     FunctionType,
     ModuleOp,
+    ShapedType,
     StringAttr,
 )
 from xdsl.ir import Attribute, Block, Operation, SSAValue
@@ -48,8 +49,20 @@ class Program:
         """The program of a module."""
         for op in module.body.block.ops:
             if isinstance(op, func.FuncOp) and op.sym_name.data == "main":
-                return Program(op)
+                program = Program(op)
+                program.check_static()
+                return program
         raise PassFailedException("the module has no func.func named @main")
+
+    def check_static(self) -> None:
+        """Raises unless all sizes are known."""
+        for index, argument in enumerate(self.block.args):
+            type = argument.type
+            if isinstance(type, ShapedType) and min(type.get_shape(), default=0) < 0:
+                raise PassFailedException(
+                    f"@main: argument '{self.name(index)}' is {type}; shapes must be static: "
+                    "write the sizes, and compile once for each"
+                )
 
     @property
     def block(self) -> Block:

@@ -26,6 +26,10 @@ class Device:
     def __repr__(self) -> str:
         return f"gpu({self.device_id})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """There is one of each: its copies are itself."""
+        return open_device, (self.device_id,)
+
     def empty(self, shape: tuple[int, ...], dtype: str) -> "DeviceArray":
         """A new array whose elements are whatever was there; the device is active."""
         size = max(int(np.prod(shape)) * np.dtype(dtype).itemsize, 1)
@@ -104,6 +108,10 @@ class Host:
 
     def __repr__(self) -> str:
         return "cpu(0)"
+
+    def __reduce__(self) -> str:
+        """There is one host: its copies are itself."""
+        return "HOST"
 
     def array(self, value: Any) -> Array:
         """The array itself where it is on the host, or a copy of it."""

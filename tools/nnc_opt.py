@@ -144,6 +144,8 @@ def main() -> None:
         sys.exit(f"nnc-opt: error: {error.filename}: {error.strerror}")
     except UnicodeDecodeError as error:
         sys.exit(f"nnc-opt: error: the input is not text: {error}")
+    except RecursionError:
+        sys.exit("nnc-opt: error: the input is nested too deeply")
     except (
         PipelineError,
         ArgSpecParseError,

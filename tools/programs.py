@@ -8,6 +8,7 @@ returned, after bufferization they are arguments that were written; the memory o
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ from nnc.lowering.nn_derive import PREPARE
 from nnc.lowering.program import Program, Result
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+LARGEST = 2**31
+"""Elements of an argument that a run is given."""
 
 
 class ProgramError(DiagnosticException):
@@ -72,6 +77,11 @@ def _argument(program: Program, index: int) -> Argument:
     if element not in DTYPES:
         known = ", ".join(DTYPES)
         raise ProgramError(f"'{program.name(index)}' is {type}, expected elements of {known}")
+    if min(shape, default=0) < 0 or prod(shape) > LARGEST:
+        raise ProgramError(
+            f"'{program.name(index)}' is {type}, expected sizes that are known and at most "
+            f"{LARGEST} elements"
+        )
     layout = program.layout(index)
     if layout is not None:
         shape = tuple(shape[layout.index(dimension)] for dimension in range(len(shape)))

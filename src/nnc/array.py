@@ -18,7 +18,7 @@ from nnc.basic_index import basic_items, resolve_shape
 from nnc.checks import axes_of, axis_of
 from nnc.device import place_named
 from nnc.dtypes import FLOATS, common_dtype, dtype_name, numeric
-from nnc.errors import DtypeError, IndexingError, InPlaceError, ShapeError
+from nnc.errors import DtypeError, IndexingError, InPlaceError, OptionError, ShapeError
 from nnc.graph import Attributes, Memory, Operation, Scalar, Value, placed, type_of
 from nnc.placed import Placed
 from nnc.recorder import flush, record, recorder
@@ -368,6 +368,15 @@ def set_part(memory: Memory, key: Any, new: Memory) -> None:
     except ValueError:
         expected = memory[key].shape
         raise ShapeError(f"assignment: expected shape {expected}, given {new.shape}") from None
+
+
+def arrays_in(what: str, given: object) -> list[NDArray]:
+    """An array, or a list of arrays, as a list."""
+    listed: list[Any] = list(given) if isinstance(given, tuple | list) else [given]
+    arrays = [one for one in listed if isinstance(one, NDArray)]
+    if len(arrays) != len(listed):
+        raise OptionError(f"{what}: expected an array of nnc or a list of them, given {given!r}")
+    return arrays
 
 
 def as_array(operand: Operand, dtype: object = None) -> NDArray:

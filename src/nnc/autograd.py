@@ -6,9 +6,10 @@ whatever needs them, in one program with the update where there is one.
 
 from collections.abc import Sequence
 from types import TracebackType
+from typing import cast
 
 from nnc import operators as ops
-from nnc.array import NDArray
+from nnc.array import NDArray, arrays_in
 from nnc.control_flow import checkpoint
 from nnc.errors import GradientError, ShapeError
 from nnc.graph import Node, Value
@@ -176,8 +177,9 @@ def head_values(
     heads: NDArray | Sequence[NDArray], head_grads: NDArray | Sequence[NDArray | None] | None
 ) -> tuple[list[Value], list[Value]]:
     """The recorded values of the heads, and their cotangents if there are any."""
-    arrays = [heads] if isinstance(heads, NDArray) else list(heads)
-    given = [head_grads] if isinstance(head_grads, NDArray) else list(head_grads or ())
+    arrays = arrays_in("backward: heads", heads)
+    given = [] if head_grads is None else as_list(head_grads)
+    arrays_in("backward: head gradients", [g for g in given if g is not None])
     sources = [a.current for a in arrays]
     for source in sources:
         if source.slot is None and (source.node is None or not source.node.taped):
@@ -198,6 +200,10 @@ def head_values(
         if not source.type.fits(weight.type):
             raise ShapeError(f"head gradient: expected {source.type}, given {weight.type}")
     return sources, weights
+
+
+def as_list(given: NDArray | Sequence[NDArray | None]) -> list[NDArray | None]:
+    return list(given) if isinstance(given, tuple | list) else [cast(NDArray, given)]
 
 
 def leaves_of(heads: Sequence[Value], free: bool) -> list[Value]:

@@ -101,6 +101,13 @@ def is_number(value: Any) -> bool:
     return kind is not bool and issubclass(kind, numbers.Real) and -math.inf < value < math.inf
 
 
+def function(what: str, value: Any) -> Any:
+    """Something that can be called."""
+    if callable(value):
+        return value
+    raise OptionError(f"{what}: expected a function, given {value!r}")
+
+
 def chosen(what: str, value: Any, known: Iterable[str]) -> str:
     """The name if it is one of `known`."""
     names = tuple(known)

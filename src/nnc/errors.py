@@ -35,6 +35,7 @@ __all__ = [
     "StaleValueError",
     "TargetError",
     "TraceError",
+    "WorkerError",
 ]
 
 
@@ -64,6 +65,10 @@ class IndexingError(NncError, IndexError):
 
 class LabelError(IndexingError):
     """A label is not one of the classes."""
+
+
+class WorkerError(NncError, RuntimeError):
+    """A worker of a DataLoader gave no batch."""
 
 
 class DeferredInitializationError(NncError, RuntimeError):

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from nnc import autograd
-from nnc.array import NDArray, array, memory_value
+from nnc.array import NDArray, array, arrays_in, memory_value
+from nnc.checks import function
 from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.execution import Bound, bind
 from nnc.gluon.trainer import Trainer
@@ -135,7 +136,7 @@ class CompiledFunction(CompiledCallable):
             with autograd.pause():
                 returned = self.function(*map(NDArray, inputs))
             single = isinstance(returned, NDArray)
-            results: list[NDArray] = [returned] if single else list(returned)
+            results = arrays_in("compile: the function", returned)
             if recorder.writes:
                 raise OptionError("compile: the function must be pure, but it changes variables")
             graph = graph_of([(r.current, None) for r in results])
@@ -203,7 +204,7 @@ class CompiledStep(CompiledCallable):
         inputs = list(map(replaceable, here))
         *given, label = map(NDArray, inputs)
         with autograd.record():
-            loss = self.loss(self.net(*given), label)
+            [loss] = arrays_in("compile_step: the loss", self.loss(self.net(*given), label))
             scaled = self.trainer.scaled(loss)
         for leaf, chooses, size in indices_in(graph_of([(loss.current, None)])):
             if leaf in inputs:
@@ -243,4 +244,12 @@ def compile_step(
     states. To meet it, values of the forward pass are computed again in the backward pass; the
     numbers stay the same to the last bit.
     """
-    return CompiledStep(net, loss, trainer, memory_budget)
+    function("compile_step: net", net)
+    function("compile_step: loss", loss)
+    return CompiledStep(net, loss, check_trainer(trainer), memory_budget)
+
+
+def check_trainer(given: object) -> Trainer:
+    if not isinstance(given, Trainer):
+        raise OptionError(f"compile_step: expected a gluon.Trainer, given {given!r}")
+    return given

@@ -55,6 +55,10 @@ class Type:
         """Whether arrays of these types have the same shape and dtype."""
         return self.shape == other.shape and self.dtype == other.dtype
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies of a type are the type itself."""
+        return type_of, (self.shape, self.dtype, self.device)
+
     def tensor(self) -> TensorType[Attribute]:
         return TensorType(element_type(self.dtype), self.shape)
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from nnc.checks import chosen, number
-from nnc.errors import ShapeError
+from nnc.checks import chosen, is_number, number
+from nnc.dtypes import numeric
+from nnc.errors import OptionError, ShapeError
 from nnc.graph import Memory
 from nnc.random import generator
 
@@ -24,10 +25,10 @@ class Constant(Initializer):
     """One number, or an array of the parameter's shape."""
 
     def __init__(self, value: float | Memory):
-        self.value = value
+        self.value = numeric(value, "float64")
 
     def __call__(self, shape: Shape) -> Memory:
-        return np.broadcast_to(np.asarray(self.value, np.float64), shape)
+        return self.value if self.value.ndim else np.broadcast_to(self.value, shape)
 
 
 class Zero(Constant):
@@ -105,4 +106,9 @@ def initializer(source: object) -> Initializer | None:
         return NAMED[chosen("initializer", source.lower(), NAMED)]()
     if source is None or isinstance(source, Initializer):
         return source
-    return Constant(number("initializer", source))
+    if isinstance(source, int | float) and is_number(source):
+        return Constant(source)
+    raise OptionError(
+        "initializer: expected a name, a number or an object like nnc.init.Xavier(), "
+        f"given {source!r}"
+    )

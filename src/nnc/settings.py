@@ -39,7 +39,10 @@ def checked(settings: Settings) -> Settings:
         hint = did_you_mean(settings.precision, PRECISIONS)
         raise OptionError(f"precision: no '{settings.precision}'; {hint}")
     if settings.target is not None:
-        target_named(settings.target)
+        try:
+            target_named(settings.target)
+        except ValueError as error:
+            raise OptionError(f"NNC_TARGET, target: {error}") from None
     return settings
 
 

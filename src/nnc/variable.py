@@ -21,6 +21,16 @@ def logical(memory: Storage, layout: Layout | None) -> Storage:
     return memory if layout is None else memory.transpose(np.argsort(layout).tolist())
 
 
+def restored(
+    name: str, role: str, data: Memory, layout: Layout | None, device: Place, request: str | None
+) -> "Variable":
+    """A variable as it was copied or pickled."""
+    variable = Variable(name, role, data, layout, device)
+    if request is not None:
+        variable.attach_grad(request)
+    return variable
+
+
 class Writes:
     """How often a variable's memory was written. Programs look at it, and may outlive that."""
 
@@ -54,6 +64,12 @@ class Variable(NDArray):
         """The memory, in its own order of dimensions."""
         self.writes = Writes()
         self._value.variable = self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy has memory of its own, and no gradient yet."""
+        request = None if self.slot is None else self.slot.request
+        device = self._value.type.device or HOST
+        return restored, (self.name, self.role, self.asnumpy(), self.layout, device, request)
 
     def attach_grad(self, grad_req: str = "write") -> None:
         super().attach_grad(grad_req)

@@ -1,15 +1,17 @@
 """Blocks: networks as trees of layers with parameters."""
 
 import re
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from nnc.array import NDArray
+from nnc.checks import chosen
 from nnc.device import place_named
-from nnc.dtypes import dtype_name
-from nnc.errors import OptionError, ShapeError
+from nnc.dtypes import FLOATS, dtype_name
+from nnc.errors import DtypeError, OptionError, ShapeError
 from nnc.gluon.parameter import Parameter, warn_kept
 from nnc.init import Initializer
 
@@ -25,10 +27,15 @@ class Block:
         self._parameters: dict[str, Parameter] = {}
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Block):
-            self.register_child(value, name)
-        elif isinstance(value, Parameter):
-            self._parameters[name] = value
+        if isinstance(value, Block | Parameter):
+            if "_children" not in vars(self):
+                raise OptionError(
+                    f"{type(self).__name__}: call super().__init__() before setting '{name}'"
+                )
+            if isinstance(value, Block):
+                self.register_child(value, name)
+            else:
+                self._parameters[name] = value
         super().__setattr__(name, value)
 
     def register_child(self, block: "Block", name: str | None = None) -> None:
@@ -36,7 +43,7 @@ class Block:
         self._children[str(len(self._children)) if name is None else name] = block
 
     def _no_forward(self, *args: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} must define forward()")
+        raise OptionError(f"{type(self).__name__} must define forward()")
 
     def _no_unknown_shape(self, *args: Any) -> None:
         pass
@@ -52,6 +59,7 @@ class Block:
                 check_array(type(self).__name__, x)
         for parameter in self._parameters.values():
             if not parameter.initialized:
+                check_array(type(self).__name__, *args[:1])
                 self.infer_shape(*args)
                 break
         return self.forward(*args)
@@ -64,11 +72,18 @@ class Block:
 
     def collect_params(self, select: str | None = None) -> dict[str, Parameter]:
         """Parameters by their place in the tree, `0.weight`; `select` is a regular expression."""
+        self.apply(warn_of_containers)
+        try:
+            matches = re.compile(select or "").search
+        except re.error as error:
+            raise OptionError(
+                f"collect_params: {select!r} is no regular expression: {error}"
+            ) from None
         found: dict[str, Parameter] = {}
         for name, parameter in self._named_parameters():
             if not parameter.initialized:
                 parameter.name = name
-            if select is None or re.search(select, name):
+            if matches(name):
                 found[name] = parameter
         return found
 
@@ -100,10 +115,13 @@ class Block:
 
     def cast(self, dtype: object) -> None:
         """Change the dtype of all parameters; batch norms keep float32 for float16."""
+        name = dtype_name(dtype)
+        if name not in FLOATS:
+            raise DtypeError(f"cast: parameters hold {' or '.join(FLOATS)}, given {name}")
         for child in self._children.values():
-            child.cast(dtype)
+            child.cast(name)
         for parameter in self._parameters.values():
-            parameter.cast(dtype_name(dtype))
+            parameter.cast(name)
 
     def reset_ctx(self, ctx: object) -> None:
         """Move all parameters to another device, before a trainer is made for them."""
@@ -187,15 +205,17 @@ class Block:
                 f"{filename} does not fit the network: it lacks {sorted(missing) or 'nothing'}, "
                 f"and has {sorted(extra) or 'nothing'} that the network lacks"
             )
-        chosen = {name: arrays[name] for name in parameters.keys() & arrays.keys()}
-        for name, values in chosen.items():
-            parameters[name].shape = values.shape
-        for name, values in chosen.items():
-            if cast_dtype and dtype_source == "saved":
-                parameters[name].cast(values.dtype)
+        saved = chosen("dtype_source", dtype_source, ("current", "saved")) == "saved" and cast_dtype
+        pairs = [(parameters[name], arrays[name]) for name in parameters.keys() & arrays.keys()]
+        for parameter, values in pairs:
+            parameter.check_shape(values.shape)
+            dtype_name(values.dtype if saved else parameter.dtype)
+        for parameter, values in pairs:
+            if saved:
+                parameter.cast(values.dtype)
             if place is not None:
-                parameters[name].reset_ctx(place)
-            parameters[name].set_data(values)
+                parameter.reset_ctx(place)
+            parameter.set_data(values)
 
 
 class HybridBlock(Block):
@@ -220,7 +240,8 @@ class Sequential(Block):
         for block in blocks:
             if not isinstance(block, Block):
                 raise OptionError(
-                    f"add: expected blocks, given {type(block).__name__}; wrap a function in Lambda"
+                    f"add: expected blocks, given {block!r:.40}; a list goes with a star, a class "
+                    "is called first, a function is wrapped in Lambda"
                 )
             self.register_child(block)
 
@@ -248,7 +269,23 @@ class HybridSequential(Sequential, HybridBlock):
     """Blocks called one after the other."""
 
 
-def check_array(name: str, x: object) -> NDArray:
+def warn_of_containers(block: Block) -> None:
+    """Blocks in a list or a dict are not found; they would never be trained."""
+    for name, value in vars(block).items():
+        held = value.values() if isinstance(value, dict) else value
+        if name[0] != "_" and isinstance(value, list | tuple | dict) and any_block(held):
+            warnings.warn(
+                f"{type(block).__name__}: the blocks in '{name}' belong to no network, so their "
+                "parameters are not found; use a Sequential, or register_child",
+                stacklevel=4,
+            )
+
+
+def any_block(values: Iterable[Any]) -> bool:
+    return any(isinstance(value, Block) for value in values)
+
+
+def check_array(name: str, x: object = None) -> NDArray:
     """A layer's input must be an array."""
     if not isinstance(x, NDArray):
         raise ShapeError(

@@ -31,6 +31,10 @@ def save(filename: str, arrays: Mapping[str, Memory]) -> None:
     """Write the arrays; a file of that name is replaced when all is written."""
     data = to_bytes({name: np.ascontiguousarray(array) for name, array in arrays.items()})
     target = Path(filename)
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder, expected the name of a file")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {target.parent}, to write {target.name} in")
     with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
         try:
             file.write(data)

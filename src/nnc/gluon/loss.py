@@ -105,7 +105,7 @@ class SigmoidBinaryCrossEntropyLoss(Loss):
     ) -> NDArray:
         inputs = [pred, labels_like("SigmoidBinaryCrossEntropyLoss", label, pred)]
         if pos_weight is not None:
-            inputs.append(pos_weight)
+            inputs.append(as_array(pos_weight))
         loss = record(self._operation, [x.current for x in inputs])[0]
         return self.per_sample(NDArray(loss), sample_weight)
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from nnc import init as initializers
 from nnc.array import NDArray, gradient_of
+from nnc.checks import number, sizes_of
 from nnc.device import place_named
-from nnc.dtypes import FLOATS, dtype_name
+from nnc.dtypes import FLOATS, dtype_name, numeric
 from nnc.errors import DeferredInitializationError, DeviceError, GradientError, ShapeError
 from nnc.init import Initializer
 from nnc.runtime.device import HOST, Place
@@ -40,13 +41,13 @@ class Parameter:
         grad_stype: str = "default",
     ):
         self.name = name
-        self.lr_mult = lr_mult
-        self.wd_mult = wd_mult
-        self.init = init
+        self.lr_mult = number(f"parameter '{name}': lr_mult", lr_mult)
+        self.wd_mult = number(f"parameter '{name}': wd_mult", wd_mult)
+        self.init = initializers.initializer(init)
         self.allow_deferred_init = allow_deferred_init
         self.layout: Layout | None = None
         """How the values lie in memory: dimension i holds dimension `layout[i]`."""
-        self._shape: Shape | None = (shape,) if isinstance(shape, int) else shape
+        self._shape = None if shape is None else sizes_of(f"parameter '{name}'", shape)
         self._dtype = dtype_name(dtype)
         self._grad_req = check_grad_req(grad_req if differentiable else "null")
         self._variable: Variable | None = None
@@ -63,12 +64,16 @@ class Parameter:
 
     @shape.setter
     def shape(self, shape: Shape) -> None:
+        self.check_shape(shape)
+        self._shape = tuple(shape)
+
+    def check_shape(self, shape: Shape) -> None:
+        """Raises unless the sizes that are known are these."""
         old = self._shape
         if old is not None and (
             len(old) != len(shape) or any(a not in (0, b) for a, b in zip(old, shape, strict=True))
         ):
             raise ShapeError(f"parameter '{self.name}': expected shape {old}, given {shape}")
-        self._shape = tuple(shape)
 
     @property
     def known(self) -> bool:
@@ -127,7 +132,9 @@ class Parameter:
 
     def _fill(self, source: Initializer) -> None:
         assert self._shape is not None
-        self._hold(np.asarray(source(self._shape), self._dtype))
+        values = numeric(source(self._shape), self._dtype)
+        self.check_shape(values.shape)
+        self._hold(values)
 
     def _hold(self, values: np.ndarray[Any, Any]) -> None:
         """Make the memory, or write into what there is."""
@@ -213,9 +220,9 @@ class Parameter:
 
     def set_data(self, data: Any) -> None:
         """Copy values of the parameter's shape, in any dtype that numpy can cast."""
-        values = data.asnumpy() if isinstance(data, NDArray) else np.asarray(data)
+        values = numeric(data.asnumpy() if isinstance(data, NDArray) else data, self._dtype)
         self.shape = values.shape
-        self._hold(values.astype(self._dtype, copy=False))
+        self._hold(values)
 
     def zero_grad(self) -> None:
         """Set the gradient to zeros."""

@@ -41,9 +41,14 @@ class Trainer:
         compression_params: Mapping[str, Any] | None = None,
         update_on_kvstore: bool | None = None,
     ):
-        listed = params.values() if isinstance(params, Mapping) else params
-        self._params = list(dict.fromkeys(map(check_parameter, listed)))
-        self._optimizer = optimizers.create(optimizer, **(optimizer_params or {}))
+        self._params = parameters_in(params)
+        options: Any = {} if optimizer_params is None else optimizer_params
+        if not isinstance(options, Mapping):
+            raise OptionError(
+                "optimizer_params: expected a dict such as {'learning_rate': 0.1}, "
+                f"given {options!r}"
+            )
+        self._optimizer = optimizers.create(optimizer, **options)
         self._scale = self._optimizer.rescale_grad
         self._states: dict[Parameter, list[Variable]] = {}
         self.scaler: LossScaler | None = None
@@ -202,6 +207,19 @@ class Trainer:
         [finite] = record(layers.all_finite, grads, taped=False)
         self.finite = NDArray(finite)
         return finite
+
+
+def parameters_in(params: Any) -> list[Parameter]:
+    """The parameters in a dict or a list, each once."""
+    listed: Any = params.values() if isinstance(params, Mapping) else params
+    if not isinstance(listed, Iterable):
+        listed = [params]
+    parameters = list(dict.fromkeys(map(check_parameter, listed)))
+    if not parameters:
+        raise OptionError(
+            "Trainer: there are no parameters; are the layers attributes of the network?"
+        )
+    return parameters
 
 
 def check_parameter(given: object) -> Parameter:

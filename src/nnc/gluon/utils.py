@@ -8,6 +8,7 @@ from typing import Any
 
 from nnc import nd
 from nnc.array import NDArray, array
+from nnc.checks import axis_of, count
 from nnc.device import place_named
 from nnc.errors import OptionError, ShapeError
 
@@ -16,6 +17,8 @@ def split_data(
     data: NDArray, num_slice: int, batch_axis: int = 0, even_split: bool = True
 ) -> list[NDArray]:
     """The batch in `num_slice` parts."""
+    count("split_data: num_slice", num_slice)
+    batch_axis = axis_of("split_data", batch_axis, data.ndim)
     size = data.shape[batch_axis]
     if even_split and size % num_slice:
         raise ShapeError(

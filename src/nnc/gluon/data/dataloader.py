@@ -7,12 +7,15 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pickle import PicklingError
 from typing import Any
 
 import numpy as np
 
 from nnc.array import NDArray, array
-from nnc.errors import OptionError
+from nnc.checks import count, function
+from nnc.errors import OptionError, ShapeError, WorkerError
 from nnc.gluon.data.dataset import ArrayDataset, Dataset, Sample
 from nnc.gluon.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
@@ -22,8 +25,18 @@ Batchify = Callable[[list[Sample]], Any]
 def stack_samples(samples: list[Sample]) -> Any:
     """Samples as one numpy array for each of their parts."""
     if isinstance(samples[0], tuple | list):
+        parts = {len(sample) for sample in samples}
+        if len(parts) > 1:
+            raise ShapeError(f"DataLoader: samples of a batch have {sorted(parts)} parts each")
         return [stack_samples(list(part)) for part in zip(*samples, strict=True)]
-    return np.asarray([s.asnumpy() if isinstance(s, NDArray) else s for s in samples])
+    arrays = [s.asnumpy() if isinstance(s, NDArray) else np.asarray(s) for s in samples]
+    shapes = {a.shape for a in arrays}
+    if len(shapes) > 1:
+        raise ShapeError(
+            f"DataLoader: the samples of a batch have shapes {sorted(shapes)}, expected one; "
+            "bring them to one in transform, or give a batchify_fn that pads"
+        )
+    return np.stack(arrays)
 
 
 def default_batchify_fn(samples: list[Sample]) -> Any:
@@ -84,10 +97,13 @@ class DataLoader:
                 "DataLoader: batch_sampler stands for batch_size, shuffle, sampler and last_batch"
             )
         self._batches = batch_sampler
-        self._batchify = batchify_fn
-        self._workers = num_workers
+        self._batchify = (
+            batchify_fn if batchify_fn is None else function("DataLoader: batchify_fn", batchify_fn)
+        )
+        self._workers = count("DataLoader: num_workers", num_workers, 0)
         self._threads = thread_pool
-        self._ahead = max(2 * num_workers if prefetch is None else prefetch, 1)
+        ahead = 2 * num_workers if prefetch is None else count("DataLoader: prefetch", prefetch, 0)
+        self._ahead = max(ahead, 1)
         self._timeout = timeout
 
     def __len__(self) -> int:
@@ -103,9 +119,31 @@ class DataLoader:
             for indices in self._batches:
                 waiting.append(executor.submit(read, self._dataset, indices, self._batchify))
                 if len(waiting) > self._ahead:
-                    yield to_arrays(waiting.popleft().result(self._timeout))
+                    yield self._awaited(waiting.popleft())
             while waiting:
-                yield to_arrays(waiting.popleft().result(self._timeout))
+                yield self._awaited(waiting.popleft())
+
+    def _awaited(self, batch: "Future[Any]") -> Any:
+        """The batch of a worker."""
+        try:
+            return to_arrays(batch.result(self._timeout))
+        except BrokenProcessPool:
+            raise WorkerError(
+                "DataLoader: a worker process ended before its batch was ready; what it said is "
+                "above. In a script, workers may only be started below "
+                "`if __name__ == '__main__':`; thread_pool=True needs no processes"
+            ) from None
+        except TimeoutError:
+            raise WorkerError(
+                f"DataLoader: a worker took longer than timeout={self._timeout} s for a batch"
+            ) from None
+        except (PicklingError, AttributeError) as error:
+            if "pickle" not in str(error):
+                raise
+            raise WorkerError(
+                f"DataLoader: the dataset cannot be sent to worker processes: {error}; define its "
+                "functions at the top of a module, or use thread_pool=True"
+            ) from None
 
     def _executor(self) -> Executor:
         if self._threads:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnc.array import NDArray
-from nnc.errors import ShapeError
+from nnc.checks import function
+from nnc.errors import OptionError, ShapeError
 
 Sample = Any
 
@@ -21,7 +22,7 @@ class Dataset(ABC):
 
     def transform(self, fn: Callable[..., Sample], lazy: bool = True) -> "Dataset":
         """The samples after `fn`, which takes the parts of a sample as arguments."""
-        mapped = MappedDataset(self, fn)
+        mapped = MappedDataset(self, function("transform", fn))
         return mapped if lazy else SimpleDataset([mapped[i] for i in range(len(mapped))])
 
     def transform_first(self, fn: Callable[[Sample], Sample], lazy: bool = True) -> "Dataset":
@@ -79,6 +80,9 @@ class ArrayDataset(Dataset):
         if not args:
             raise ShapeError("ArrayDataset: expected at least one array")
         self._arrays = [a.asnumpy() if isinstance(a, NDArray) else a for a in args]
+        for a in self._arrays:
+            if not hasattr(a, "__len__") or not hasattr(a, "__getitem__"):
+                raise OptionError(f"ArrayDataset: expected arrays or lists, given {a!r}")
         lengths = {len(a) for a in self._arrays}
         if len(lengths) > 1:
             raise ShapeError(

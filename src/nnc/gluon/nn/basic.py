@@ -7,9 +7,9 @@ from typing import Any
 from nnc import layer_operators as layers
 from nnc import nd
 from nnc.array import NDArray
-from nnc.checks import count, number
-from nnc.errors import DtypeError, ShapeError
-from nnc.gluon.block import Block, HybridBlock
+from nnc.checks import chosen, count, number
+from nnc.errors import DtypeError, OptionError, ShapeError
+from nnc.gluon.block import Block, HybridBlock, check_array
 from nnc.gluon.nn.activation import activation_named
 from nnc.gluon.parameter import Parameter
 from nnc.graph import Operation
@@ -45,7 +45,7 @@ class Affine(HybridBlock):
 
     def affine(self, operation: Operation, x: NDArray, *attributes: Any) -> NDArray:
         """The operation on `x`, weight and bias, then the activation."""
-        value = x.current
+        value = check_array(type(self).__name__, x).current
         inputs = [value, self.weight.variable.current]
         if value.type.dtype != inputs[1].type.dtype:
             self.refuse_dtype(x)
@@ -136,7 +136,12 @@ class Lambda(Block):
 
     def __init__(self, function: str | Callable[..., Any]):
         super().__init__()
-        self._function = getattr(nd, function) if isinstance(function, str) else function
+        if isinstance(function, str):
+            self._function = getattr(nd, chosen("Lambda", function, vars(nd)))
+        elif callable(function):
+            self._function = function
+        else:
+            raise OptionError(f"Lambda: expected a function or its name, given {function!r}")
 
     def forward(self, *args: Any) -> Any:
         return self._function(*args)
