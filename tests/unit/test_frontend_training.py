@@ -399,10 +399,11 @@ def test_a_learning_rate_is_a_number() -> None:
 def test_unknown_names_are_answered() -> None:
     with pytest.raises(OptionError, match=r"activation: no 'rleu'; did you mean relu"):
         nn.Dense(3, "rleu")
+    parameters = nn.Dense(2, in_units=3).collect_params()
     with pytest.raises(OptionError, match=r"optimizer: no 'adm'; did you mean adam"):
-        gluon.Trainer([], "adm")
+        gluon.Trainer(parameters, "adm")
     with pytest.raises(OptionError, match="no option 'learning_rat'; did you mean learning_rate"):
-        gluon.Trainer([], "sgd", {"learning_rat": 1})
+        gluon.Trainer(parameters, "sgd", {"learning_rat": 1})
     with pytest.raises(OptionError, match="no 'xavir'; did you mean xavier"):
         network().initialize("xavir", force_reinit=True)
     with pytest.raises(DeviceError, match="2 devices given"):
