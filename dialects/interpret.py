@@ -16,6 +16,7 @@ from xdsl.ir import Operation
 from xdsl.traits import SymbolTable
 from xdsl.utils.exceptions import InterpretationError
 
+from nnc.dialects.meaning.attention import AttentionFunctions
 from nnc.dialects.meaning.buffer import BufferFunctions
 from nnc.dialects.meaning.contract import ContractFunctions
 from nnc.dialects.meaning.elementwise import ElementwiseFunctions
@@ -45,6 +46,7 @@ MEANINGS: tuple[type[InterpreterFunctions], ...] = (
     PoolFunctions,
     NormalizeFunctions,
     NormsFunctions,
+    AttentionFunctions,
     RandomFunctions,
     StructureFunctions,
     OptimFunctions,

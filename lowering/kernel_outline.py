@@ -17,6 +17,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from nnc.dialects import kernel
 from nnc.dialects.buffer import element_bytes
 from nnc.dialects.interfaces import Decomposes, Structured
+from nnc.dialects.nn.attention import AttentionGradOp, AttentionOp
 from nnc.dialects.nn.base import element_of, shape_of
 from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.contract import MatmulOp, PackedMatmulOp
@@ -158,6 +159,9 @@ def flops_of(op: Operation) -> int:
     match op:
         case ConstantOp() | BroadcastOp() | kernel.ReturnOp():
             return 0
+        case AttentionOp() | AttentionGradOp():
+            products = 2 if isinstance(op, AttentionOp) else 5
+            return products * 2 * prod(op.sizes.scores) * op.sizes.depth
         case Structured():
             scale = 2 if len(op.operands) > 1 and op.reductions() else 1
             return scale * prod(op.domain().sizes)

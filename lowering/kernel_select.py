@@ -5,6 +5,7 @@ Writes the target's name on the module, for the printer, and on each kernel the 
 
 * `contraction`  products through register tiles, with what follows as epilogue
 * `sweeps`       everything elementwise, reductions over rows or columns, windows
+* `attention`    products around a softmax, on blocks of queries
 * `indexed`      gather, scatter, arg-max, cumulative sums, max-pooling: loops of their own
 """
 
@@ -16,13 +17,15 @@ from xdsl.passes import ModulePass
 
 from nnc.dialects import kernel
 from nnc.dialects.target import Target, target_named
-from nnc.lowering.strategies import indexed
+from nnc.lowering.strategies import attention, indexed
 from nnc.lowering.strategies.contraction_choice import choose, contraction_of
 
 
 def select(function: kernel.FuncOp, target: Target) -> kernel.StrategyAttr:
     """The strategy for one kernel."""
     ops = list(function.block.ops)
+    if any(attention.has_loops(op) for op in ops):
+        return attention.strategy(target)
     if any(indexed.has_loops(op) for op in ops):
         return kernel.StrategyAttr.of("indexed")
     op = contraction_of(ops)

@@ -14,13 +14,15 @@ from xdsl.utils.exceptions import PassFailedException
 
 from nnc.dialects import kernel
 from nnc.dialects.target import Target, target_named
-from nnc.lowering.strategies import contraction, indexed, sweeps
+from nnc.lowering.strategies import attention, contraction, indexed, sweeps
 
 
 def build(function: kernel.FuncOp, target: Target) -> tuple[Block, list[kernel.FuncOp]]:
     """The loops of one kernel, and its micro-kernels."""
     assert function.strategy is not None
     match function.strategy.algorithm.data:
+        case "attention":
+            return attention.build(function, target)
         case "contraction":
             return contraction.build(function, target)
         case "indexed":
@@ -30,7 +32,7 @@ def build(function: kernel.FuncOp, target: Target) -> tuple[Block, list[kernel.F
         case unknown:
             raise PassFailedException(
                 f"kernel-to-loops: kernel @{function.sym_name.data} has the unknown strategy "
-                f"'{unknown}', expected contraction, indexed or sweeps"
+                f"'{unknown}', expected attention, contraction, indexed or sweeps"
             )
 
 
@@ -44,15 +46,21 @@ class KernelToLoopsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         target = target_named(self.target)
         for function in list(op.body.block.ops):
-            if not isinstance(function, kernel.FuncOp) or function.strategy is None:
-                continue
-            try:
-                block, called = build(function, target)
-            except NotImplementedError as error:
-                raise PassFailedException(
-                    f"kernel-to-loops: kernel @{function.sym_name.data}: {error}"
-                ) from error
-            function.body.detach_block(function.block).erase()
-            function.body.add_block(block)
-            for micro in called:
-                op.body.block.insert_op_before(micro, function)
+            if isinstance(function, kernel.FuncOp):
+                self._write(op.body.block, function, target)
+
+    def _write(self, module: Block, function: kernel.FuncOp, target: Target) -> None:
+        """Writes a kernel's loops, and those of the kernels it calls that have a strategy too."""
+        if function.strategy is None:
+            return
+        try:
+            block, called = build(function, target)
+        except NotImplementedError as error:
+            raise PassFailedException(
+                f"kernel-to-loops: kernel @{function.sym_name.data}: {error}"
+            ) from error
+        function.body.detach_block(function.block).erase()
+        function.body.add_block(block)
+        for inner in called:
+            module.insert_op_before(inner, function)
+            self._write(module, inner, target)

@@ -3,6 +3,7 @@
 from xdsl.ir import Dialect, Operation
 
 from nnc.dialects.nn import (
+    attention,
     batch_norm,
     checkpoint,
     cond,
@@ -37,6 +38,7 @@ FAMILIES = (
     normalize,
     batch_norm,
     norms,
+    attention,
     random,
     structure,
     scan,
