@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import Float64Type, FloatAttr, TensorType, UnitAttr, f64
+from xdsl.dialects.builtin import Float64Type, FloatAttr, TensorType, UnitAttr, f32, f64
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     irdl_op_definition,
@@ -25,7 +25,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects.interfaces import Cotangents, Differentiable
-from nnc.dialects.nn.base import GraphOp, element_of, float_type, insert, shape_of
+from nnc.dialects.nn.base import GraphOp, element_of, insert, shape_of
 from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.contract import MatmulOp
 from nnc.dialects.nn.elementwise import AddOp, ExpOp, SubOp, mul, where
@@ -86,7 +86,10 @@ class Attending(GraphOp, Differentiable):
     def check(cls, operands: Sequence[Attribute]) -> Sizes:
         """Raises unless queries, keys, values and the mask, if any, fit together."""
         query, key, value = operands[:3]
-        float_type(cls.name, query)
+        if element_of(query) not in (f32, f64):
+            raise VerifyException(
+                f"{cls.name}: expected elements of f32 or f64, given {query}; cast half precision"
+            )
         ranks = {len(shape_of(x)) for x in operands[:3]}
         if len(ranks) > 1 or ranks < {2}:
             raise VerifyException(

@@ -10,6 +10,7 @@ uint8 and int8 are int32, all others keep their dtype, and integers wrap around.
 from collections.abc import Sequence
 from typing import Any
 
+from nnc import attention_functions as attentions
 from nnc import control_flow as contrib
 from nnc import creation_functions as creation
 from nnc import elementwise_functions as elements
@@ -28,6 +29,8 @@ Shape = int | Sequence[int]
 
 __all__ = ["NDArray", "array", "contrib"]
 
+
+attention = attentions.attention
 
 arange = creation.arange
 empty = creation.empty

@@ -15,6 +15,8 @@ from xdsl.ir import Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from nnc.dialects.interpret import run
+from nnc.dialects.meaning.attention import scores
+from nnc.dialects.nn.attention import AttentionGradOp, AttentionOp
 
 Array = npt.NDArray[Any]
 Arrays = Sequence[Array]
@@ -217,6 +219,35 @@ def norm_grad_terms(row: Row, results: Arrays) -> Arrays:
     h, rate, g = (np.abs(v) for v in row.inputs)
     product, mean = (h * g).mean(1, keepdims=True), g.mean(1, keepdims=True)
     return [2 * rate[:, None] * (g + mean + h * product)]
+
+
+def probabilities(row: Row, log_sum: Array) -> tuple[Array, float]:
+    """Of an attention, and how much more than themselves they may be wrong, being powers."""
+    query, key = (x.astype(np.float64) for x in row.inputs[:2])
+    op = row.op
+    assert isinstance(op, AttentionOp | AttentionGradOp)
+    mask = [x for x in row.inputs[op.MASK :]]
+    powers = np.exp(scores(op, query, key, *mask) - log_sum[..., None])
+    reach = (
+        op.scale.value.data
+        * np.max(np.linalg.norm(query, axis=-1))
+        * np.max(np.linalg.norm(key, axis=-1))
+    )
+    return powers, 1 + 2 * reach
+
+
+def attention_terms(row: Row, results: Arrays) -> Arrays:
+    _, log_sum = results
+    weights, reach = probabilities(row, log_sum)
+    return [reach * (weights @ np.abs(row.inputs[2])), np.abs(log_sum) + reach]
+
+
+def attention_grad_terms(row: Row, results: Arrays) -> Arrays:
+    query, key, value, _, delta, grad = (np.abs(x) for x in row.inputs[:6])
+    weights, reach = probabilities(row, row.inputs[3].astype(np.float64))
+    of_scores = reach * weights * (grad @ value.swapaxes(-1, -2) + delta[..., None])
+    turned = of_scores.swapaxes(-1, -2)
+    return [of_scores @ key, turned @ query, reach * weights.swapaxes(-1, -2) @ grad]
 
 
 def update(row: Row, results: Arrays) -> Arrays:

@@ -14,6 +14,8 @@ from op_row import (
     Row,
     Terms,
     arguments,
+    attention_grad_terms,
+    attention_terms,
     batch_norm_grad_terms,
     batch_norm_terms,
     cross_entropy,
@@ -42,6 +44,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from nnc.dialects.nn import (
+    attention,
     batch_norm,
     checkpoint,
     cond,
@@ -275,6 +278,25 @@ def normalization_rows() -> list[Row]:
     ]  # fmt: skip
 
 
+def attention_rows() -> list[Row]:
+    """Heads, other lengths of keys and values, masks, several blocks of queries."""
+    rows: list[Row] = []
+    for (queries, keys), causal, masks in (
+        ((5, 7), False, ()), ((9, 17), True, (normal(1, 3, 9, 17),)), ((3, 2), True, ()),
+        ((130, 5), False, (normal(2, 1, 1, 5),)),
+    ):  # fmt: skip
+        q, k, v = normal(2, 3, queries, 8), normal(2, 3, keys, 8), normal(2, 3, keys, 4)
+        attend = partial(attention.AttentionOp, scale=0.3, causal=causal)
+        forward = Row(attend, (q, k, v, *masks), attention_terms)
+        output, log_sum = forward.exact()
+        grad = normal(2, 3, queries, 4)[::-1].copy()
+        delta = (grad * output).sum(-1)
+        given = (q, k, v, log_sum.astype("f4"), delta.astype("f4"), grad, *masks)
+        back = partial(attention.AttentionGradOp, scale=0.3, causal=causal)
+        rows += [forward, Row(back, given, attention_grad_terms)]
+    return rows
+
+
 def row_norm_rows() -> list[Row]:
     x, image = normal(5, 33), normal(2, 3, 5, 5)
     rows: list[Row] = []
@@ -358,7 +380,7 @@ def control_rows() -> list[Row]:
 ROWS = [
     *unary_rows(), *binary_rows(), *other_elementwise_rows(), *shape_rows(), *reduce_rows(),
     *contraction_rows(), *pool_rows(), *normalization_rows(), *random_rows(), *optimizer_rows(),
-    *scan_rows(), *control_rows(),
+    *scan_rows(), *control_rows(), *attention_rows(),
 ]  # fmt: skip
 
 LARGE_ROWS = [

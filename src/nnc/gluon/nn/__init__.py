@@ -2,6 +2,7 @@
 
 from nnc.gluon.block import Block, HybridBlock, HybridSequential, Sequential
 from nnc.gluon.nn.activation import Activation
+from nnc.gluon.nn.attention import MultiHeadAttention
 from nnc.gluon.nn.basic import Dense, Dropout, Flatten, HybridLambda, Lambda
 from nnc.gluon.nn.conv import (
     Conv1D,
@@ -60,6 +61,7 @@ __all__ = [
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
+    "MultiHeadAttention",
     "ReflectionPad2D",
     "Sequential",
 ]

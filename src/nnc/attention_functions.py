@@ -1,0 +1,29 @@
+"""Attention of arrays."""
+
+from nnc import attention_operators as attentions
+from nnc.array import NDArray
+from nnc.checks import number
+from nnc.recorder import record
+
+
+def attention(
+    query: NDArray,
+    key: NDArray,
+    value: NDArray,
+    mask: NDArray | None = None,
+    causal: bool = False,
+    scale: float | None = None,
+) -> NDArray:
+    """`softmax(scale * query key^T + mask) value`, PyTorch's scaled_dot_product_attention.
+
+    Query `(..., S, D)`, key `(..., T, D)`, value `(..., T, E)` give `(..., S, E)`; heads are one of
+    the leading axes. `scale` is `1 / sqrt(D)` unless given. The mask is broadcast to
+    `(..., S, T)`: numbers are added, and where a mask of booleans is False the key is hidden. Where
+    `causal`, the last query sees all keys, and each before it one less. A query that sees no key
+    gives 0.
+    """
+    factor = query.shape[-1] ** -0.5 if scale is None else number("attention: scale", scale)
+    arrays = [query.as_float(), key, value] + ([] if mask is None else [mask])
+    return NDArray(
+        record(attentions.attention, [x.current for x in arrays], (factor, bool(causal)))[0]
+    )
