@@ -14,6 +14,7 @@ from xdsl.ir import Operation
 
 from nnc.dialects.interfaces import Decomposes, Differentiable, Structured
 from nnc.dialects.interpret import MEANINGS
+from nnc.dialects.nn.attention import Attending
 from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.reverse import is_real
 from nnc.lowering.pass_specs import load
@@ -90,7 +91,7 @@ def lowering(op: type[Operation]) -> str:
         return "Structured"
     if issubclass(op, Decomposes):
         return "Decomposes"
-    if op in indexed.BUILDERS:
+    if op in indexed.BUILDERS or issubclass(op, Attending):
         return "loops of its own"
     return MOVED.get(op.name) or STRUCTURE.get(op.name) or ""
 

@@ -10,7 +10,7 @@
 // CHECK:         %factors = buffer.alloc : memref<6xf32>
 // CHECK:         loop.parallel (%i, %j) to (3, 2) {
 // CHECK:           kernel.call @attention_scores(
-// CHECK:           loop.parallel (%k) to (6) {
+// CHECK:           loop.parallel (%k_1) to (6) {
 // CHECK:             arith.maximumf
 // CHECK:             arith.cmpi sle
 // CHECK:             math.exp

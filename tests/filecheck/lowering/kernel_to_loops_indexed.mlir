@@ -122,7 +122,7 @@ kernel.func @unknown(%x: memref<4xf32>, %y: memref<8xf32>) outs 1 strategy #kern
 
 // -----
 
-// CHECK: kernel-to-loops: kernel @misspelt has the unknown strategy 'sweep', expected contraction, indexed or sweeps
+// CHECK: kernel-to-loops: kernel @misspelt has the unknown strategy 'sweep', expected attention, contraction, indexed or sweeps
 kernel.func @misspelt(%x: memref<4xf32>, %y: memref<4xf32>) outs 1 strategy #kernel.strategy<sweep {}> {
   %0 = buffer.to_tensor %x : memref<4xf32> to tensor<4xf32>
   buffer.materialize %0 in %y : tensor<4xf32> in memref<4xf32>
