@@ -3,7 +3,7 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 PARALLEL := --numprocesses auto
-BENCH   ?= --workloads mlp,gemm,lenet
+BENCH   ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

@@ -1,6 +1,6 @@
 """nnc: `nnc` is `compile_step` and `compile`; `nnc-loop` is the plain Gluon program.
 
-MLP, LeNet and products. `nnc-avx2` and `nnc-c99` are `nnc` for that target.
+`nnc-avx2` and `nnc-c99` are `nnc` for that target.
 """
 
 import os
@@ -16,10 +16,13 @@ def setup(workload: Workload, threads: int, variant: str) -> Setup:
     os.environ["NNC_THREADS"] = str(threads)
     if variant in ("nnc-avx2", "nnc-c99"):
         os.environ["NNC_TARGET"] = variant.removeprefix("nnc-")
+    from models import FUNCTIONS
+
     import nnc
 
+    kind = workload.name.split("_")[0]
     examples = [native(array) for array in workload.inputs()]
-    function = nnc.nd.dot if workload.name.startswith("gemm_") else network(workload)
+    function = FUNCTIONS.get(kind) or network(workload, kind)
     if workload.kind == "train":
         compute = training(workload, function, variant)
     elif variant == "nnc-loop":
@@ -29,7 +32,9 @@ def setup(workload: Workload, threads: int, variant: str) -> Setup:
 
     def to_numpy(output: Any) -> Array:
         values = output.asnumpy()
-        return values if workload.kind == "infer" else values.mean(keepdims=True)
+        if workload.kind == "train":
+            return values.mean(keepdims=True)
+        return values.reshape(-1, values.shape[-1])  # peers join samples and positions
 
     return ready(Step(compute, native, to_numpy), workload.inputs())
 
@@ -52,35 +57,15 @@ def waiting(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def network(workload: Workload) -> Any:
+def network(workload: Workload, kind: str) -> Any:
     """The workload as a Gluon net with the workload's parameters."""
-    from nnc.gluon import nn
+    from models import NETWORKS
 
-    net = nn.HybridSequential()
-    kind = workload.name.split("_")[0]
-    if kind == "mlp":
-        net.add(nn.Dense(512, "relu"), nn.Dense(256, "relu"), nn.Dense(10))
-    elif kind == "lenet":
-        net.add(
-            nn.Conv2D(20, 5, activation="relu"),
-            nn.MaxPool2D(2, 2),
-            nn.Conv2D(50, 5, activation="relu"),
-            nn.MaxPool2D(2, 2),
-            nn.Dense(500, "relu"),
-            nn.Dense(10),
-        )
-    elif kind == "gemmw":
-        net.add(nn.Dense(workload.params()["w"].shape[1], use_bias=False))
-    else:
-        raise NotImplementedError("nnc: MLP, LeNet and products only")
-    return with_parameters(net, workload)
-
-
-def with_parameters(net: Any, workload: Workload) -> Any:
     import nnc
 
+    net = NETWORKS[kind](workload)
     net.initialize()
-    net(nnc.nd.array(workload.inputs()[0]))  # deferred shapes
+    net(native(workload.inputs()[0]))  # deferred shapes
     net.hybridize()
     values = workload.params()
     if "w" in values:
@@ -91,16 +76,22 @@ def with_parameters(net: Any, workload: Workload) -> Any:
     return net
 
 
-def training(workload: Workload, net: Any, variant: str) -> Callable[..., Any]:
+def training(workload: Any, net: Any, variant: str) -> Callable[..., Any]:
     import nnc
     from nnc import autograd, gluon
 
-    assert workload.opt is not None
-    options = {"learning_rate": workload.lr}
+    # A step divides by the length of the first axis, which is not always the batch.
+    options = {
+        "learning_rate": workload.lr,
+        "rescale_grad": len(workload.inputs()[0]) / workload.b,
+    }
     if workload.opt == "sgd":
         options["momentum"] = 0.9
     update = gluon.Trainer(net.collect_params(), workload.opt, options)
-    loss_of = gluon.loss.SoftmaxCrossEntropyLoss()
+    cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()
+
+    def loss_of(logits: Any, labels: Any) -> Any:
+        return cross_entropy(logits, labels.reshape(logits.shape[:-1]))
 
     def loop(x: Any, labels: Any) -> Any:
         with autograd.record():

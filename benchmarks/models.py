@@ -1,0 +1,159 @@
+"""The workloads' networks as a user of Gluon writes them.
+
+Parameters are made in the order of `workload.params()`. Every `forward` gives logits, or an output
+whose leading axes are those of the workload's, not yet joined.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from workload import Workload
+
+from nnc import nd
+from nnc.gluon import Parameter, nn
+from nnc.gluon.model_zoo import vision
+
+
+def mlp(workload: Workload) -> nn.HybridBlock:
+    return nn.HybridSequential(nn.Dense(512, "relu"), nn.Dense(256, "relu"), nn.Dense(10))
+
+
+def lenet(workload: Workload) -> nn.HybridBlock:
+    return nn.HybridSequential(
+        nn.Conv2D(20, 5, activation="relu"),
+        nn.MaxPool2D(2, 2),
+        nn.Conv2D(50, 5, activation="relu"),
+        nn.MaxPool2D(2, 2),
+        nn.Dense(500, "relu"),
+        nn.Dense(10),
+    )
+
+
+def product(workload: Workload) -> nn.HybridBlock:
+    """A product with a constant, which a dense layer keeps transposed."""
+    return nn.Dense(workload.params()["w"].shape[1], use_bias=False)
+
+
+def resnet18(workload: Workload) -> nn.HybridBlock:
+    return vision.resnet18_v1()
+
+
+class Bottleneck(nn.HybridBlock):
+    """MobileNetV2's block; where nothing is widened, it has no convolution for that."""
+
+    def __init__(self, channels: int, out: int, expansion: int, stride: int):
+        super().__init__()
+        self.use_shortcut = stride == 1 and channels == out
+        hidden = channels * expansion
+        self.body = nn.HybridSequential()
+        if expansion != 1:
+            self.body.add(*vision.normalized(vision.filtered(hidden, 1)))
+        depthwise = vision.filtered(hidden, 3, stride, groups=hidden)
+        self.body.add(*vision.normalized(depthwise))
+        self.body.add(*vision.normalized(vision.filtered(out, 1), active=False))
+
+    def forward(self, x: nd.NDArray) -> nd.NDArray:
+        return self.body(x) + x if self.use_shortcut else self.body(x)
+
+
+def mobilenet(workload: Any) -> nn.HybridBlock:
+    return nn.HybridSequential(
+        *vision.normalized(vision.filtered(32, 3, 2)),
+        *(Bottleneck(*sizes) for sizes in workload.blocks()),
+        *vision.normalized(vision.filtered(1280, 1)),
+        nn.GlobalAvgPool2D(),
+        nn.Dense(1000),
+    )
+
+
+class TransformerLayer(nn.HybridBlock):
+    """Attention and a network of two layers, each added to its input; norms before or after."""
+
+    def __init__(self, workload: Any):
+        super().__init__()
+        self.norm_first = workload.norm_first
+        self.attention = nn.MultiHeadAttention(workload.D, workload.H, causal=workload.causal)
+        self.wide = nn.Dense(workload.F, flatten=False)
+        self.narrow = nn.Dense(workload.D, flatten=False)
+        self.norm1, self.norm2 = nn.LayerNorm(), nn.LayerNorm()
+
+    def network(self, x: nd.NDArray) -> nd.NDArray:
+        return self.narrow(nd.gelu(self.wide(x)))
+
+    def forward(self, x: nd.NDArray) -> nd.NDArray:
+        if self.norm_first:
+            x = x + self.attention(self.norm1(x))
+            return x + self.network(self.norm2(x))
+        x = self.norm1(x + self.attention(x))
+        return self.norm2(x + self.network(x))
+
+
+def bert(workload: Any) -> nn.HybridBlock:
+    net = nn.HybridSequential(*(TransformerLayer(workload) for _ in range(workload.L)))
+    if workload.kind == "train":
+        net.add(nn.Dense(2, flatten=False))
+    return net
+
+
+class Gpt(nn.HybridBlock):
+    """A causal language model."""
+
+    def __init__(self, workload: Any):
+        super().__init__()
+        self.tokens = Parameter("tokens", shape=(workload.V, workload.D))
+        self.positions = Parameter("positions", shape=(workload.S, workload.D))
+        self.layers = nn.HybridSequential(*(TransformerLayer(workload) for _ in range(workload.L)))
+        self.norm = nn.LayerNorm()
+        self.head = nn.Dense(workload.V, flatten=False)
+
+    def forward(self, tokens: nd.NDArray) -> nd.NDArray:
+        x = nd.embedding(tokens, self.tokens.data()) + self.positions.data()
+        return self.head(self.norm(self.layers(x)))
+
+
+class Lstm(nn.HybridBlock):
+    """One LSTM layer, then a dense layer on the last state."""
+
+    def __init__(self, workload: Any):
+        super().__init__()
+        self.size = workload.HIDDEN
+        self.inner = Parameter("inner", shape=(4 * self.size, workload.INPUT))
+        self.recurrent = Parameter("recurrent", shape=(4 * self.size, self.size))
+        self.bias = Parameter("bias", shape=(4 * self.size,))
+        self.classes = nn.Dense(10)
+
+    def forward(self, x: nd.NDArray) -> nd.NDArray:
+        weight = self.recurrent.data()
+
+        def step(gates: nd.NDArray, states: list[nd.NDArray]) -> Any:
+            h, c = states
+            parts = nd.split(gates + nd.dot(h, weight, transpose_b=True), 4)
+            i, f, o = (nd.sigmoid(parts[k]) for k in (0, 1, 3))
+            c = f * c + i * nd.tanh(parts[2])
+            h = o * nd.tanh(c)
+            return h, [h, c]
+
+        zeros = nd.zeros((x.shape[1], self.size))
+        gates = nd.dot(x, self.inner.data(), transpose_b=True) + self.bias.data()
+        _, (h, _) = nd.contrib.foreach(step, gates, [zeros, zeros])
+        return self.classes(h)
+
+
+def fused(*inputs: nd.NDArray) -> nd.NDArray:
+    x, scale, shift, residual, gain, bias = inputs
+    y = nd.gelu(x * scale + shift) + residual
+    return nd.softmax(nd.layer_norm(y, gain, bias))
+
+
+FUNCTIONS: dict[str, Callable[..., nd.NDArray]] = {"gemm": nd.dot, "fused": fused}
+NETWORKS: dict[str, Callable[[Any], nn.HybridBlock]] = {
+    "gemmw": product,
+    "mlp": mlp,
+    "lenet": lenet,
+    "resnet18": resnet18,
+    "mobilenetv2": mobilenet,
+    "bert2l": bert,
+    "gpt4l": Gpt,
+    "lstm": Lstm,
+}
+"""By the first part of the workload's name."""
