@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from nnc.gluon import data, loss, model_zoo, nn, utils
+from nnc.gluon import data, loss, model_zoo, nn, rnn, utils
 from nnc.gluon.block import Block, HybridBlock
 from nnc.gluon.parameter import Parameter
 from nnc.gluon.trainer import Trainer
@@ -18,6 +18,7 @@ __all__ = [
     "loss",
     "model_zoo",
     "nn",
+    "rnn",
     "split_and_load",
     "utils",
 ]

@@ -1,9 +1,18 @@
 """Layers: one module for each family."""
 
 from nnc.gluon.block import Block, HybridBlock, HybridSequential, Sequential
-from nnc.gluon.nn.activation import Activation
+from nnc.gluon.nn.activation import (
+    ELU,
+    GELU,
+    SELU,
+    Activation,
+    LeakyReLU,
+    PReLU,
+    SiLU,
+    Swish,
+)
 from nnc.gluon.nn.attention import MultiHeadAttention
-from nnc.gluon.nn.basic import Dense, Dropout, Flatten, HybridLambda, Lambda
+from nnc.gluon.nn.basic import Dense, Dropout, Embedding, Flatten, HybridLambda, Identity, Lambda
 from nnc.gluon.nn.conv import (
     Conv1D,
     Conv1DTranspose,
@@ -12,6 +21,7 @@ from nnc.gluon.nn.conv import (
     Conv3D,
     Conv3DTranspose,
 )
+from nnc.gluon.nn.join import Concatenate, HybridConcatenate
 from nnc.gluon.nn.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
 from nnc.gluon.nn.pool import (
     AvgPool1D,
@@ -30,12 +40,16 @@ from nnc.gluon.nn.pool import (
 )
 
 __all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
     "Activation",
     "AvgPool1D",
     "AvgPool2D",
     "AvgPool3D",
     "BatchNorm",
     "Block",
+    "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -44,6 +58,7 @@ __all__ = [
     "Conv3DTranspose",
     "Dense",
     "Dropout",
+    "Embedding",
     "Flatten",
     "GlobalAvgPool1D",
     "GlobalAvgPool2D",
@@ -53,15 +68,21 @@ __all__ = [
     "GlobalMaxPool3D",
     "GroupNorm",
     "HybridBlock",
+    "HybridConcatenate",
     "HybridLambda",
     "HybridSequential",
+    "Identity",
     "InstanceNorm",
     "Lambda",
     "LayerNorm",
+    "LeakyReLU",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
     "MultiHeadAttention",
+    "PReLU",
     "ReflectionPad2D",
     "Sequential",
+    "SiLU",
+    "Swish",
 ]

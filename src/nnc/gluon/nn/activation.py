@@ -4,11 +4,14 @@ from typing import Any
 
 from nnc import elementwise_operators as elements
 from nnc import layer_operators as layers
+from nnc import nd
 from nnc import operators as ops
 from nnc.array import NDArray
-from nnc.checks import chosen
+from nnc.checks import chosen, count, number
 from nnc.gluon.block import HybridBlock
+from nnc.gluon.parameter import Parameter
 from nnc.graph import Operation
+from nnc.init import Constant, Initializer
 
 ACTIVATIONS: dict[str, tuple[Operation, tuple[Any, ...]]] = {
     "relu": (ops.relu, ()),
@@ -40,3 +43,78 @@ class Activation(HybridBlock):
 
     def describe(self) -> str:
         return self._name
+
+
+class LeakyReLU(HybridBlock):
+    """`x` above 0, else `alpha x`."""
+
+    def __init__(self, alpha: float):
+        super().__init__()
+        self._alpha = number("LeakyReLU: alpha", alpha, least=0)
+
+    def forward(self, x: NDArray) -> NDArray:
+        return nd.leaky_relu(x, self._alpha)
+
+    def describe(self) -> str:
+        return f"{self._alpha}"
+
+
+class PReLU(HybridBlock):
+    """`x` above 0, else `alpha x` with a learned alpha: one, or one for each channel, axis 1."""
+
+    def __init__(self, alpha_initializer: Initializer | str | None = None, in_channels: int = 1):
+        super().__init__()
+        channels = count("PReLU: in_channels", in_channels)
+        init = Constant(0.25) if alpha_initializer is None else alpha_initializer
+        self.alpha = Parameter("alpha", shape=(channels,), init=init)
+
+    def forward(self, x: NDArray) -> NDArray:
+        return nd.prelu(x, self.alpha.data())
+
+
+class ELU(HybridBlock):
+    """`x` above 0, else `alpha (exp(x) - 1)`."""
+
+    def __init__(self, alpha: float = 1.0):
+        super().__init__()
+        self._alpha = number("ELU: alpha", alpha)
+
+    def forward(self, x: NDArray) -> NDArray:
+        return nd.elu(x, self._alpha)
+
+
+class SELU(HybridBlock):
+    """ELU with the constants that keep mean 0 and variance 1."""
+
+    def forward(self, x: NDArray) -> NDArray:
+        return nd.selu(x)
+
+
+class GELU(HybridBlock):
+    """`x Phi(x)`, exactly ("erf") or by tanh."""
+
+    def __init__(self, approximation: str = "erf"):
+        super().__init__()
+        chosen("GELU: approximation", approximation, ("erf", "tanh"))
+        self._operation = ops.gelu if approximation == "erf" else elements.gelu_tanh
+
+    def forward(self, x: NDArray) -> NDArray:
+        return x.apply(self._operation)
+
+
+class Swish(HybridBlock):
+    """`x sigmoid(beta x)`."""
+
+    def __init__(self, beta: float = 1.0):
+        super().__init__()
+        self._beta = number("Swish: beta", beta)
+
+    def forward(self, x: NDArray) -> NDArray:
+        return nd.swish(x, self._beta)
+
+
+class SiLU(HybridBlock):
+    """`x sigmoid(x)`."""
+
+    def forward(self, x: NDArray) -> NDArray:
+        return x.apply(ops.silu)

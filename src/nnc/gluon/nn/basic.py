@@ -110,6 +110,40 @@ class Flatten(HybridBlock):
         return x.flatten()
 
 
+class Identity(HybridBlock):
+    """The input itself."""
+
+    def forward(self, x: NDArray) -> NDArray:
+        return x
+
+
+class Embedding(HybridBlock):
+    """A row of the weight, `(input_dim, output_dim)`, for each index.
+
+    Gradients are dense; `sparse_grad` is accepted and changes nothing.
+    """
+
+    def __init__(
+        self,
+        input_dim: int,
+        output_dim: int,
+        dtype: str = "float32",
+        weight_initializer: Source = None,
+        sparse_grad: bool = False,
+    ):
+        super().__init__()
+        shape = (
+            count("Embedding: input_dim", input_dim), count("Embedding: output_dim", output_dim)
+        )  # fmt: skip
+        self.weight = Parameter("weight", shape=shape, dtype=dtype, init=weight_initializer)
+
+    def forward(self, x: NDArray) -> NDArray:
+        return nd.embedding(x, self.weight.data())
+
+    def describe(self) -> str:
+        return " -> ".join(map(str, self.weight.shape or ()))
+
+
 class Dropout(HybridBlock):
     """In training, keeps each element with probability 1 - rate, scaled by 1 / (1 - rate).
 

@@ -1,0 +1,231 @@
+"""Recurrent layers over whole sequences.
+
+The projections of all steps' inputs are one product; the loop over the steps is one in the compiled
+program, so that neither kernels nor compile time grow with the length.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from nnc import layer_operators as layers
+from nnc import nd
+from nnc.array import NDArray
+from nnc.checks import chosen, count, number
+from nnc.control_flow import foreach
+from nnc.errors import OptionError, ShapeError
+from nnc.gluon.block import HybridBlock
+from nnc.gluon.nn.basic import Dropout, Source
+from nnc.gluon.parameter import Parameter
+from nnc.gluon.rnn.gates import GRU_GATES, LSTM_GATES, RELU, TANH, Recurrence, States
+from nnc.recorder import record
+
+
+def affine(x: NDArray, weight: Parameter, bias: Parameter) -> NDArray:
+    """`x weight^T + bias` along the last axis."""
+    inputs = [x.current, weight.data().current, bias.data().current]
+    return NDArray(record(layers.dense, inputs, (False,))[0])
+
+
+class RecurrentLayer(HybridBlock):
+    """`num_layers` recurrences, each over the outputs of the one before.
+
+    Input `(T, N, C)`, or `(N, T, C)` with layout "NTC". Called with states it returns outputs and
+    last states, else outputs only, from zero states. A state is `(layers * directions, N, H)`.
+    Parameters are named as in MXNet: `l0_i2h_weight`, and `r0_…` for the other direction.
+    """
+
+    def __init__(
+        self,
+        recurrence: Recurrence,
+        hidden_size: int,
+        num_layers: int,
+        layout: str,
+        dropout: float,
+        bidirectional: bool,
+        input_size: int,
+        initializers: Sequence[Source],
+        dtype: str,
+    ):
+        super().__init__()
+        name = type(self).__name__
+        self._recurrence = recurrence
+        self._hidden_size = count(f"{name}: hidden_size", hidden_size)
+        self._layers = count(f"{name}: num_layers", num_layers)
+        self._layout = chosen(f"{name}: layout", layout, ("TNC", "NTC"))
+        self._dropout = Dropout(number(f"{name}: dropout", dropout, least=0, below=1))
+        self._directions = ("l", "r") if bidirectional else ("l",)
+        width = count(f"{name}: input_size", input_size, 0)
+        for layer in range(self._layers):
+            for direction in self._directions:
+                self._add(f"{direction}{layer}_", width, initializers, dtype)
+            width = self._hidden_size * len(self._directions)
+
+    def _add(self, prefix: str, width: int, initializers: Sequence[Source], dtype: str) -> None:
+        """The parameters of one recurrence."""
+        rows = self._recurrence.gates * self._hidden_size
+        shapes = ((rows, width), (rows, self._hidden_size), (rows,), (rows,))
+        names = ("i2h_weight", "h2h_weight", "i2h_bias", "h2h_bias")
+        for name, shape, init in zip(names, shapes, initializers, strict=True):
+            parameter = Parameter(
+                prefix + name, shape=shape, dtype=dtype, init=init, allow_deferred_init=True
+            )
+            setattr(self, prefix + name, parameter)
+
+    def infer_shape(self, x: NDArray, *states: Any) -> None:
+        self.check_sequence(x)
+        rows = self._recurrence.gates * self._hidden_size
+        for direction in self._directions:
+            self._parameters[f"{direction}0_i2h_weight"].finish((rows, x.shape[-1]))
+
+    def state_info(self, batch_size: int = 0) -> list[dict[str, Any]]:
+        """The shape of each state."""
+        shape = (self._layers * len(self._directions), batch_size, self._hidden_size)
+        return [{"shape": shape, "__layout__": "LNC"}] * self._recurrence.states
+
+    def begin_state(
+        self, batch_size: int = 0, func: Callable[..., NDArray] = nd.zeros, **options: Any
+    ) -> States:
+        """States to start from, zeros unless `func` makes others."""
+        return [func(shape=info["shape"], **options) for info in self.state_info(batch_size)]
+
+    def forward(self, x: NDArray, states: Any = None) -> Any:
+        self.check_sequence(x)
+        x = x.transpose(1, 0, 2) if self._layout == "NTC" else x
+        given = self._given(x, states)
+        last: list[States] = []
+        for layer in range(self._layers):
+            outputs: list[NDArray] = []
+            for direction in self._directions:
+                initial = [state[len(last)] for state in given]
+                output, final = self._run(f"{direction}{layer}_", x, initial)
+                outputs.append(output)
+                last.append(final)
+            x = outputs[0] if len(outputs) == 1 else nd.concat(*outputs, dim=2)
+            x = self._dropout(x) if layer < self._layers - 1 else x
+        x = x.transpose(1, 0, 2) if self._layout == "NTC" else x
+        return x if states is None else (x, [nd.stack(*s) for s in zip(*last, strict=True)])
+
+    def check_sequence(self, x: NDArray) -> None:
+        """Raises unless the input has three axes."""
+        if x.ndim != 3:
+            raise ShapeError(
+                f"{type(self).__name__}: expected {self._layout} with 3 axes, given shape {x.shape}"
+            )
+
+    def _given(self, x: NDArray, states: Any) -> States:
+        """The initial states, as a list."""
+        infos = self.state_info(x.shape[1])
+        if states is None:
+            return [nd.zeros(info["shape"], dtype=x.dtype, ctx=x.device) for info in infos]
+        given = [states] if isinstance(states, NDArray) else list(states)
+        shapes, expected = [s.shape for s in given], [info["shape"] for info in infos]
+        if shapes != expected:
+            raise ShapeError(
+                f"{type(self).__name__}: expected states of shapes {expected}, given {shapes}"
+            )
+        return given
+
+    def _run(self, prefix: str, x: NDArray, initial: States) -> tuple[NDArray, States]:
+        """Outputs of all steps in one direction, and the last states."""
+        weight, h2h, bias, h2h_bias = (
+            self._parameters[prefix + name]
+            for name in ("i2h_weight", "h2h_weight", "i2h_bias", "h2h_bias")
+        )
+        backward = prefix.startswith("r")
+        i2h = affine(nd.flip(x, axis=0) if backward else x, weight, bias)
+
+        def step(i2h: NDArray, states: States) -> tuple[NDArray, States]:
+            new = self._recurrence.step(i2h, affine(states[0], h2h, h2h_bias), states)
+            return new[0], new
+
+        output, final = foreach(step, i2h, initial, type(self).__name__)
+        return (nd.flip(output, axis=0) if backward else output), final
+
+    def describe(self) -> str:
+        both = ", bidirectional" if len(self._directions) > 1 else ""
+        return f"{self._hidden_size}, {self._layout}, num_layers={self._layers}{both}"
+
+
+class RNN(RecurrentLayer):
+    """`h' = activation(i2h(x) + h2h(h))`, with relu or tanh."""
+
+    def __init__(
+        self,
+        hidden_size: int,
+        num_layers: int = 1,
+        activation: str = "relu",
+        layout: str = "TNC",
+        dropout: float = 0,
+        bidirectional: bool = False,
+        i2h_weight_initializer: Source = None,
+        h2h_weight_initializer: Source = None,
+        i2h_bias_initializer: Source = "zeros",
+        h2h_bias_initializer: Source = "zeros",
+        input_size: int = 0,
+        dtype: str = "float32",
+    ):
+        known = {"relu": RELU, "tanh": TANH}
+        recurrence = known[chosen("RNN: activation", activation, known)]
+        weights = i2h_weight_initializer, h2h_weight_initializer
+        biases = i2h_bias_initializer, h2h_bias_initializer
+        super().__init__(
+            recurrence, hidden_size, num_layers, layout, dropout, bidirectional, input_size,
+            (*weights, *biases), dtype,
+        )  # fmt: skip
+
+
+class LSTM(RecurrentLayer):
+    """Long short-term memory: states h and c; gates i, f, g, o."""
+
+    def __init__(
+        self,
+        hidden_size: int,
+        num_layers: int = 1,
+        layout: str = "TNC",
+        dropout: float = 0,
+        bidirectional: bool = False,
+        input_size: int = 0,
+        i2h_weight_initializer: Source = None,
+        h2h_weight_initializer: Source = None,
+        i2h_bias_initializer: Source = "zeros",
+        h2h_bias_initializer: Source = "zeros",
+        projection_size: int | None = None,
+        h2r_weight_initializer: Source = None,
+        state_clip_min: float | None = None,
+        state_clip_max: float | None = None,
+        state_clip_nan: bool = False,
+        dtype: str = "float32",
+    ):
+        if projection_size is not None or state_clip_min is not None or state_clip_max is not None:
+            raise OptionError("LSTM: projections and clipped states are not supported")
+        weights = i2h_weight_initializer, h2h_weight_initializer
+        biases = i2h_bias_initializer, h2h_bias_initializer
+        super().__init__(
+            LSTM_GATES, hidden_size, num_layers, layout, dropout, bidirectional, input_size,
+            (*weights, *biases), dtype,
+        )  # fmt: skip
+
+
+class GRU(RecurrentLayer):
+    """Gated recurrent unit: gates r, z, n; the h2h bias of n is inside of `r * (…)`."""
+
+    def __init__(
+        self,
+        hidden_size: int,
+        num_layers: int = 1,
+        layout: str = "TNC",
+        dropout: float = 0,
+        bidirectional: bool = False,
+        input_size: int = 0,
+        i2h_weight_initializer: Source = None,
+        h2h_weight_initializer: Source = None,
+        i2h_bias_initializer: Source = "zeros",
+        h2h_bias_initializer: Source = "zeros",
+        dtype: str = "float32",
+    ):
+        weights = i2h_weight_initializer, h2h_weight_initializer
+        biases = i2h_bias_initializer, h2h_bias_initializer
+        super().__init__(
+            GRU_GATES, hidden_size, num_layers, layout, dropout, bidirectional, input_size,
+            (*weights, *biases), dtype,
+        )  # fmt: skip

@@ -1,0 +1,172 @@
+"""Recurrent layers and cells as Gluon's users call them."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnc
+from nnc import autograd, gluon, nd
+from nnc.errors import OptionError, ShapeError
+from nnc.gluon import nn, rnn
+
+
+def initialized(net: Any) -> Any:
+    net.initialize()
+    return net
+
+
+def draw(*shape: int) -> nd.NDArray:
+    return nd.array(np.random.default_rng(0).standard_normal(shape))
+
+
+def test_layouts_names_and_states() -> None:
+    net = initialized(rnn.LSTM(4, 2, layout="NTC", bidirectional=True))
+    x = draw(3, 5, 2)
+    assert net(x).shape == (3, 5, 8)
+    y, states = net(x, net.begin_state(3))
+    assert y.shape == (3, 5, 8)
+    assert [s.shape for s in states] == [(4, 3, 4)] * 2
+    assert net.l0_i2h_weight.shape == (16, 2)
+    assert net.r1_i2h_weight.shape == (16, 8)
+    assert "r1_h2h_bias" in net.collect_params()
+    assert repr(net).startswith("LSTM(4, NTC, num_layers=2, bidirectional")
+    np.testing.assert_allclose(net(x).asnumpy(), y.asnumpy(), rtol=1e-6)
+
+
+def test_kernels_do_not_grow_with_the_length() -> None:
+    kernels: list[int] = []
+    for steps in (3, 30):
+        net = initialized(nn.HybridSequential(rnn.LSTM(8), nn.Dense(2)))
+        trainer = None
+        x, label = draw(steps, 4, 3), nd.array(np.zeros(steps), dtype="int32")
+        net(x)
+        trainer = gluon.Trainer(net.collect_params(), "sgd")
+        step = nnc.compile_step(net, gluon.loss.SoftmaxCrossEntropyLoss(), trainer)
+        step(x, label)
+        kernels.append(len(step.report().kernels))
+    assert kernels[0] == kernels[1]
+
+
+def last(y: nd.NDArray) -> nd.NDArray:
+    return y[-1]
+
+
+def test_a_gru_learns_to_remember() -> None:
+    """The first input's sign, after four others."""
+    random = np.random.default_rng(1)
+    nnc.random.seed(0)
+    net = initialized(nn.HybridSequential(rnn.GRU(8), nn.HybridLambda(last), nn.Dense(2)))
+    trainer = gluon.Trainer(net.collect_params(), "adam", {"learning_rate": 0.02})
+    loss_of = gluon.loss.SoftmaxCrossEntropyLoss()
+    losses: list[float] = []
+    for _ in range(120):
+        x = random.standard_normal((5, 32, 1)).astype("float32")
+        with autograd.record():
+            loss = loss_of(net(nd.array(x)), nd.array(x[0, :, 0] > 0, dtype="int32"))
+        loss.backward()
+        trainer.step(32)
+        losses.append(float(loss.mean()))
+    assert np.mean(losses[-10:]) < 0.25
+    assert np.mean(losses[:10]) > 0.6
+
+
+def test_unrolling() -> None:
+    cell = rnn.SequentialRNNCell()
+    for part in (rnn.LSTMCell(4), rnn.DropoutCell(0.5), rnn.ResidualCell(rnn.GRUCell(4))):
+        cell.add(part)
+    initialized(cell)
+    x = draw(2, 3, 5)
+    merged, states = cell.unroll(3, x)
+    assert merged.shape == (2, 3, 4)
+    assert [s.shape for s in states] == [(2, 4)] * 3
+    listed, _ = cell.unroll(3, [x[:, t] for t in range(3)])
+    np.testing.assert_allclose(nd.stack(*listed, axis=1).asnumpy(), merged.asnumpy(), rtol=1e-6)
+    state, outputs = cell.begin_state(2), []
+    for t in range(3):
+        y, state = cell(x[:, t], state)
+        outputs.append(y)
+    np.testing.assert_allclose(nd.stack(*outputs, axis=1).asnumpy(), merged.asnumpy(), rtol=1e-6)
+
+
+def test_what_follows_the_valid_length_is_zero() -> None:
+    cell = initialized(rnn.GRUCell(4))
+    x = draw(2, 3, 5)
+    y, [state] = cell.unroll(3, x, valid_length=nd.array([1, 3]))
+    short, [expected] = cell.unroll(1, x[:, :1])
+    np.testing.assert_array_equal(y[0, 1:].asnumpy(), 0)
+    np.testing.assert_allclose(y[0, 0].asnumpy(), short[0, 0].asnumpy(), rtol=1e-6)
+    np.testing.assert_allclose(state[0].asnumpy(), expected[0].asnumpy(), rtol=1e-6)
+
+
+def test_both_directions() -> None:
+    cell = initialized(rnn.BidirectionalCell(rnn.RNNCell(3), rnn.RNNCell(3)))
+    x = draw(2, 4, 5)
+    y, states = cell.unroll(4, x)
+    assert y.shape == (2, 4, 6)
+    assert len(states) == 2
+    back, _ = cell.r_cell.unroll(4, nd.flip(x, axis=1))
+    np.testing.assert_allclose(y[:, :, 3:].asnumpy(), nd.flip(back, axis=1).asnumpy(), rtol=1e-6)
+
+
+def test_zoneout_keeps_old_states() -> None:
+    cell = initialized(rnn.ZoneoutCell(rnn.RNNCell(50), zoneout_states=0.4))
+    x, state = draw(20, 3), [nd.ones((20, 50)) * 7]
+    _, [calm] = cell(x, state)
+    assert (calm.asnumpy() != 7).all()
+    with autograd.record():
+        _, [mixed] = cell(x, state)
+    assert 0.3 < np.mean(mixed.asnumpy() == 7) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rnn.LSTM(0), "LSTM: hidden_size: expected an integer of at least 1, given 0"),
+        (lambda: rnn.GRU(3, layout="CTN"), "GRU: layout: no 'CTN'"),
+        (lambda: rnn.RNN(3, activation="elu"), "RNN: activation: no 'elu'"),
+        (lambda: rnn.LSTM(3, projection_size=2), "LSTM: projections and clipped states are not"),
+        (lambda: rnn.LSTMCell(3, activation="relu"), "LSTMCell: expected activation 'tanh'"),
+    ],
+)
+def test_options_are_checked(make: Any, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        make()
+
+
+def test_shapes_are_checked() -> None:
+    net = initialized(rnn.LSTM(3))
+    with pytest.raises(ShapeError, match=r"LSTM: expected TNC with 3 axes, given shape \(2, 3\)"):
+        net(draw(2, 3))
+    net(draw(2, 3, 4))
+    with pytest.raises(ShapeError, match=r"LSTM: expected states of shapes .* given"):
+        net(draw(2, 3, 4), [draw(1, 3, 3)])
+    with pytest.raises(ShapeError, match="unroll: expected 5 steps, given 4"):
+        initialized(rnn.RNNCell(3)).unroll(5, draw(2, 4, 3))
+
+
+def test_small_layers() -> None:
+    x = draw(2, 3)
+    values = x.asnumpy()
+    np.testing.assert_allclose(
+        nn.LeakyReLU(0.1)(x).asnumpy(), np.where(values > 0, values, 0.1 * values)
+    )
+    np.testing.assert_array_equal(nn.Identity()(x).asnumpy(), values)
+    prelu = initialized(nn.PReLU())
+    np.testing.assert_allclose(prelu(x).asnumpy(), np.where(values > 0, values, 0.25 * values))
+    for layer in (nn.ELU(), nn.SELU(), nn.GELU(), nn.GELU("tanh"), nn.Swish(), nn.SiLU()):
+        assert initialized(layer)(x).shape == (2, 3)
+    both = nn.HybridConcatenate()
+    both.add(nn.Identity(), nn.Identity())
+    np.testing.assert_array_equal(both(x).asnumpy(), np.concatenate([values, values], -1))
+
+
+def test_embedding() -> None:
+    net = initialized(nn.Embedding(5, 3))
+    index = nd.array([[0, 4], [4, 1]], dtype="int32")
+    weight = net.weight.data().asnumpy()
+    with autograd.record():
+        y = net(index)
+    np.testing.assert_array_equal(y.asnumpy(), weight[index.asnumpy()])
+    y.backward()
+    np.testing.assert_array_equal(net.weight.grad().asnumpy()[:, 0], [1, 1, 0, 0, 2])
