@@ -34,7 +34,7 @@ docs: $(VENV)/.test ## write the pages and pictures that are made from the code
 	PYTHONPATH=tests/support $(BIN)/python docs/ops.py
 	$(BIN)/python docs/levels.py
 
-fuzz: $(VENV)/.test ## thousands of random programs; one that fails is left as reproducer-*.mlir
+fuzz: $(VENV)/.test ## 5000 random programs, or EXAMPLES=n; one that fails is left as reproducer-*.mlir
 	$(BIN)/python -m pytest tests/numeric/test_random_graphs.py -k "keep or compiled or emulated" \
 		--hypothesis-profile=fuzz $(PARALLEL)
 

@@ -6,6 +6,7 @@
 * `check_scalar`                      `Structured` against the op's meaning, point by point
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from io import StringIO
@@ -39,7 +40,9 @@ settings.register_profile(
     "suite", deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 settings.register_profile("tests", settings.get_profile("suite"), derandomize=True)
-settings.register_profile("fuzz", settings.get_profile("suite"), max_examples=5000)
+settings.register_profile(
+    "fuzz", settings.get_profile("suite"), max_examples=int(os.environ.get("EXAMPLES", "5000"))
+)
 settings.load_profile("tests")
 
 Array = npt.NDArray[Any]

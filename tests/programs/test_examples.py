@@ -56,6 +56,25 @@ def test_fashion_mnist_says_what_is_missing(tmp_path: Path) -> None:
     assert "is no idx file" in run.stderr
 
 
-@pytest.mark.parametrize("module", ["digits", "fashion_mnist", "first_program"])
+@pytest.mark.parametrize("network", ["gpt", "lstm"])
+def test_characters(network: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few steps of a small network already tell letters that are frequent."""
+    module = example("characters")
+    monkeypatch.setattr(module, "LENGTH", 16)
+    seen, unseen = module.corpus()
+    net = module.NETWORKS[network](32, 1)
+    net.initialize()
+    losses = module.train(net, seen, 30, 1e-2, 0)
+    assert losses[-1] < losses[0] - 1
+    assert module.bits(net, unseen, 2) < losses[0] - 1
+    assert module.write(net, "def ", 3, 0).startswith("def ")
+
+
+def test_prose(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    assert example("prose").main(steps=40) > 0.55
+
+
+@pytest.mark.parametrize("module", [path.stem for path in EXAMPLES.glob("*.py")])
 def test_examples_say_what_they_do(module: str) -> None:
     assert (EXAMPLES / f"{module}.py").read_text().startswith('"""')
