@@ -18,7 +18,7 @@ from nnc.runtime.native import Input, described, library, python_library
 class _Frame:
     """What one call needs for itself: argument pointers, the arena and scratch of its workers."""
 
-    __slots__ = ("arena", "bound", "call", "pointers", "workers")
+    __slots__ = ("address", "arena", "bound", "call", "pointers", "workers")
 
     def __init__(self, artifact: Artifact, entry: int, bound: dict[int, Array], workers: int):
         self.workers = workers
@@ -30,9 +30,10 @@ class _Frame:
         self.arena = np.zeros(size + ALIGNMENT, np.uint8)
         start = address_of(self.arena)
         start += -start % ALIGNMENT
-        self.call: tuple[Any, ...] = (self.pointers, start)
+        self.address = ctypes.addressof(self.pointers)  # ctypes passes integers faster.
+        self.call: tuple[int, ...] = (self.address, start)
         if artifact.target.threads:
-            self.call = (entry, self.pointers, start, workers)
+            self.call = (entry, self.address, start, workers)
 
 
 class Program(BaseProgram[Array]):
@@ -58,7 +59,8 @@ class Program(BaseProgram[Array]):
         self._inputs = [(i, artifact.arguments[i]) for i in self._indices("input")]
         self._input_count = len(self._inputs)
         self._kept = [described(i, argument) for i, argument in self._inputs]
-        self._described = (Input * self._input_count)(*self._kept)  # Points into what is kept.
+        self._inputs_wanted = (Input * self._input_count)(*self._kept)  # Points into what is kept.
+        self._described = ctypes.addressof(self._inputs_wanted)
         self._outputs = [
             (i, np.dtype(a.dtype), a.shape, np.dtype(a.dtype).itemsize * int(np.prod(a.shape)))
             for i, a in enumerate(artifact.arguments)
@@ -75,7 +77,7 @@ class Program(BaseProgram[Array]):
         frame = self._frame(frames)
         try:
             pointers = frame.pointers
-            if not self._take_inputs(inputs, self._described, count, pointers):
+            if not self._take_inputs(inputs, self._described, count, frame.address):
                 inputs = self._readable(inputs, pointers)
             outputs = self._new_outputs(pointers) if out is None else self._given(out, pointers)
             if self.check_nans:

@@ -1,8 +1,7 @@
 """The trainer: gradients of parameters go into an optimizer's update, in one program."""
 
 import numbers
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -24,6 +23,22 @@ from nnc.recorder import abandon, flush, record
 from nnc.runtime.device import HOST, Place
 from nnc.slot import Slot
 from nnc.variable import Variable
+
+
+class Counted:
+    """A step while it runs: an exception takes it back. A third of the time of a generator."""
+
+    __slots__ = ("optimizer",)
+
+    def __init__(self, optimizer: Optimizer):
+        self.optimizer = optimizer
+
+    def __enter__(self) -> None:
+        self.optimizer.num_update += 1
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if kind is not None:
+            self.optimizer.num_update -= 1
 
 
 class Trainer:
@@ -81,8 +96,7 @@ class Trainer:
 
     update = step
 
-    @contextmanager
-    def counted(self, batch_size: float) -> Generator[None]:
+    def counted(self, batch_size: float) -> "Counted":
         """One more step, unless it fails."""
         if not isinstance(batch_size, numbers.Real) or not batch_size > 0:
             raise OptionError(f"step: expected a batch_size above 0, given {batch_size!r}")
@@ -90,12 +104,7 @@ class Trainer:
         optimizer.rescale_grad = self._scale / batch_size
         if self.scaler is not None:
             optimizer.rescale_grad /= self.scaler.remaining
-        optimizer.num_update += 1
-        try:
-            yield
-        except BaseException:
-            optimizer.num_update -= 1
-            raise
+        return Counted(optimizer)
 
     def run(self, batch_size: float, ignore_stale_grad: bool = False) -> list[Run]:
         """`step`, returning what was run."""
