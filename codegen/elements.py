@@ -4,7 +4,7 @@ import math
 
 import ml_dtypes
 import numpy as np
-from xdsl.dialects.builtin import MemRefType, VectorType
+from xdsl.dialects.builtin import MemRefType, TensorType, VectorType
 from xdsl.ir import Attribute
 
 from nnc.codegen.errors import CodegenError
@@ -57,6 +57,10 @@ def kind(type: Attribute) -> str:
     """`f32`, `i1`, … : the element type of a scalar, vector or buffer."""
     if isinstance(type, VectorType | MemRefType):
         type = type.get_element_type()
+    if isinstance(type, TensorType):
+        raise CodegenError(
+            f"C has no tensors, such as {type}; lower them first, for example with -p infer-cpu"
+        )
     name = str(type)
     if name not in VALUE_TYPES:
         raise CodegenError(f"C has no elements of type {type}; lower it to {', '.join(DTYPES)}")

@@ -5,6 +5,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from nnc.codegen.artifact import Artifact
 from nnc.codegen.c_program import CProgram
 from nnc.codegen.cuda_program import CudaProgram
+from nnc.codegen.errors import CodegenError
 from nnc.codegen.functions import Program, aligned, derived_names, kernels_of, reached
 from nnc.codegen.interface import host_of
 from nnc.codegen.names import Names
@@ -44,6 +45,8 @@ def program_of(module: ModuleOp, target: Target, name: str | None = None) -> CPr
     names = Names()
     entry = names.fresh(name or name_of(module))
     host, kernels = host_of(module), kernels_of(module)
+    if host is None and not kernels:
+        raise CodegenError("the module has neither a func.func named @main nor kernels to print")
     launches = host.launches() if host else []
     if host is not None:
         kernels = reached(kernels, launches)

@@ -47,12 +47,16 @@ class Program:
     @staticmethod
     def of(module: ModuleOp) -> "Program":
         """The program of a module."""
-        for op in module.body.block.ops:
-            if isinstance(op, func.FuncOp) and op.sym_name.data == "main":
+        functions = [op for op in module.body.block.ops if isinstance(op, func.FuncOp)]
+        for op in functions:
+            if op.sym_name.data == "main":
                 program = Program(op)
                 program.check_static()
                 return program
-        raise PassFailedException("the module has no func.func named @main")
+        known = ", ".join(f"@{op.sym_name.data}" for op in functions) or "no function"
+        raise PassFailedException(
+            f"the module has {known}, expected a func.func named @main: that is what is compiled"
+        )
 
     def check_static(self) -> None:
         """Raises unless all sizes are known."""

@@ -19,7 +19,7 @@ from xdsl.utils.exceptions import DiagnosticException
 
 from nnc.dialects.kernel import CallOp, FuncOp
 from nnc.lowering.verify_dominance import VerifyDominancePass
-from nnc.tools.programs import Array, evaluate
+from nnc.tools.programs import Array, evaluate, saved_arguments
 
 Results = dict[str, Array]
 Evaluate = Callable[[ModuleOp], Results]
@@ -50,7 +50,7 @@ def check(
     ctx: Context, module: ModuleOp, passes: Sequence[ModulePass], options: argparse.Namespace
 ) -> None:
     """Run `passes` on `module`; a `NumericsError` names the first that changes its results."""
-    given = dict(np.load(options.inputs)) if options.inputs else {}
+    given = saved_arguments(options.inputs) if options.inputs else {}
 
     def run(one: ModuleOp) -> Results:
         return evaluate(one, options.seed, given, options.function)

@@ -5,12 +5,12 @@ import argparse
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 
-from nnc.tools.programs import Array, evaluate
+from nnc.tools.programs import Array, evaluate, saved_arguments
 
 
 def interpret(module: ModuleOp, options: argparse.Namespace) -> str:
     """The results as text; `--outputs` also writes them to a file."""
-    given = dict(np.load(options.inputs)) if options.inputs else {}
+    given = saved_arguments(options.inputs) if options.inputs else {}
     results = evaluate(module, options.seed, given, options.function)
     if options.outputs:
         np.savez(options.outputs, allow_pickle=False, **results)

@@ -12,6 +12,7 @@ import argparse
 import os
 import sys
 from functools import partial
+from io import BytesIO
 from typing import IO
 
 from xdsl.dialects.builtin import ModuleOp
@@ -49,6 +50,13 @@ TARGETS: dict[str, str] = {
 }
 
 
+def seed(text: str) -> int:
+    """A seed of numpy's generators."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected an integer of at least 0, given '{text}'")
+    return int(text)
+
+
 class NncOpt(xDSLOptMain):
     """xDSL's driver with nnc's dialects, passes, pipelines, targets and interpreter."""
 
@@ -80,7 +88,9 @@ class NncOpt(xDSLOptMain):
         )
         group.add_argument("--function", help="the function to run (default: the only public one)")
         group.add_argument("--inputs", help="an .npz of arguments, by name or in order")
-        group.add_argument("--seed", type=int, default=0, help="draws arguments that are not given")
+        group.add_argument(
+            "--seed", type=seed, default=0, help="draws arguments that are not given"
+        )
         group.add_argument("--outputs", help="an .npz to write the results to")
         group.add_argument(
             "--tolerance", type=float, default=1e-4, help="relative to each result's largest entry"
@@ -115,7 +125,11 @@ class NncOpt(xDSLOptMain):
     def get_input_stream(self) -> tuple[IO[bytes], str]:
         """Every file holds MLIR text, whatever it is called."""
         stream, _ = super().get_input_stream()
-        return stream, "mlir"
+        with stream:
+            text = stream.read()
+        if not text.strip():
+            raise DiagnosticException("the input is empty, expected a module")
+        return BytesIO(text), "mlir"
 
     def apply_passes(self, prog: ModuleOp) -> None:
         if self.args.check_numerics:

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from xdsl.dialects.builtin import MemRefType, ModuleOp, TensorType
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Attribute
@@ -64,6 +66,17 @@ def entry(module: ModuleOp, name: str | None = None) -> Program:
         known = ", ".join(f"@{one}" for one in functions) or "none"
         raise ProgramError(f"the module has no function @{name}; it has {known}")
     return Program(functions[name])
+
+
+def saved_arguments(path: str) -> dict[str, Array]:
+    """The arrays of an .npz file."""
+    try:
+        saved = np.load(path)
+    except (ValueError, EOFError, BadZipFile):
+        saved = None
+    if not isinstance(saved, NpzFile):
+        raise ProgramError(f"--inputs: {path} is not an .npz file, as numpy.savez writes it")
+    return dict(saved)
 
 
 def arguments(program: Program) -> list[Argument]:

@@ -35,6 +35,8 @@ class BatchNormalization(GraphOp, Decomposes):
         shape = shape_of(input)
         if len(shape) < 2:
             raise VerifyException(f"{cls.name}: axis 1 must be the channels, given {input}")
+        if prod(size for axis, size in enumerate(shape) if axis != 1) == 0:
+            raise VerifyException(f"{cls.name}: a channel of {input} has no elements to average")
         expected = TensorType(element_of(input), shape[1:2])
         for given in channels:
             if given != expected:

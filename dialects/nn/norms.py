@@ -45,6 +45,8 @@ class RowNorm(GraphOp, Decomposes):
             raise VerifyException(
                 f"{cls.name}: axes = {list(axes)} must be one or more increasing axes"
             )
+        if prod(shape[axis] for axis in axes) == 0:
+            raise VerifyException(f"{cls.name}: a row of {operands[0]} has no elements to average")
         kept = [size for axis, size in enumerate(shape) if axis not in axes]
         return TensorType(element_of(operands[0]), kept)
 

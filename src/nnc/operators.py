@@ -278,7 +278,7 @@ def reduce_(b: Builder, x: SSAValue, kind: str, axis: Axis, keepdims: bool) -> S
     """The sum, mean, product, maximum or minimum; sums and products of small integers are int32."""
     sizes = shape_of(x)
     axes = axes_of(kind, axis, len(sizes))
-    if kind in ("max", "min") and any(sizes[a] == 0 for a in axes):
+    if kind in ("mean", "max", "min") and any(sizes[a] == 0 for a in axes):
         raise ShapeError(f"{kind}: an array of shape {sizes} has no elements along axis {axis}")
     if kind in ("sum", "prod") and numpy_name(element_of(x)) in ("bool", "uint8", "int8"):
         x = cast.emit(b, x, "int32")

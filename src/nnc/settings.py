@@ -40,9 +40,14 @@ def checked(settings: Settings) -> Settings:
         raise OptionError(f"precision: no '{settings.precision}'; {hint}")
     if settings.target is not None:
         try:
-            target_named(settings.target)
+            target = target_named(settings.target)
         except ValueError as error:
             raise OptionError(f"NNC_TARGET, target: {error}") from None
+        if target.language != "c":
+            raise OptionError(
+                f"NNC_TARGET, target: expected a target of this machine's CPU, given "
+                f"'{settings.target}'; arrays and parameters on nnc.gpu(0) are computed there"
+            )
     return settings
 
 

@@ -77,7 +77,16 @@ def test_starting_imports_neither_numpy_nor_a_pass() -> None:
     ("text", "options", "message"),
     [
         (b"\xff\xfe", [], "the input is not text"),
-        (b"func.func @main(%x: tensor<2xf32>) { func.return }", ["-t", "c"], "lower it to"),
+        (b" \n", [], "the input is empty, expected a module"),
+        (b"func.func @main(%x: tensor<2xf32>) { func.return }", ["-t", "c"], "-p infer-cpu"),
+        (b"func.func @f() { func.return }", ["-t", "c"], "neither a func.func named @main nor"),
+        (b"func.func @f() { func.return }", ["-p", "lower"], "has @f, expected a func.func named"),
+        (b"builtin.module {" * 2000, [], "nested too deeply"),
+        (
+            b"func.func @f() { func.return }",
+            ["--interpret", "--inputs", __file__],
+            "is not an .npz",
+        ),
     ],
 )
 def test_a_mistake_is_one_line(text: bytes, options: list[str], message: str) -> None:

@@ -120,6 +120,13 @@ class GatedCell(RecurrentCell):
         return [{"shape": shape, "__layout__": "NC"}] * self._recurrence.states
 
     def forward(self, x: NDArray, states: States) -> tuple[NDArray, States]:
+        expected = [info["shape"] for info in self.state_info(x.shape[0])]
+        given = [state.shape for state in states]
+        if given != expected:
+            raise ShapeError(
+                f"{type(self).__name__}: expected a list of states of shapes {expected}, "
+                f"given {given}; begin_state makes the first"
+            )
         i2h = affine(x, self.i2h_weight, self.i2h_bias)
         h2h = affine(states[0], self.h2h_weight, self.h2h_bias)
         new = self._recurrence.step(i2h, h2h, list(states))
