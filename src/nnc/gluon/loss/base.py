@@ -1,0 +1,46 @@
+"""What losses share."""
+
+from nnc.array import NDArray, as_array
+from nnc.errors import ShapeError
+from nnc.gluon.block import HybridBlock, check_array
+
+
+class Loss(HybridBlock):
+    """Base of losses. `weight` scales every sample, `sample_weight` each by broadcasting."""
+
+    def __init__(self, weight: float | None, batch_axis: int):
+        super().__init__()
+        self._weight = weight
+        self._batch_axis = batch_axis
+
+    def weighted(self, loss: NDArray, sample_weight: NDArray | None) -> NDArray:
+        if sample_weight is not None:
+            loss = loss * sample_weight
+        if self._weight is not None and self._weight != 1:
+            loss = loss * self._weight
+        return loss
+
+    def per_sample(self, loss: NDArray, sample_weight: NDArray | None) -> NDArray:
+        """Weighted, then the mean over all axes but the batch's."""
+        loss = self.weighted(loss, sample_weight)
+        rank = len(loss.shape)
+        if rank == 1:
+            return loss
+        axes = tuple(a for a in range(rank) if a != self._batch_axis % rank)
+        return loss.mean(axes)
+
+    def describe(self) -> str:
+        return f"batch_axis={self._batch_axis}, w={self._weight}"
+
+
+def labels_like(name: str, label: object, prediction: NDArray) -> NDArray:
+    """The label in the shape and dtype of the prediction."""
+    check_array(name, prediction)
+    target = as_array(label)
+    if target.size != prediction.size:
+        raise ShapeError(
+            f"{name}: expected a label of shape {prediction.shape}, given {target.shape}"
+        )
+    if target.dtype != prediction.dtype:
+        target = target.astype(prediction.dtype)
+    return target if target.shape == prediction.shape else target.reshape(prediction.shape)
