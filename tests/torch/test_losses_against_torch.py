@@ -13,6 +13,9 @@ from nnc.errors import LabelError, OptionError, ShapeError
 from nnc.gluon import loss
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Formula = (
+    Callable[[Any, Any], Any] | Callable[[Any, Any, Any], Any] | Callable[[Any, Any, Any, Any], Any]
+)
 RANDOM = np.random.default_rng(0)
 P, Q, R = (RANDOM.standard_normal((4, 3)) for _ in range(3))
 SIGNS = np.where(RANDOM.standard_normal((4, 3)) > 0, 1.0, -1.0)
@@ -36,11 +39,11 @@ def sdml(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return (smooth * (smooth.log() - logarithm)).sum(1)
 
 
-def poisson(**options: Any) -> Callable[..., torch.Tensor]:
+def poisson(**options: Any) -> Callable[[Any, Any], Any]:
     return lambda p, z: f.poisson_nll_loss(p, z, **options).reshape(1)
 
 
-CASES: dict[str, tuple[Any, list[Array], Callable[..., torch.Tensor]]] = {
+CASES: dict[str, tuple[Any, list[Array], Formula]] = {
     "l2": (loss.L2Loss(), [P, Q], lambda p, z: mean(f.mse_loss(p, z, reduction="none")) / 2),
     "l1": (loss.L1Loss(), [P, Q], lambda p, z: mean(f.l1_loss(p, z, reduction="none"))),
     "huber": (
@@ -121,7 +124,8 @@ def pair(given: Array, learned: bool) -> tuple[Any, Any]:
 @pytest.mark.parametrize("name", CASES)
 def test_losses(name: str) -> None:
     """Values of samples, each with its own weight in the sum, and gradients."""
-    ours, arrays, theirs = CASES[name]
+    ours, arrays, formula = CASES[name]
+    theirs: Callable[..., Any] = formula
     learned = LEARNED.get(name, 1)
     pairs = [pair(given, place < learned) for place, given in enumerate(arrays)]
     expected = theirs(*(b for _, b in pairs))

@@ -221,14 +221,14 @@ class Block:
 class HybridBlock(Block):
     """A block. Gluon 1.x's `hybrid_forward(F, x, weight=…)` works too."""
 
-    def _hybrid_forward(self, *args: Any) -> Any:
+    def _hybrid_forward(self, x: Any, *args: Any) -> Any:
         from nnc import nd
 
         hybrid_forward = getattr(self, "hybrid_forward", None)
         if hybrid_forward is None:
             return self._no_forward()
         own = {name: parameter.data() for name, parameter in self._parameters.items()}
-        return hybrid_forward(nd, *args, **own)
+        return hybrid_forward(nd, x, *args, **own)
 
     forward = _hybrid_forward
 

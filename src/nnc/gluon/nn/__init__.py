@@ -22,7 +22,14 @@ from nnc.gluon.nn.conv import (
     Conv3DTranspose,
 )
 from nnc.gluon.nn.join import Concatenate, HybridConcatenate
-from nnc.gluon.nn.norm import BatchNorm, GroupNorm, InstanceNorm, LayerNorm
+from nnc.gluon.nn.norm import (
+    BatchNorm,
+    BatchNormReLU,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    SyncBatchNorm,
+)
 from nnc.gluon.nn.pool import (
     AvgPool1D,
     AvgPool2D,
@@ -38,6 +45,7 @@ from nnc.gluon.nn.pool import (
     MaxPool3D,
     ReflectionPad2D,
 )
+from nnc.gluon.nn.shuffle import PixelShuffle1D, PixelShuffle2D, PixelShuffle3D
 
 __all__ = [
     "ELU",
@@ -48,6 +56,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNorm",
+    "BatchNormReLU",
     "Block",
     "Concatenate",
     "Conv1D",
@@ -81,8 +90,12 @@ __all__ = [
     "MaxPool3D",
     "MultiHeadAttention",
     "PReLU",
+    "PixelShuffle1D",
+    "PixelShuffle2D",
+    "PixelShuffle3D",
     "ReflectionPad2D",
     "Sequential",
     "SiLU",
     "Swish",
+    "SyncBatchNorm",
 ]

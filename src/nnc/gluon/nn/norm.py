@@ -7,6 +7,7 @@ from nnc import norm_operators as norms
 from nnc.array import NDArray
 from nnc.checks import axis_of, count, number
 from nnc.dtypes import dtype_name, wide_dtype
+from nnc.errors import OptionError
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Source
 from nnc.gluon.parameter import Parameter
@@ -171,3 +172,35 @@ class BatchNorm(Norm):
 
     def describe(self) -> str:
         return f"{super().describe()}, momentum={self._momentum}"
+
+
+class BatchNormReLU(BatchNorm):
+    """`BatchNorm`, then relu."""
+
+    def forward(self, x: NDArray) -> NDArray:
+        return super().forward(x).relu()
+
+
+class SyncBatchNorm(BatchNorm):
+    """`BatchNorm` over the batches of all devices; a network lives on one, so over its own."""
+
+    def __init__(
+        self,
+        in_channels: int = 0,
+        num_devices: int | None = None,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = True,
+        use_global_stats: bool = False,
+        beta_initializer: Source = "zeros",
+        gamma_initializer: Source = "ones",
+        running_mean_initializer: Source = "zeros",
+        running_variance_initializer: Source = "ones",
+    ):
+        if num_devices not in (None, 1):
+            raise OptionError(f"SyncBatchNorm: a network lives on one device, given {num_devices}")
+        settings = 1, momentum, epsilon, center, scale, use_global_stats
+        initializers = beta_initializer, gamma_initializer
+        running = running_mean_initializer, running_variance_initializer
+        super().__init__(*settings, *initializers, *running, in_channels)
