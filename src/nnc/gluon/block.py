@@ -174,6 +174,12 @@ class Block:
         """What `repr` says of the block itself."""
         return ""
 
+    def summary(self, *inputs: Any) -> None:
+        """Call the network, and print what each block gave and how many numbers it learns."""
+        from nnc.gluon.summary import summary
+
+        print(summary(self, inputs))
+
     def save_parameters(self, filename: str, deduplicate: bool = False) -> None:
         """Write all parameters, in logical shapes, as safetensors."""
         from nnc.gluon.files import save
