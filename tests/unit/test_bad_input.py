@@ -16,7 +16,7 @@ from safetensors.numpy import save
 import nnc
 from nnc import autograd, gluon, init, nd
 from nnc.array import NDArray
-from nnc.errors import NncError, OptionError
+from nnc.errors import DtypeError, NncError, OptionError
 from nnc.gluon import nn
 
 LINES = Path(__file__).with_name("bad_input.txt").read_text().splitlines()
@@ -147,6 +147,28 @@ def test_copies_of_a_network_train_apart(copied: Callable[[Any], Any]) -> None:
     updates.step(1)
     np.testing.assert_array_equal(net.weight.data().asnumpy(), before)
     assert (copy.weight.data().asnumpy() != before).all()
+
+
+def test_a_network_is_cast_before_its_trainer_has_states() -> None:
+    net = initialized(nn.Dense(3, in_units=2))
+    updates = gluon.Trainer(net.collect_params(), "sgd", {"momentum": 0.9})
+
+    def train(dtype: str) -> None:
+        net.cast(dtype)
+        with autograd.record():
+            loss = net(nd.ones((2, 2), dtype=dtype)).sum()
+        loss.backward()
+        updates.step(2)
+
+    train("float32")
+    with pytest.raises(DtypeError, match=r"'weight' is float64 now, .* make a new Trainer"):
+        train("float64")
+
+
+@pytest.mark.filterwarnings("error")
+def test_shared_layers_are_initialized_once_without_a_warning() -> None:
+    layer = nn.Dense(2, in_units=2)
+    assert initialized(nn.Sequential(layer, layer))(nd.ones((1, 2))).shape == (1, 2)
 
 
 def test_an_unknown_target_is_an_option() -> None:

@@ -105,7 +105,7 @@ class Block:
         Those that are initialized already keep their values, with a warning.
         """
         place = place_named("initialize", device, ctx)
-        parameters = list(self.collect_params().values())
+        parameters = list(dict.fromkeys(self.collect_params().values()))
         kept = [p for p in parameters if p.initialized and not force_reinit]
         if kept:
             warn_kept(kept)

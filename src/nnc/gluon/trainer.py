@@ -13,7 +13,7 @@ from nnc import optimizer as optimizers
 from nnc.array import NDArray
 from nnc.device import common_place
 from nnc.dtypes import wide_dtype
-from nnc.errors import OptionError, StaleGradientError
+from nnc.errors import DtypeError, OptionError, StaleGradientError
 from nnc.execution import Run
 from nnc.gluon.loss_scaler import LossScaler
 from nnc.gluon.parameter import Parameter
@@ -155,8 +155,8 @@ class Trainer:
 
         The last may be the weights in float32, of which the parameter then is a copy.
         """
+        like, wide = parameter.variable, wide_dtype(parameter.dtype.name)
         if parameter not in self._states:
-            like, wide = parameter.variable, wide_dtype(parameter.dtype.name)
             kept = {name: np.zeros(like.shape, wide) for name in self._optimizer.states}
             if self._optimizer.multi_precision and parameter.dtype != wide:
                 kept["master"] = like.asnumpy().astype(wide)
@@ -164,7 +164,14 @@ class Trainer:
                 Variable(f"{parameter.name}.{name}", "state", values, like.layout, like.device)
                 for name, values in kept.items()
             ]
-        return self._states[parameter]
+        states = self._states[parameter]
+        if states and states[0].dtype != wide:
+            raise DtypeError(
+                f"step: parameter '{parameter.name}' is {parameter.dtype} now, and what the "
+                f"optimizer keeps of it is {states[0].dtype}; cast before the first step, or make "
+                "a new Trainer"
+            )
+        return states
 
     def fresh_parameters(self, ignore_stale_grad: bool) -> list[Parameter]:
         """The parameters to update: those that `backward` has reached since the last step."""
