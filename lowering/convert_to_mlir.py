@@ -144,6 +144,15 @@ class _Writer:
         types = list(op.outputs.types)
         self.define(op, scf.IfOp(condition, types, Region(body), Region(otherwise)))
 
+    def branch(self, op: scf.IfOp) -> None:
+        """A branch of the host program, around its launches."""
+        then, otherwise = Block(), Block()
+        self._body(op.true_region.block, then, scf.YieldOp)
+        self._body(op.false_region.block, otherwise, scf.YieldOp)
+        types = list(op.result_types)
+        new = scf.IfOp(self.values[op.cond], types, Region(then), Region(otherwise))
+        self.define(op, new)
+
     def _holds(self, constraint: AffineConstraintExpr, indices: Sequence[SSAValue]) -> SSAValue:
         left = index_value(self.builder, constraint.lhs, indices)
         right = index_value(self.builder, constraint.rhs, indices)
@@ -232,6 +241,7 @@ def _argument_types(op: Operation, name: str) -> Sequence[Attribute]:
 
 _OPS: dict[type[Operation], Callable[..., None]] = {
     loop.ForOp: _Writer.for_loop,
+    scf.IfOp: _Writer.branch,
     loop.ParallelOp: _Writer.parallel,
     loop.WhenOp: _Writer.when,
     loop.BarrierOp: _Writer.nothing,
