@@ -70,7 +70,7 @@ def network(workload: Workload, kind: str) -> Any:
     values = workload.params()
     if "w" in values:
         values["w"] = np.ascontiguousarray(values["w"].T)  # Dense keeps (out, in)
-    parameters = net.collect_params().values()
+    parameters = net.collect_params("^(?!.*h2h_bias)").values()
     for parameter, value in zip(parameters, values.values(), strict=True):
         parameter.set_data(nnc.nd.array(value))
     return net
