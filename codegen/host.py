@@ -31,6 +31,8 @@ class HostPrinter(LoopPrinter):
         self.arena, self.pool = names.fresh("arena"), names.fresh("pool")
         super().__init__(Scope(out, names, helpers, program.target, entry))
         self.host, self.program, self.entry = host, program, entry
+        arguments = zip(host.values, host.arguments, strict=True)
+        self.constants = {value for value, argument in arguments if argument.access == "in"}
         self.closed = True
 
     def print(self) -> None:
@@ -76,10 +78,7 @@ class HostPrinter(LoopPrinter):
         self.closed = False
 
     def qualifier(self, value: SSAValue) -> str:
-        for argument, facts in zip(self.host.values, self.host.arguments, strict=True):
-            if argument is root(value) and facts.access == "in":
-                return "const "
-        return ""
+        return "const " if root(value) in self.constants else ""
 
     def pointee(self, value: SSAValue) -> str:
         return "char" if value is self.host.arena else super().pointee(value)

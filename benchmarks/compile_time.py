@@ -1,0 +1,117 @@
+"""How long training steps take until gcc starts, and what their programs need; no step runs.
+
+Each line is a process of its own with an empty cache. Seconds are those from the call of a new
+`compile_step` to the generated text: recording, gradients and all passes. The program of a network
+with more layers of one kind has no more distinct kernels, only more launches.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from models import TransformerLayer
+
+import nnc
+from nnc import execution, gluon, nd
+from nnc.compiler import CompiledStructure, compile_structure
+from nnc.gluon import nn
+from nnc.gluon.model_zoo import vision
+from nnc.runtime.report import report_of
+
+VOCABULARY = 30522
+MIB = 2**20
+
+
+class Bert(nn.HybridBlock):
+    """BERT-base that predicts a token at every position."""
+
+    def __init__(self, layers: int, length: int):
+        super().__init__()
+        sizes = SimpleNamespace(D=768, H=12, F=3072, causal=False, norm_first=False)
+        self.tokens = nn.Embedding(VOCABULARY, sizes.D)
+        self.positions = nn.Embedding(length, sizes.D)
+        self.norm = nn.LayerNorm()
+        self.layers = nn.HybridSequential(*(TransformerLayer(sizes) for _ in range(layers)))
+        self.head = nn.Dense(VOCABULARY, flatten=False)
+
+    def forward(self, tokens: nd.NDArray) -> nd.NDArray:
+        x = self.tokens(tokens) + self.positions.weight.data()
+        return self.head(self.layers(self.norm(x)))
+
+
+def bert(layers: int, batch: int, length: int) -> tuple[nn.HybridBlock, str, list[nd.NDArray]]:
+    tokens = nd.zeros((batch, length), dtype="int32")
+    return Bert(layers, length), "adam", [tokens, tokens]
+
+
+def resnet18(batch: int) -> tuple[nn.HybridBlock, str, list[nd.NDArray]]:
+    images = nd.zeros((batch, 3, 224, 224))
+    return vision.resnet18_v1(), "sgd", [images, nd.zeros((batch,), dtype="int32")]
+
+
+STEPS: dict[str, Callable[[], tuple[nn.HybridBlock, str, list[nd.NDArray]]]] = {
+    "BERT-base, 8 x 128": lambda: bert(12, 8, 128),
+    "the same, 24 layers": lambda: bert(24, 8, 128),
+    "BERT-base, 1 x 64": lambda: bert(12, 1, 64),
+    "ResNet-18, 32": lambda: resnet18(32),
+}
+
+
+class Generated(Exception):
+    """Instead of gcc."""
+
+    def __init__(self, compiled: CompiledStructure):
+        super().__init__()
+        self.compiled = compiled
+
+
+def stop(*arguments: Any) -> CompiledStructure:
+    raise Generated(compile_structure(*arguments))
+
+
+def measure(name: str) -> str:
+    """The row of the table."""
+    net, optimizer, inputs = STEPS[name]()
+    net.initialize("zeros")
+    net(inputs[0])  # shapes, and with them memory
+    for array in inputs:
+        array.wait_to_read()
+    options = {"learning_rate": 1e-3} | ({"momentum": 0.9} if optimizer == "sgd" else {})
+    trainer = gluon.Trainer(net.collect_params(), optimizer, options)
+    step = nnc.compile_step(net, gluon.loss.SoftmaxCrossEntropyLoss(), trainer)
+    for parameter in net.collect_params().values():
+        trainer.states(parameter)
+    vars(execution)["compile_structure"] = stop
+    start = time.perf_counter()
+    try:
+        step(*inputs)
+    except Generated as generated:
+        seconds = time.perf_counter() - start
+        artifact = generated.compiled.artifact
+    assert artifact is not None
+    report = report_of(artifact)
+    text = sum(len(unit.text) for unit in artifact.units) / 1024
+    arena, live = artifact.arena_bytes / MIB, report.live_bytes / MIB
+    return (
+        f"{name:20}  {seconds:5.2f} s  {len(report.kernels):4} kernels {report.launches:5} launches "
+        f" {text:6.0f} KiB of C  arena {arena:7.1f} MiB = {arena / live:.4f} x live"
+    )
+
+
+def main() -> None:
+    for name in STEPS:
+        with tempfile.TemporaryDirectory() as cache:
+            environment = {**os.environ, "NNC_CACHE": cache}
+            subprocess.run([sys.executable, __file__, name], env=environment, check=True)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(measure(sys.argv[1]), flush=True)
+    else:
+        main()
