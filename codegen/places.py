@@ -39,9 +39,9 @@ def distinct_arguments(
     for launch in launches:
         callee = called(launch, program.kernels)
         name, written = callee.sym_name.data, program.facts(callee).written
-        operands = [*launch.ins, *launch.outs, *launch.inouts]
-        for i, j in _pairs(len(operands), written):
-            if _overlap(operands[i], operands[j]):
+        extents = [_extent(v) for v in (*launch.ins, *launch.outs, *launch.inouts)]
+        for i, j in _pairs(len(extents), written):
+            if extents[i].overlaps(extents[j]):
                 distinct[name] -= {i, j}
     changed = True
     while changed:
@@ -82,14 +82,6 @@ class _Unknown(dict[SSAValue, Linear]):
         return Linear.variable("?")
 
 
-def _overlap(x: SSAValue, y: SSAValue) -> bool:
-    """Whether two buffers of the host program may share a byte."""
-    first, second = (_extent(v) for v in (x, y))
-    if first.root is not second.root:
-        return False
-    return first.low < second.high and second.low < first.high
-
-
 @dataclass(frozen=True)
 class _Extent:
     """The bytes from the lowest to the highest element, over all iterations of host loops."""
@@ -97,6 +89,10 @@ class _Extent:
     root: SSAValue
     low: float
     high: float
+
+    def overlaps(self, other: "_Extent") -> bool:
+        """Whether the two buffers may share a byte."""
+        return self.root is other.root and self.low < other.high and other.low < self.high
 
 
 def _extent(value: SSAValue) -> _Extent:

@@ -59,9 +59,11 @@ def value_of(op: Operation) -> float | int | None:
     """The value of every element of the op's result, where it is known."""
     if isinstance(op, ConstantOp) or not op.operands:
         return None
-    known = [splat(operand) for operand in op.operands]
-    first, *rest = known
-    if first is None or any(value is None for value in rest):
+    first = splat(op.operands[0])
+    if first is None:
+        return None
+    rest = [splat(operand) for operand in op.operands[1:]]
+    if any(value is None for value in rest):
         return None
     match op:
         case BroadcastOp() | ReshapeOp() | TransposeOp() | SliceOp():
