@@ -178,7 +178,8 @@ class Groups:
 def needs_kernel(op: Operation) -> bool:
     """Whether someone reads a copied op's result from memory."""
     return any(
-        not is_copied(use.operation) and not absorbs_copies(use.operation)
+        not is_copied(use.operation)
+        and (stays_outside(use.operation) or not absorbs_copies(use.operation))
         for result in op.results
         for use in result.uses
     )

@@ -137,3 +137,18 @@ func.func @main(%x: tensor<4xf32>) -> (tensor<6xf32>, tensor<6xf32>, tensor<4xf3
 // CHECK-DAG: %e = kernel.group(%x)
 // CHECK: %b = nn.pad %e
 // CHECK: func.return %a, %b, %one
+
+// -----
+
+// A view has no kernel, so what it shows of a broadcast has to be written.
+
+// CHECK-LABEL: func.func @main
+func.func @main(%s: tensor<f32>, %y: tensor<2x2xf32>) -> (tensor<1x2xf32>, tensor<2x2xf32>) {
+  %wide = nn.broadcast %s {dimensions = []} : tensor<f32> -> tensor<2x2xf32>
+  %row = nn.slice %wide {starts = [1, 0], limits = [2, 2], strides = [1, 1]} : tensor<2x2xf32> -> tensor<1x2xf32>
+  %z = nn.mul %y, %wide : tensor<2x2xf32>
+  func.return %row, %z : tensor<1x2xf32>, tensor<2x2xf32>
+}
+// CHECK-DAG: %wide = kernel.group(%s)
+// CHECK-DAG: %z = kernel.group(
+// CHECK: %row = nn.slice %wide
