@@ -149,6 +149,5 @@ func.func @main(%s: tensor<f32>, %y: tensor<2x2xf32>) -> (tensor<1x2xf32>, tenso
   %z = nn.mul %y, %wide : tensor<2x2xf32>
   func.return %row, %z : tensor<1x2xf32>, tensor<2x2xf32>
 }
-// CHECK-DAG: %wide = kernel.group(%s)
-// CHECK-DAG: %z = kernel.group(
+// CHECK: %wide, %z = kernel.group(%s, %y)
 // CHECK: %row = nn.slice %wide
