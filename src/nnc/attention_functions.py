@@ -22,7 +22,7 @@ def attention(
     `causal`, the last query sees all keys, and each before it one less. A query that sees no key
     gives 0.
     """
-    factor = query.shape[-1] ** -0.5 if scale is None else number("attention: scale", scale)
+    factor = None if scale is None else number("attention: scale", scale)
     arrays = [query.as_float(), key, value] + ([] if mask is None else [mask])
     return NDArray(
         record(attentions.attention, [x.current for x in arrays], (factor, bool(causal)))[0]

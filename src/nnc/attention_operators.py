@@ -21,7 +21,7 @@ from nnc.operators import Shape, check_float, expand, in_f32, reshape
 def attention(b: Builder, query: SSAValue, key: SSAValue, value: SSAValue, *rest: Any) -> SSAValue:
     """`softmax(scale query key^T + mask) value`; after the arrays, the mask if any: scale, causal.
 
-    Leading axes are broadcast against each other.
+    Leading axes are broadcast against each other. Products of nothing are 0 at any scale.
     """
     *masks, scale, causal = rest
     check_float("attention", query)
@@ -32,6 +32,7 @@ def attention(b: Builder, query: SSAValue, key: SSAValue, value: SSAValue, *rest
     batch = leading(*arrays)
     query, key, value = (expand(b, x, (*batch, *shape_of(x)[-2:])) for x in arrays)
     full = (*batch, shape_of(query)[-2], shape_of(key)[-2])
+    scale = max(shape_of(query)[-1], 1) ** -0.5 if scale is None else scale
     added = [added_mask(b, mask, query, full) for mask in masks]
     op = AttentionOp(query, key, value, *added, scale=scale, causal=causal)
     return b.insert(op).output

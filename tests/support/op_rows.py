@@ -280,10 +280,12 @@ def normalization_rows() -> list[Row]:
 
 def attention_rows() -> list[Row]:
     """Heads, other lengths of keys and values, masks, several blocks of queries."""
+    hidden = np.where(normal(1, 1, 4, 6) > 0, 0, -np.inf).astype("f4")
+    hidden[0, 0, 2] = -np.inf
     rows: list[Row] = []
     for (queries, keys), causal, masks in (
         ((5, 7), False, ()), ((9, 17), True, (normal(1, 3, 9, 17),)), ((3, 2), True, ()),
-        ((130, 5), False, (normal(2, 1, 1, 5),)),
+        ((130, 5), False, (normal(2, 1, 1, 5),)), ((4, 6), False, (hidden,)),
     ):  # fmt: skip
         q, k, v = normal(2, 3, queries, 8), normal(2, 3, keys, 8), normal(2, 3, keys, 4)
         attend = partial(attention.AttentionOp, scale=0.3, causal=causal)

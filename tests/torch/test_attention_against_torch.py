@@ -58,7 +58,32 @@ def test_attention(name: str, causal: bool) -> None:
         agree(found, expected, ours, theirs)
 
 
-def test_multi_head_attention() -> None:
+@pytest.mark.parametrize("queries", [1, 5, 9])
+def test_the_last_query_sees_all_keys(queries: int) -> None:
+    """Of nine queries and seven keys, the first two see none: they give 0, and get nothing back."""
+    ours, theirs = both(draw(0, 2, queries, 4), draw(1, 2, 7, 4), draw(2, 2, 7, 3))
+    seen = torch.ones(queries, 7, dtype=torch.bool).tril(7 - queries)
+    expected = functional.scaled_dot_product_attention(*theirs, attn_mask=seen)
+    with autograd.record():
+        agree(nd.attention(ours[0], ours[1], ours[2], causal=True), expected, ours, theirs)
+
+
+def test_queries_of_no_size_see_all_keys_alike() -> None:
+    value = draw(0, 2, 3, 4)
+    found = nd.attention(nd.zeros((2, 5, 0)), nd.zeros((2, 3, 0)), nd.array(value)).asnumpy()
+    expected = np.broadcast_to(value.mean(1, keepdims=True), found.shape)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 8), (2, 0, 8)])
+def test_multi_head_attention_of_nothing(shape: tuple[int, ...]) -> None:
+    net = nn.MultiHeadAttention(8, 2)
+    net.initialize()
+    assert net(nd.zeros(shape)).shape == shape
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_multi_head_attention(padded: bool) -> None:
     """With PyTorch's parameters, between sequences of two lengths."""
     theirs = torch.nn.MultiheadAttention(12, 3, batch_first=True, dtype=torch.float64)
     net = nn.MultiHeadAttention(12, 3)
@@ -74,9 +99,11 @@ def test_multi_head_attention() -> None:
         assert layer.bias is not None
         layer.bias.set_data(bias)
     net.output.weight.set_data(theirs.out_proj.weight.detach().numpy())
-    expected, _ = theirs(tensors[0], tensors[1], tensors[1])
+    shown = np.arange(7) < np.array([[7], [4]] if padded else [[7], [7]])
+    expected, _ = theirs(tensors[0], tensors[1], tensors[1], torch.tensor(~shown))
+    mask = nd.array(shown[:, None, None], dtype=bool) if padded else None
     with autograd.record():
-        agree(net(*arrays), expected, arrays, tensors)
+        agree(net(*arrays, None, mask), expected, arrays, tensors)
 
 
 def test_half_precision_is_computed_in_f32() -> None:

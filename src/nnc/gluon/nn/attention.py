@@ -3,7 +3,7 @@
 from nnc import nd
 from nnc.array import NDArray
 from nnc.checks import count, number
-from nnc.errors import OptionError
+from nnc.errors import OptionError, ShapeError
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Dense, Dropout, Source
 
@@ -12,9 +12,10 @@ class MultiHeadAttention(HybridBlock):
     """Every position takes from others what its query finds, in `num_heads` subspaces at once.
 
     Sequences are `(N, length, units)`. Key and value are the query unless given (self-attention),
-    the value is the key unless given. `causal` hides later positions; `mask` is that of
-    `nnc.nd.attention`, broadcast to `(N, num_heads, queries, keys)`. Dropout is on the result, not
-    on the probabilities, which are never in memory.
+    the value is the key unless given: `layer(x)`, `layer(x, memory)`, `layer(x, None, None, mask)`.
+    `causal` hides later positions; `mask` is that of `nnc.nd.attention`, broadcast to
+    `(N, num_heads, queries, keys)`. Dropout is on the result, not on the probabilities, which are
+    never in memory.
     """
 
     def __init__(
@@ -55,14 +56,21 @@ class MultiHeadAttention(HybridBlock):
     ) -> NDArray:
         key = query if key is None else key
         value = key if value is None else value
+        for x in (query, key, value):
+            if len(x.shape) != 3:
+                raise ShapeError(
+                    f"MultiHeadAttention: expected sequences (N, length, units), given shape "
+                    f"{x.shape}"
+                )
         heads = [self.split(x) for x in (self.query(query), self.key(key), self.value(value))]
         attended = nd.attention(heads[0], heads[1], heads[2], mask, self._causal)
-        joined = attended.transpose(0, 2, 1, 3).reshape(query.shape[0], -1, self._units)
+        joined = attended.transpose(0, 2, 1, 3).reshape(*query.shape[:2], self._units)
         return self.dropout(self.output(joined))
 
     def split(self, x: NDArray) -> NDArray:
         """`(N, length, units)` as `(N, heads, length, units / heads)`."""
-        return x.reshape(x.shape[0], x.shape[1], self._heads, -1).transpose(0, 2, 1, 3)
+        size = self._units // self._heads
+        return x.reshape(*x.shape[:2], self._heads, size).transpose(0, 2, 1, 3)
 
     def describe(self) -> str:
         return f"{self._units}, heads={self._heads}"
