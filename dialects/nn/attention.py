@@ -91,7 +91,7 @@ class Attending(GraphOp, Differentiable):
                 f"{cls.name}: expected elements of f32 or f64, given {query}; cast half precision"
             )
         ranks = {len(shape_of(x)) for x in operands[:3]}
-        if len(ranks) > 1 or ranks < {2}:
+        if len(ranks) > 1 or min(ranks) < 2:
             raise VerifyException(
                 f"{cls.name}: query, key and value must be matrices, or batches of them, given "
                 f"{query}, {key}, {value}"

