@@ -401,7 +401,10 @@ def as_value(operand: Operand, dtype: str) -> Value:
         return operand.current
     if isinstance(operand, int | float):
         integral = isinstance(operand, int) or dtype in FLOATS
-        return Scalar(operand, dtype if integral and dtype != "bool" else "float32")
+        taken = dtype if integral and dtype != "bool" else "float32"
+        if taken not in FLOATS:
+            numeric(operand, taken)  # An integer out of range is an error here, not when it runs.
+        return Scalar(operand, taken)
     return as_array(operand).current
 
 

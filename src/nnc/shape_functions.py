@@ -7,6 +7,7 @@ from nnc import elementwise_functions as elements
 from nnc import operators as ops
 from nnc.array import NDArray, as_array
 from nnc.checks import axes_of, axis_of, chosen, count, sizes_of
+from nnc.dtypes import numeric
 from nnc.errors import ShapeError
 from nnc.index_functions import gathered, positions, selected
 from nnc.recorder import record
@@ -199,7 +200,7 @@ def pad(
         raise ShapeError(f"pad: expected 2 widths for each of {data.ndim} axes, given {pad_width}")
     low, high = widths[::2], widths[1::2]
     if mode == "constant":
-        return data.apply(ops.pad, low, high, float(constant_value))
+        return data.apply(ops.pad, low, high, float(numeric(constant_value, data.dtype)))
     for axis, (before, after) in enumerate(zip(low, high, strict=True)):
         size = data.shape[axis]
         if (before or after) and size <= (max(before, after) if mode == "reflect" else 0):
