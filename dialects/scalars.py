@@ -177,11 +177,6 @@ def sign(b: Builder, x: SSAValue) -> SSAValue:
     return select(b, positive, one, select(b, negative, minus_one, x))
 
 
-def mask_type(like: Attribute) -> Attribute:
-    """The type of a comparison of values of type `like`."""
-    return with_element(like, i1)
-
-
 def all_of(b: Builder, masks: Sequence[SSAValue]) -> SSAValue:
     """Where all masks hold."""
     result, *rest = masks
