@@ -1,6 +1,7 @@
 """Convolution, pooling and resampling beside PyTorch: values and gradients of compiled layers."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,11 @@ def agree(found: Array, expected: Any) -> None:
     assert found.shape == reference.shape
     scale = max(1.0, float(np.abs(reference).max()))
     np.testing.assert_allclose(found, reference, rtol=0, atol=1e-5 * scale)
+
+
+def one(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A function of the image alone."""
+    return function
 
 
 def compare(ours: Any, theirs: Callable[..., Any], x: Array) -> None:
@@ -97,7 +103,7 @@ def test_pooling(axes: int, ceil_mode: bool, size: int, stride: int, padding: in
     x = draw(0, 2, 3, *SIZES[axes])
     largest = getattr(nn, f"MaxPool{axes}D")(size, stride, padding, ceil_mode=ceil_mode)
     reference = getattr(functional, f"max_pool{axes}d")
-    compare(largest, lambda x: reference(x, size, stride, padding, 1, ceil_mode), x)
+    compare(largest, one(lambda x: reference(x, size, stride, padding, 1, ceil_mode)), x)
     for counted in (False, True):
         mean = getattr(nn, f"AvgPool{axes}D")(
             size, stride, padding, ceil_mode=ceil_mode, count_include_pad=counted
@@ -116,22 +122,22 @@ def test_global_pooling(axes: int) -> None:
     for kind, reference in {"Avg": "avg", "Max": "max"}.items():
         layer = getattr(nn, f"Global{kind}Pool{axes}D")()
         theirs = getattr(functional, f"adaptive_{reference}_pool{axes}d")
-        compare(layer, lambda x, theirs=theirs: theirs(x, 1), x)
+        compare(layer, partial(theirs, output_size=1), x)
 
 
 def test_sums_and_powers_under_windows() -> None:
     x = draw(0, 2, 3, 7, 8)
     compare(
-        lambda x: nd.pooling(x, 2, "sum", stride=2, pooling_convention="full"),
-        lambda x: 4 * functional.avg_pool2d(functional.pad(x, (0, 0, 0, 1)), 2),
+        one(lambda x: nd.pooling(x, 2, "sum", stride=2, pooling_convention="full")),
+        one(lambda x: 4 * functional.avg_pool2d(functional.pad(x, (0, 0, 0, 1)), 2)),
         x,
     )
     compare(
-        lambda x: nd.pooling(x, (3, 2), "lp", p_value=3),
-        lambda x: functional.lp_pool2d(x.abs(), 3, (3, 2), 1),
+        one(lambda x: nd.pooling(x, (3, 2), "lp", p_value=3)),
+        one(lambda x: functional.lp_pool2d(x.abs(), 3, (3, 2), 1)),
         x,
     )
-    compare(lambda x: nd.pooling(x, pool_type="avg", global_pool=True), average_of_all, x)
+    compare(partial(nd.pooling, pool_type="avg", global_pool=True), average_of_all, x)
 
 
 def average_of_all(x: Any) -> Any:
@@ -142,21 +148,19 @@ def test_resampling() -> None:
     x = draw(0, 2, 3, 7, 8)
     for size in [(3, 5), (7, 4), (1, 1)]:
         compare(
-            lambda x, size=size: nd.adaptive_avg_pooling2d(x, size),
-            lambda x, size=size: functional.adaptive_avg_pool2d(x, size),
+            partial(nd.adaptive_avg_pooling2d, output_size=size),
+            partial(functional.adaptive_avg_pool2d, output_size=size),
             x,
         )
     for size in [(14, 5), (1, 16)]:
         compare(
-            lambda x, size=size: nd.bilinear_resize2d(x, *size),
-            lambda x, size=size: functional.interpolate(
-                x, size, mode="bilinear", align_corners=True
-            ),
+            partial(nd.bilinear_resize2d, height=size[0], width=size[1]),
+            partial(functional.interpolate, size=size, mode="bilinear", align_corners=True),
             x,
         )
-    compare(lambda x: nd.up_sampling(x, 3), lambda x: functional.interpolate(x, scale_factor=3), x)
+    compare(partial(nd.up_sampling, scale=3), partial(functional.interpolate, scale_factor=3), x)
 
 
 def test_reflection() -> None:
     x = draw(0, 2, 3, 4, 5)
-    compare(nn.ReflectionPad2D(3), lambda x: functional.pad(x, (3, 3, 3, 3), "reflect"), x)
+    compare(nn.ReflectionPad2D(3), partial(functional.pad, pad=(3, 3, 3, 3), mode="reflect"), x)

@@ -102,6 +102,7 @@ def test_weights_are_packed_once_while_they_stay() -> None:
     assert_right(layer, x)
     preparation = preparation_of_the_last_program()
     [panels] = preparation.outputs
+    assert isinstance(panels, np.ndarray)
     panels[:] = 0
     assert layer(nd.array(x)).asnumpy().max() == 0
     bias_of(layer).set_data(bias_of(layer).data() + 1)
