@@ -49,6 +49,20 @@ class Unit:
 
     name: str
     text: str
+    entry: str = ""
+    """The program's entry, which ends the text of the unit that has it."""
+
+
+@dataclass(frozen=True)
+class LaunchSite:
+    """A launch in the text of the C entry; in a loop of the host it happens several times."""
+
+    kernel: str
+    """As in `Artifact.kernels`."""
+    function: str
+    """What the kernel is called in C."""
+    place: str
+    """The parameters it is given and the user's line, as far as they are known."""
 
 
 @dataclass(frozen=True)
@@ -108,5 +122,7 @@ class Artifact:
     scratch_bytes: int
     kernels: tuple[KernelReport, ...] = ()
     buffers: tuple[BufferReport, ...] = ()
+    sites: tuple[LaunchSite, ...] = ()
+    """In the order of the entry's text."""
     launches: tuple[Launch, ...] = ()
     """CUDA only: what the host does, as data."""

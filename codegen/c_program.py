@@ -56,10 +56,7 @@ class CProgram:
         """The entry is in the first unit."""
         count = UNITS if self.target.threads and self.host and len(self.program.launched) > 1 else 1
         parts = balanced(self.program.launched, count, self.weight)
-        return tuple(
-            Unit(f"{self.entry}_{i}", self.unit(part, parts, entry=i == 0))
-            for i, part in enumerate(parts)
-        )
+        return tuple(self.unit(i, part, parts) for i, part in enumerate(parts))
 
     def weight(self, function: kernel.FuncOp) -> int:
         """An estimate of a kernel's C statements."""
@@ -72,22 +69,22 @@ class CProgram:
         )
 
     def unit(
-        self, part: Sequence[kernel.FuncOp], parts: Sequence[Sequence[kernel.FuncOp]], entry: bool
-    ) -> str:
+        self, number: int, part: Sequence[kernel.FuncOp], parts: Sequence[Sequence[kernel.FuncOp]]
+    ) -> Unit:
         """One self-contained translation unit."""
-        out = Writer()
+        out, entry = Writer(), Writer()
         helpers = Helpers(self.target.lanes)
         prefix = self.linkage(len(parts))
         for function in self.with_callees(part):
             self.print_kernel(function, out, helpers, prefix)
-        if entry and self.host is not None:
+        if number == 0 and self.host is not None:
             elsewhere = [f for other in parts if other is not part for f in other]
             self.declare(elsewhere, out, helpers)
-            out.line(
-                comment(f"{self.entry}: one call of the program; {self.arena_needs(self.host)}")
-            )
-            HostPrinter(self.host, self.program, self.entry, out, helpers).print()
-        return self.prologue(out.text, helpers) + out.text
+            needs = self.arena_needs(self.host)
+            entry.line(comment(f"{self.entry}: one call of the program; {needs}"))
+            HostPrinter(self.host, self.program, self.entry, entry, helpers).print()
+        body = out.text + entry.text
+        return Unit(f"{self.entry}_{number}", self.prologue(body, helpers) + body, entry.text)
 
     def arena_needs(self, host: Host) -> str:
         """What a caller must know of the arena."""

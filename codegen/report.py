@@ -5,11 +5,12 @@ from collections import Counter
 from xdsl.dialects.builtin import IntAttr, IntegerAttr
 from xdsl.ir import Attribute, SSAValue
 
-from nnc.codegen.artifact import BufferReport, KernelReport
-from nnc.codegen.functions import buffer_bytes
+from nnc.codegen.artifact import BufferReport, KernelReport, LaunchSite
+from nnc.codegen.functions import Program, buffer_bytes
 from nnc.codegen.interface import Host, numbers
+from nnc.codegen.text import note
 from nnc.dialects import buffer, kernel
-from nnc.dialects.buffer import type_of
+from nnc.dialects.buffer import root, type_of
 
 
 def _number(value: Attribute | None) -> int:
@@ -62,6 +63,22 @@ def kernel_reports(kernels: dict[str, kernel.FuncOp], host: Host | None) -> list
         for name, function in kernels.items()
         if not function.private
     ]
+
+
+def launch_sites(program: Program, host: Host | None) -> list[LaunchSite]:
+    """The launches of the host program, in the order of its text."""
+    if host is None:
+        return []
+    arguments = dict(zip(host.values, host.arguments, strict=True))
+    sites: list[LaunchSite] = []
+    for op in host.launches():
+        name = op.callee.string_value()
+        given = [arguments[v] for v in map(root, op.operands) if v in arguments]
+        parameters = [a.name for a in given if a.role == "parameter"]
+        about = note(op, program.kernels[name])
+        place = ", ".join(dict.fromkeys([*parameters, *([about] if about else [])]))
+        sites.append(LaunchSite(name, program.names[name], place))
+    return sites
 
 
 def buffer_reports(host: Host | None) -> list[BufferReport]:

@@ -1,18 +1,21 @@
 """A loaded program for the CPU: `program(*inputs)` is one call of its C entry."""
 
 import ctypes
+import functools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from nnc.codegen.artifact import Argument, Artifact
-from nnc.runtime import arguments, pool
+from nnc.runtime import arguments, pool, timing
 from nnc.runtime.arguments import ALIGNMENT, Array, address_of, aligned_empty
 from nnc.runtime.base import BaseProgram
 from nnc.runtime.compile import load_entry
 from nnc.runtime.errors import BindError, NanError, ProgramError
 from nnc.runtime.native import Input, described, library, python_library
+from nnc.runtime.timing import TimedEntry
 
 
 class _Frame:
@@ -67,6 +70,7 @@ class Program(BaseProgram[Array]):
             if a.role == "output"
         ]
         self._frames: list[_Frame] = []
+        self._timed = functools.cache(partial(TimedEntry, artifact, self._run, extra_flags))
 
     def __call__(self, *inputs: Any, out: Any = None) -> Any:
         """Run on `inputs`; returns no, one or a tuple of outputs, in `out` if it is given."""
@@ -161,7 +165,8 @@ class Program(BaseProgram[Array]):
         return outputs
 
     def _call(self, frame: _Frame) -> None:
-        if code := self._run(*frame.call):
+        run = self._run if timing.calls is None else self._timed()
+        if code := run(*frame.call):
             raise ProgramError(f"program '{self.name}' stopped with code {code}")
 
     def _call_checked(self, frame: _Frame, inputs: Any, outputs: list[Array]) -> None:

@@ -7,7 +7,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nnc import amp, autograd, errors, gluon, init, lr_scheduler, nd, optimizer, random
+    from nnc import (
+        amp,
+        autograd,
+        errors,
+        gluon,
+        init,
+        lr_scheduler,
+        nd,
+        optimizer,
+        profiler,
+        random,
+    )
     from nnc.array import NDArray
     from nnc.compiler import compile_module
     from nnc.device import cpu, gpu, num_gpus
@@ -36,6 +47,7 @@ __all__ = [
     "nd",
     "num_gpus",
     "optimizer",
+    "profiler",
     "programs",
     "random",
 ]
