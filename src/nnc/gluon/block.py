@@ -12,6 +12,7 @@ from nnc.checks import chosen
 from nnc.device import place_named
 from nnc.dtypes import FLOATS, dtype_name
 from nnc.errors import DtypeError, OptionError, ShapeError
+from nnc.gluon.atomic import Filename
 from nnc.gluon.parameter import Parameter, warn_kept
 from nnc.init import Initializer
 
@@ -180,15 +181,19 @@ class Block:
 
         print(summary(self, inputs))
 
-    def save_parameters(self, filename: str, deduplicate: bool = False) -> None:
-        """Write all parameters, in logical shapes, as safetensors."""
-        from nnc.gluon.files import save
+    def save_parameters(self, filename: Filename, deduplicate: bool = False) -> None:
+        """Write all parameters in logical shapes; the file appears when it is complete.
 
-        save(filename, {n: p.data().asnumpy() for n, p in self.collect_params().items()})
+        The format is safetensors, or MXNet's where the name ends in `.params`; MXNet's
+        `load_parameters` reads it. With `deduplicate`, a shared parameter is written once.
+        """
+        from nnc.gluon.parameter_files import save_parameters
+
+        save_parameters(self, filename, deduplicate)
 
     def load_parameters(
         self,
-        filename: str,
+        filename: Filename,
         device: object = None,
         allow_missing: bool = False,
         ignore_extra: bool = False,
@@ -198,30 +203,16 @@ class Block:
     ) -> None:
         """Read parameters by name, onto a device if one is given. All are checked first.
 
-        Values are cast to the parameters' dtype; with `cast_dtype` and `dtype_source="saved"`
-        parameters take the dtype of the file.
+        Values are cast to the parameters' dtype, also without `cast_dtype`, which MXNet asks for;
+        with `cast_dtype` and `dtype_source="saved"` parameters take the dtype of the file. Files
+        are safetensors or MXNet's; names such as `dense0_weight`, of MXNet's `export` and
+        `collect_params().save`, stand for the network's parameters in their order.
         """
-        from nnc.gluon.files import load
+        from nnc.gluon.parameter_files import load_parameters
 
         place = place_named("load_parameters", device, ctx)
-        arrays, parameters = load(filename), self.collect_params()
-        missing, extra = parameters.keys() - arrays.keys(), arrays.keys() - parameters.keys()
-        if (missing and not allow_missing) or (extra and not ignore_extra):
-            raise OptionError(
-                f"{filename} does not fit the network: it lacks {sorted(missing) or 'nothing'}, "
-                f"and has {sorted(extra) or 'nothing'} that the network lacks"
-            )
         saved = chosen("dtype_source", dtype_source, ("current", "saved")) == "saved" and cast_dtype
-        pairs = [(parameters[name], arrays[name]) for name in parameters.keys() & arrays.keys()]
-        for parameter, values in pairs:
-            parameter.check_shape(values.shape)
-            dtype_name(values.dtype if saved else parameter.dtype)
-        for parameter, values in pairs:
-            if saved:
-                parameter.cast(values.dtype)
-            if place is not None:
-                parameter.reset_ctx(place)
-            parameter.set_data(values)
+        load_parameters(self, filename, place, allow_missing, ignore_extra, saved)
 
 
 class HybridBlock(Block):

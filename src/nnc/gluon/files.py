@@ -1,9 +1,13 @@
-"""Arrays by name in a file: safetensors, written whole or not at all."""
+"""Arrays by name in a file: safetensors, or MXNet's `.params`.
 
-import os
-import tempfile
+A file is recognized by how it begins; it is written as `.params` where its name ends so.
+"""
+
+import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import safetensors
@@ -11,6 +15,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import save as to_bytes
 
 from nnc.errors import DtypeError, OptionError
+from nnc.gluon import mxnet_format
+from nnc.gluon.atomic import Filename, write_whole
 from nnc.graph import Memory
 
 DTYPES = {
@@ -25,34 +31,61 @@ DTYPES = {
     "I64": "int64",
 }
 """numpy's names of the types in files; safetensors' own numpy reader lacks BF16."""
+CHECKSUM = "crc32"
+"""The name under which a file has the checksum of its arrays."""
+
+Arrays = Mapping[str, Memory]
 
 
-def save(filename: str, arrays: Mapping[str, Memory]) -> None:
-    """Write the arrays; a file of that name is replaced when all is written."""
-    data = to_bytes({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-    target = Path(filename)
-    if target.is_dir():
-        raise IsADirectoryError(f"{target} is a folder, expected the name of a file")
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {target.parent}, to write {target.name} in")
-    with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
-        try:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, target)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+class Content(NamedTuple):
+    """What a file holds."""
+
+    arrays: dict[str, Memory]
+    texts: dict[str, str]
+    """Strings by name beside the arrays."""
 
 
-def load(filename: str) -> dict[str, Memory]:
-    """The arrays of a safetensors file."""
+def save(filename: Filename, arrays: Arrays) -> None:
+    """Write the arrays, in the format that the name asks for."""
+    if str(filename).endswith(".params"):
+        write_whole(filename, mxnet_format.chunks(arrays))
+    else:
+        save_safetensors(filename, arrays, {})
+
+
+def load(filename: Filename) -> dict[str, Memory]:
+    """The arrays of a file of either format."""
+    data = Path(filename).read_bytes()
+    if mxnet_format.is_params(data):
+        return mxnet_format.arrays_in(str(filename), data)
+    return safetensors_in(str(filename), data).arrays
+
+
+def save_safetensors(filename: Filename, arrays: Arrays, texts: Mapping[str, str]) -> None:
+    """Write arrays and strings."""
+    kept = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    write_whole(filename, [to_bytes(kept, {**texts, CHECKSUM: checksum(kept)})])
+
+
+def load_safetensors(filename: Filename) -> Content:
+    """The arrays and strings of a safetensors file."""
+    return safetensors_in(str(filename), Path(filename).read_bytes())
+
+
+def safetensors_in(filename: str, data: bytes) -> Content:
+    """What the bytes of a safetensors file hold; a checksum must fit if there is one."""
     try:
-        entries = safetensors.deserialize(Path(filename).read_bytes())
+        entries = safetensors.deserialize(data)
     except SafetensorError as error:
-        raise OptionError(f"{filename} is not a safetensors file: {error}") from None
-    return {name: array_of(filename, name, **entry) for name, entry in entries}
+        raise OptionError(
+            f"{filename} is not a safetensors file, nor one of MXNet: {error}"
+        ) from None
+    arrays = {name: array_of(filename, name, **entry) for name, entry in entries}
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    texts: dict[str, str] = header.get("__metadata__", {})
+    if texts.pop(CHECKSUM, None) not in (None, checksum(arrays)):
+        raise OptionError(f"{filename} is damaged: its checksum is not that of its arrays")
+    return Content(arrays, texts)
 
 
 def array_of(filename: str, name: str, dtype: str, shape: list[int], data: bytearray) -> Memory:
@@ -60,3 +93,11 @@ def array_of(filename: str, name: str, dtype: str, shape: list[int], data: bytea
     if dtype not in DTYPES:
         raise DtypeError(f"{filename}: '{name}' holds {dtype}; expected one of {', '.join(DTYPES)}")
     return np.frombuffer(data, DTYPES[dtype]).reshape(shape)
+
+
+def checksum(arrays: Arrays) -> str:
+    """Of the bytes of all arrays, in the order of their names."""
+    value = 0
+    for name in sorted(arrays):
+        value = zlib.crc32(arrays[name].reshape(-1).view(np.uint8).data, value)
+    return f"{value:08x}"

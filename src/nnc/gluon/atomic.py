@@ -1,0 +1,81 @@
+"""Files that are written whole or not at all."""
+
+import fcntl
+import os
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from nnc.errors import OptionError
+
+Chunk = bytes | memoryview
+Filename = str | os.PathLike[str]
+
+
+def write_whole(filename: Filename, chunks: Iterable[Chunk]) -> None:
+    """Write a file; it takes the place of one of that name when all is on the disk.
+
+    Until then it is called `.NAME.partial`. What a killed process left there is written over.
+    """
+    target = checked_target(filename)
+    with alone(target.with_name(f".{target.name}.partial")) as file:
+        try:
+            if target.exists():
+                os.fchmod(file.fileno(), target.stat().st_mode & 0o777)
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(file.name, target)
+        except BaseException as error:
+            Path(file.name).unlink(missing_ok=True)
+            with suppress(OSError):  # What is left in Python's buffer finds no place either.
+                file.close()
+            if not isinstance(error, OSError):
+                raise
+            raise OSError(
+                error.errno,
+                f"{target} could not be written: {error.strerror}; what was there is unchanged",
+            ) from None
+    sync_folder(target.parent)
+
+
+def checked_target(filename: Filename) -> Path:
+    """The file to write, links followed, if it can be one."""
+    target = Path(os.path.realpath(filename))
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder, expected the name of a file")
+    if target.exists() and not target.is_file():
+        raise OptionError(f"{target} is a device, expected the name of a file")
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {target.parent}, to write {target.name} in")
+    return target
+
+
+@contextmanager
+def alone(path: Path) -> Generator[BinaryIO]:
+    """An empty file that only one process or thread writes; others wait for it."""
+    while True:
+        with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if is_at(file, path):
+                file.truncate(0)
+                yield file
+                return
+
+
+def is_at(file: BinaryIO, path: Path) -> bool:
+    """Whether the file still has its name: who held it before has renamed or removed it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def sync_folder(folder: Path) -> None:
+    """The names in a folder are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,131 @@
+"""Parameters of a network in files: which array of a file is whose."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from nnc.dtypes import dtype_name, numeric
+from nnc.errors import OptionError
+from nnc.gluon.atomic import Filename
+from nnc.gluon.files import load, save
+from nnc.gluon.parameter import Parameter
+from nnc.graph import Memory
+from nnc.runtime.device import Place
+
+if TYPE_CHECKING:
+    from nnc.gluon.block import Block
+
+Parameters = Mapping[str, Parameter]
+Arrays = Mapping[str, Memory]
+
+
+def save_parameters(net: "Block", filename: Filename, deduplicate: bool) -> None:
+    parameters = net.collect_params()
+    if deduplicate:
+        parameters = each_once(parameters)
+    save(filename, {name: p.data().asnumpy() for name, p in parameters.items()})
+
+
+def load_parameters(
+    net: "Block",
+    filename: Filename,
+    place: Place | None,
+    allow_missing: bool,
+    ignore_extra: bool,
+    takes_dtype: bool,
+) -> None:
+    """Fills the parameters, of which none changes if something is wrong."""
+    parameters = net.collect_params()
+    arrays = renamed(load(filename), parameters)
+    check_names(str(filename), arrays, parameters, allow_missing, ignore_extra)
+    fill({p: arrays[name] for name, p in parameters.items() if name in arrays}, place, takes_dtype)
+
+
+def fill(chosen: Mapping[Parameter, Memory], place: Place | None, takes_dtype: bool) -> None:
+    """Gives parameters their values, after all are checked."""
+    values: dict[Parameter, Memory] = {}
+    for parameter, array in chosen.items():
+        parameter.check_shape(array.shape)
+        values[parameter] = numeric(
+            array, dtype_name(array.dtype if takes_dtype else parameter.dtype)
+        )
+        if parameter.initialized:
+            parameter.variable.check_in_place()
+    for parameter, array in values.items():
+        if takes_dtype:
+            parameter.cast(array.dtype)
+        if place is not None:
+            parameter.reset_ctx(place)
+        parameter.set_data(array)
+
+
+def check_names(
+    filename: str,
+    arrays: Arrays,
+    parameters: Parameters,
+    allow_missing: bool,
+    ignore_extra: bool,
+) -> None:
+    """Raises unless file and network have the same names; one name of a shared parameter does."""
+    found = {parameters[name] for name in parameters.keys() & arrays.keys()}
+    missing = [name for name, p in parameters.items() if p not in found]
+    extra = arrays.keys() - parameters.keys()
+    if (missing and not allow_missing) or (extra and not ignore_extra):
+        raise OptionError(
+            f"{filename} does not fit the network: it lacks {some(missing)}, "
+            f"and has {some(extra)} that the network lacks"
+        )
+
+
+def some(names: Iterable[str]) -> str:
+    """The first names of many."""
+    first, rest = sorted(names)[:5], sorted(names)[5:]
+    return f"{first or 'nothing'}" + f" and {len(rest)} more" * bool(rest)
+
+
+def each_once(parameters: Parameters) -> dict[str, Parameter]:
+    """The parameters under the first of their names."""
+    names: dict[Parameter, str] = {}
+    for name, parameter in parameters.items():
+        names.setdefault(parameter, name)
+    return {name: parameter for parameter, name in names.items()}
+
+
+def renamed(arrays: Arrays, parameters: Parameters) -> Arrays:
+    """The arrays by their parameters' names, which files of MXNet may have to be asked for."""
+    plain = {name.removeprefix("arg:").removeprefix("aux:"): a for name, a in arrays.items()}
+    if not plain or plain.keys() & parameters.keys() or any("." in name for name in plain):
+        return plain
+    return by_order(plain, parameters) or plain
+
+
+def by_order(arrays: Arrays, parameters: Parameters) -> Arrays | None:
+    """Arrays such as `net0_dense1_weight` for parameters in order; None where that is unclear.
+
+    The name of a layer in MXNet says which of its class it is in the order of creation, in which
+    both files and networks have them.
+    """
+    own = {name: name.rpartition(".")[2] for name in each_once(parameters)}
+    kinds = sorted(set(own.values()), key=len, reverse=True)
+    queues: dict[str, list[str]] = defaultdict(list)
+    counts: dict[str, int] = {}
+    for name in arrays:
+        kind = next((k for k in kinds if f"_{name}".endswith(f"_{k}")), None)
+        if kind is None or not counts_up(name.removesuffix(kind), kind, counts):
+            return None
+        queues[kind].append(name)
+    if any(len(queues[kind]) != list(own.values()).count(kind) for kind in kinds):
+        return None
+    return {name: arrays[queues[kind].pop(0)] for name, kind in own.items()}
+
+
+def counts_up(layer: str, kind: str, counts: dict[str, int]) -> bool:
+    """Whether the layer comes after those of its class that were seen."""
+    found = re.fullmatch(r"(.*?)(\d+)_", layer)
+    if found is None:
+        return True
+    seen, number = f"{found[1]} {kind}", int(found[2])
+    follows = number > counts.get(seen, -1)
+    counts[seen] = number
+    return follows
