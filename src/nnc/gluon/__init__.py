@@ -2,6 +2,7 @@
 
 from typing import NoReturn
 
+from nnc import metric
 from nnc.gluon import data, loss, model_zoo, nn, rnn, utils
 from nnc.gluon.block import Block, HybridBlock
 from nnc.gluon.parameter import Parameter
@@ -16,6 +17,7 @@ __all__ = [
     "Trainer",
     "data",
     "loss",
+    "metric",
     "model_zoo",
     "nn",
     "rnn",
