@@ -6,7 +6,7 @@ held, the new values of variables and the gradients that wait; nothing else is c
 
 import threading
 import weakref
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnc.errors import TraceError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from nnc.array import NDArray
     from nnc.slot import Slot
     from nnc.variable import Variable
+
+Watcher = Callable[[Operation, Sequence[Value], Sequence[Value]], None]
 
 NODE_CAP = 2000
 """Nodes recorded before they are computed without being asked for."""
@@ -42,6 +44,8 @@ class Recorder(threading.local):
         """Places of gradients that wait."""
         self.freed: list[Value] = []
         """Values of tapes that have been used."""
+        self.watchers: list[Watcher] = []
+        """Called with each operation that is recorded, outside of bodies of control flow."""
 
 
 recorder = Recorder()
@@ -62,7 +66,11 @@ def record(
     taped = recorder.recording if taped is None else taped
     node = make_node(operation, tuple(inputs), attributes, taped, types, site)
     recorder.nodes += 1
-    return [Value(type, None, node, index) for index, type in enumerate(node.types)]
+    results = [Value(type, None, node, index) for index, type in enumerate(node.types)]
+    if recorder.watchers and not recorder.tracing:
+        for watch in recorder.watchers:
+            watch(operation, inputs, results)
+    return results
 
 
 def flush(consumed: Collection["Slot"] = ()) -> list[Run]:

@@ -30,7 +30,7 @@ def test_layouts_names_and_states() -> None:
     assert net.l0_i2h_weight.shape == (16, 2)
     assert net.r1_i2h_weight.shape == (16, 8)
     assert "r1_h2h_bias" in net.collect_params()
-    assert repr(net).startswith("LSTM(4, NTC, num_layers=2, bidirectional")
+    assert repr(net).startswith("LSTM(2 -> 4, NTC, num_layers=2, bidirectional")
     np.testing.assert_allclose(net(x).asnumpy(), y.asnumpy(), rtol=1e-6)
 
 

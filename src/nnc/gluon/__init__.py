@@ -5,15 +5,18 @@ from typing import NoReturn
 from nnc import metric
 from nnc.gluon import data, loss, model_zoo, nn, rnn, utils
 from nnc.gluon.block import Block, HybridBlock
-from nnc.gluon.parameter import Parameter
+from nnc.gluon.parameter import Constant, Parameter
+from nnc.gluon.parameter_dict import ParameterDict
 from nnc.gluon.trainer import Trainer
 from nnc.gluon.utils import split_and_load
 from nnc.lowering.pass_specs import did_you_mean
 
 __all__ = [
     "Block",
+    "Constant",
     "HybridBlock",
     "Parameter",
+    "ParameterDict",
     "Trainer",
     "data",
     "loss",

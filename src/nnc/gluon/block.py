@@ -2,19 +2,22 @@
 
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from nnc.array import NDArray
-from nnc.checks import chosen
+from nnc.checks import chosen, function
 from nnc.device import place_named
 from nnc.dtypes import FLOATS, dtype_name
-from nnc.errors import DtypeError, OptionError, ShapeError
+from nnc.errors import DeferredInitializationError, DtypeError, OptionError, ShapeError
 from nnc.gluon.atomic import Filename
-from nnc.gluon.parameter import Parameter, warn_kept
+from nnc.gluon.hooks import Hook, HookHandle, Hooks, array_hook
+from nnc.gluon.parameter import DEFAULT, Parameter
+from nnc.gluon.parameter_dict import ParameterDict
 from nnc.init import Initializer
+from nnc.tracing import arrays_of
 
 
 class Block:
@@ -23,9 +26,11 @@ class Block:
     A subclass implements `forward`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str | None = None, params: ParameterDict | None = None) -> None:
+        """`prefix` is accepted for Gluon 1.x; `params.get` of the block looks into `params`."""
         self._children: dict[str, Block] = {}
-        self._parameters: dict[str, Parameter] = {}
+        self._parameters = ParameterDict("", params)
+        self._hooks = Hooks()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Block | Parameter):
@@ -36,7 +41,7 @@ class Block:
             if isinstance(value, Block):
                 self.register_child(value, name)
             else:
-                self._parameters[name] = value
+                self._parameters.declared_as(name, value, vars(self))
         super().__setattr__(name, value)
 
     def register_child(self, block: "Block", name: str | None = None) -> None:
@@ -62,16 +67,69 @@ class Block:
             if not parameter.initialized:
                 check_array(type(self).__name__, *args[:1])
                 self.infer_shape(*args)
+                self._finish()
                 break
-        return self.forward(*args)
+        return self._hooks.call(self, args) if self._hooks else self.forward(*args)
 
-    def _named_parameters(self, prefix: str = "") -> Iterator[tuple[str, Parameter]]:
+    def _finish(self) -> None:
+        """Initialize what `infer_shape` found the shape of."""
         for name, parameter in self._parameters.items():
-            yield prefix + name, parameter
-        for name, child in self._children.items():
-            yield from child._named_parameters(f"{prefix}{name}.")
+            if parameter.lacks_sizes and parameter.known:
+                parameter.finish(parameter.shape or ())
+            if parameter.lacks_sizes:
+                raise DeferredInitializationError(
+                    f"{type(self).__name__}: parameter '{name}' has shape {parameter.shape}, and "
+                    f"infer_shape() has not found the sizes of 0; define infer_shape(self, x), "
+                    f"which sets self.{name}.shape"
+                )
 
-    def collect_params(self, select: str | None = None) -> dict[str, Parameter]:
+    def register_forward_pre_hook(self, hook: Hook) -> HookHandle:
+        """Call `hook(block, args)` before each `forward`; `detach()` of the handle ends that.
+
+        In `compile_step` and `compile` hooks run while the program is recorded, with its arrays.
+        """
+        return HookHandle(self._hooks.before, "register_forward_pre_hook", hook)
+
+    def register_forward_hook(self, hook: Hook) -> HookHandle:
+        """Call `hook(block, args, result)` after each `forward`, as `register_forward_pre_hook`."""
+        return HookHandle(self._hooks.after, "register_forward_hook", hook)
+
+    def register_op_hook(self, callback: Hook, monitor_all: bool = False) -> HookHandle:
+        """Call `callback(name, operation, array)` for each result recorded in `forward`.
+
+        With `monitor_all` also for operands. Bodies of loops and branches are left out.
+        """
+        function("register_op_hook", callback)
+        hook = array_hook(callback, monitor_all)
+        return HookHandle(self._hooks.operations, "register_op_hook", hook)
+
+    def share_parameters(self, shared: Mapping[str, Parameter]) -> "Block":
+        """Use the parameters of another block, `dense.share_parameters(other.collect_params())`.
+
+        Names are places in the tree; a name that this block lacks is a warning.
+        """
+        owners = {name: (owner, key) for name, owner, key in self._places()}
+        for name, parameter in shared.items():
+            if name not in owners:
+                warnings.warn(f"share_parameters: there is no parameter '{name}'", stacklevel=2)
+                continue
+            owner, key = owners[name]
+            old = owner._parameters[key]
+            if old.shape is not None and parameter.shape is not None:
+                old.check_shape(parameter.shape)
+            owner._parameters[key] = parameter
+            for attribute in [a for a, value in vars(owner).items() if value is old]:
+                setattr(owner, attribute, parameter)
+        return self
+
+    def _places(self, prefix: str = "") -> "Iterator[tuple[str, Block, str]]":
+        """Each parameter's name, its block, and its name there."""
+        for key in self._parameters:
+            yield prefix + key, self, key
+        for name, child in self._children.items():
+            yield from child._places(f"{prefix}{name}.")
+
+    def collect_params(self, select: str | None = None) -> ParameterDict:
         """Parameters by their place in the tree, `0.weight`; `select` is a regular expression."""
         self.apply(warn_of_containers)
         try:
@@ -80,8 +138,9 @@ class Block:
             raise OptionError(
                 f"collect_params: {select!r} is no regular expression: {error}"
             ) from None
-        found: dict[str, Parameter] = {}
-        for name, parameter in self._named_parameters():
+        found = ParameterDict()
+        for name, owner, key in self._places():
+            parameter = owner._parameters[key]
             if not parameter.initialized:
                 parameter.name = name
             if matches(name):
@@ -89,30 +148,23 @@ class Block:
         return found
 
     @property
-    def params(self) -> dict[str, Parameter]:
-        """The block's own parameters."""
-        return dict(self._parameters)
+    def params(self) -> ParameterDict:
+        """The block's own parameters; `params.get(name, shape=…)` declares one, as in 1.x."""
+        return self._parameters
 
     def initialize(
         self,
-        init: Initializer | str | None = None,
+        init: Initializer | str | None = DEFAULT,
         device: object = None,
         verbose: bool = False,
         force_reinit: bool = False,
         ctx: object = None,
     ) -> None:
-        """Initialize all parameters: `init`, or Uniform(0.07), where a layer has no own choice.
+        """Initialize all parameters: `init` where a parameter has no initializer of its own.
 
         Those that are initialized already keep their values, with a warning.
         """
-        place = place_named("initialize", device, ctx)
-        parameters = list(dict.fromkeys(self.collect_params().values()))
-        kept = [p for p in parameters if p.initialized and not force_reinit]
-        if kept:
-            warn_kept(kept)
-        for parameter in parameters:
-            if parameter not in kept:
-                parameter.initialize(None, place, init, force_reinit)
+        self.collect_params().initialize(init, device, verbose, force_reinit, ctx)
 
     def cast(self, dtype: object) -> None:
         """Change the dtype of all parameters; batch norms keep float32 for float16."""
@@ -126,23 +178,17 @@ class Block:
 
     def reset_ctx(self, ctx: object) -> None:
         """Move all parameters to another device, before a trainer is made for them."""
-        for parameter in self.collect_params().values():
-            parameter.reset_ctx(ctx)
+        self.collect_params().reset_ctx(ctx)
 
     reset_device = reset_ctx
 
     def zero_grad(self) -> None:
         """Set all gradients to zeros."""
-        for parameter in self.collect_params().values():
-            if parameter.grad_req != "null":
-                parameter.zero_grad()
+        self.collect_params().zero_grad()
 
     def setattr(self, name: str, value: Any) -> None:
         """Set an attribute of all parameters, such as `grad_req` or `lr_mult`."""
-        for parameter in self.collect_params().values():
-            if not hasattr(parameter, name):
-                raise OptionError(f"parameters have no attribute '{name}'")
-            setattr(parameter, name, value)
+        self.collect_params().setattr(name, value)
 
     def apply(self, fn: "Callable[[Block], Any]") -> "Block":
         """Call `fn` on all blocks of the tree, children first."""
@@ -216,18 +262,34 @@ class Block:
 
 
 class HybridBlock(Block):
-    """A block. Gluon 1.x's `hybrid_forward(F, x, weight=…)` works too."""
+    """A block. A subclass implements `forward(self, x)`, or Gluon 1.x's `hybrid_forward`."""
+
+    def hybrid_forward(self, F: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """What the block computes of `x`, by functions of `F`, which is `nnc.nd`.
+
+        Parameters come as keyword arguments, by the names of their attributes.
+        """
+        return self._no_forward()
 
     def _hybrid_forward(self, x: Any, *args: Any) -> Any:
         from nnc import nd
 
-        hybrid_forward = getattr(self, "hybrid_forward", None)
-        if hybrid_forward is None:
-            return self._no_forward()
         own = {name: parameter.data() for name, parameter in self._parameters.items()}
-        return hybrid_forward(nd, x, *args, **own)
+        return self.hybrid_forward(nd, x, *args, **own)
 
     forward = _hybrid_forward
+
+    def infer_type(self, *args: Any) -> None:
+        """Parameters take the dtype of the first input."""
+        self.cast(check_array(type(self).__name__, *args[:1]).dtype)
+
+    def optimize_for(self, x: Any, *args: Any, backend: object = None, **options: Any) -> None:
+        """Compile the network now for inputs of these shapes and types."""
+        if backend is not None:
+            raise OptionError(f"optimize_for: nnc is the only backend, given {backend!r}")
+        self.hybridize()
+        for array in arrays_of("optimize_for", self(x, *args)):
+            array.wait_to_read()
 
 
 class Sequential(Block):
@@ -242,8 +304,13 @@ class Sequential(Block):
                 )
             self.register_child(block)
 
-    def __init__(self, *blocks: Block) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        *blocks: Block,
+        prefix: str | None = None,
+        params: ParameterDict | None = None,
+    ) -> None:
+        super().__init__(prefix, params)
         self.add(*blocks)
 
     def forward(self, *args: Any) -> Any:

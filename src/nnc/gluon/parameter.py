@@ -18,6 +18,8 @@ from nnc.slot import check_grad_req
 from nnc.variable import Layout, Variable
 
 Shape = tuple[int, ...]
+DEFAULT = initializers.Uniform()
+"""What initializes a parameter that nobody says anything of."""
 
 
 class Parameter:
@@ -49,7 +51,9 @@ class Parameter:
         """How the values lie in memory: dimension i holds dimension `layout[i]`."""
         self._shape = None if shape is None else sizes_of(f"parameter '{name}'", shape)
         self._dtype = dtype_name(dtype)
-        self._grad_req = check_grad_req(grad_req if differentiable else "null")
+        self.differentiable = differentiable
+        """Whether it can have a gradient; `grad_req` is "null" otherwise, whatever is set."""
+        self._grad_req = self._request(grad_req)
         self._variable: Variable | None = None
         self._deferred: Initializer | None = None
         """What will initialize the parameter once its shape is known."""
@@ -90,15 +94,18 @@ class Parameter:
 
     @grad_req.setter
     def grad_req(self, request: str) -> None:
-        self._grad_req = check_grad_req(request)
+        self._grad_req = self._request(request)
         if self._variable is not None:
             self._attach(self._variable)
+
+    def _request(self, request: str) -> str:
+        return check_grad_req(request) if self.differentiable else "null"
 
     def initialize(
         self,
         init: Initializer | str | None = None,
         device: object = None,
-        default_init: Initializer | str | None = None,
+        default_init: Initializer | str | None = DEFAULT,
         force_reinit: bool = False,
         ctx: object = None,
     ) -> None:
@@ -113,7 +120,7 @@ class Parameter:
         if place is not None:
             self.reset_ctx(place)
         source = self.init if self.init is not None else init if init is not None else default_init
-        chosen = initializers.initializer(source) or initializers.Uniform()
+        chosen = initializers.initializer(source) or DEFAULT
         if self.known:
             self._fill(chosen)
         elif self.allow_deferred_init:
@@ -167,6 +174,11 @@ class Parameter:
         )
 
     @property
+    def lacks_sizes(self) -> bool:
+        """Whether it is initialized as soon as its shape is known."""
+        return self._deferred is not None
+
+    @property
     def initialized(self) -> bool:
         return self._variable is not None
 
@@ -206,6 +218,10 @@ class Parameter:
     def list_data(self) -> list[NDArray]:
         return [self.data()]
 
+    def var(self) -> NDArray:
+        """What stands for the parameter in a program: its values."""
+        return self.variable
+
     def grad(self, device: object = None) -> NDArray:
         """The gradient of the last `backward`: an array that shows every new one while it is held.
 
@@ -237,6 +253,21 @@ class Parameter:
         self._dtype, self._variable = dtype_name(dtype), None
         if values is not None:
             self._hold(values.astype(self._dtype))
+
+
+class Constant(Parameter):
+    """A parameter that is never trained: values that a network needs, saved with it."""
+
+    def __init__(self, name: str, value: Any):
+        values = value.asnumpy() if isinstance(value, NDArray) else numeric(value)
+        super().__init__(
+            name, "null", values.shape, values.dtype, init=initializers.Constant(values),
+            differentiable=False,
+        )  # fmt: skip
+        self.value = values
+
+    def __repr__(self) -> str:
+        return f"Constant {self.name} (shape={self.shape}, dtype={self.dtype})"
 
 
 def warn_kept(parameters: "Sequence[Parameter]") -> None:

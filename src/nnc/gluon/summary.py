@@ -6,6 +6,7 @@ from typing import Any
 
 from nnc.array import NDArray
 from nnc.gluon.block import Block
+from nnc.gluon.hooks import HookHandle
 
 
 def summary(net: Block, inputs: Sequence[Any]) -> str:
@@ -13,13 +14,12 @@ def summary(net: Block, inputs: Sequence[Any]) -> str:
     blocks: list[Block] = []
     net.apply(blocks.append)
     rows: list[tuple[str, str, str]] = []
-    for block in dict.fromkeys(blocks):
-        watch(block, rows)
+    handles = [watch(block, rows) for block in dict.fromkeys(blocks)]
     try:
         net(*inputs)
     finally:
-        for block in blocks:
-            vars(block).pop("forward", None)
+        for handle in handles:
+            handle.detach()
     total = sum(size(parameter.shape) for parameter in dict.fromkeys(net.collect_params().values()))
     rows = [("block", "output", "parameters"), *rows, ("all", "", str(total))]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -29,19 +29,16 @@ def summary(net: Block, inputs: Sequence[Any]) -> str:
     )
 
 
-def watch(block: Block, rows: list[tuple[str, str, str]]) -> None:
+def watch(block: Block, rows: list[tuple[str, str, str]]) -> HookHandle:
     """From now on calls of the block are listed."""
-    forward = block.forward
 
-    def listed(*args: Any) -> Any:
-        result = forward(*args)
+    def listed(block: Block, args: Any, result: Any) -> None:
         results: Sequence[Any] = result if isinstance(result, list | tuple) else [result]
         shapes = [str(one.shape) for one in results if isinstance(one, NDArray)]
         count = sum(size(parameter.shape) for parameter in block.params.values())
         rows.append((type(block).__name__, ", ".join(shapes), str(count)))
-        return result
 
-    vars(block)["forward"] = listed
+    return block.register_forward_hook(listed)
 
 
 def size(shape: tuple[int, ...] | None) -> int:

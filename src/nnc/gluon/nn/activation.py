@@ -59,14 +59,16 @@ class LeakyReLU(HybridBlock):
         return f"{self._alpha}"
 
 
+QUARTER = Constant(0.25)
+
+
 class PReLU(HybridBlock):
     """`x` above 0, else `alpha x` with a learned alpha: one, or one for each channel, axis 1."""
 
-    def __init__(self, alpha_initializer: Initializer | str | None = None, in_channels: int = 1):
+    def __init__(self, alpha_initializer: Initializer | str | None = QUARTER, in_channels: int = 1):
         super().__init__()
         channels = count("PReLU: in_channels", in_channels)
-        init = Constant(0.25) if alpha_initializer is None else alpha_initializer
-        self.alpha = Parameter("alpha", shape=(channels,), init=init)
+        self.alpha = Parameter("alpha", shape=(channels,), init=alpha_initializer)
 
     def forward(self, x: NDArray) -> NDArray:
         return nd.prelu(x, self.alpha.data())

@@ -36,6 +36,8 @@ class Affine(HybridBlock):
     ):
         super().__init__()
         self._activation = None if activation is None else activation_named(activation)
+        self.activation = "" if activation is None else f"Activation({activation})"
+        """How `repr` shows it."""
         self.weight = Parameter(
             "weight", shape=weight, dtype=dtype, init=weight_initializer, allow_deferred_init=True
         )
@@ -100,7 +102,8 @@ class Dense(Affine):
         return self.affine(layers.dense, x, self._flatten)
 
     def describe(self) -> str:
-        return f"{(self.weight.shape or (0, 0))[1] or None} -> {self._units}"
+        width = (self.weight.shape or (0, 0))[1] or None
+        return f"{width} -> {self._units}, {self.activation or 'linear'}"
 
 
 class Flatten(HybridBlock):
@@ -141,7 +144,8 @@ class Embedding(HybridBlock):
         return nd.embedding(x, self.weight.data())
 
     def describe(self) -> str:
-        return " -> ".join(map(str, self.weight.shape or ()))
+        rows, width = self.weight.shape or (0, 0)
+        return f"{rows} -> {width}, {self.weight.dtype}"
 
 
 class Dropout(HybridBlock):
@@ -162,7 +166,7 @@ class Dropout(HybridBlock):
         return NDArray(record(layers.dropout, inputs, (self._rate, tuple(self._axes)))[0])
 
     def describe(self) -> str:
-        return f"p={self._rate}"
+        return f"p = {self._rate}, axes={self._axes}"
 
 
 class Lambda(Block):
@@ -179,6 +183,9 @@ class Lambda(Block):
 
     def forward(self, *args: Any) -> Any:
         return self._function(*args)
+
+    def describe(self) -> str:
+        return getattr(self._function, "__name__", type(self._function).__name__)
 
 
 class HybridLambda(Lambda, HybridBlock):

@@ -73,10 +73,22 @@ class Conv(Affine, Spatial):
         return self.affine(images.convolve, x, *self.geometry)
 
     def describe(self) -> str:
-        return (
-            f"{self._channels}, kernel={self._kernel}, strides={self._strides}, "
-            f"padding={self._padding}"
-        )
+        none, one = (0,) * self.axes, (1,) * self.axes
+        said = [
+            f"{self._in_channels or None} -> {self._channels}",
+            f"kernel_size={self._kernel}",
+            f"stride={self._strides}",
+            f"padding={self._padding}" if self._padding != none else "",
+            f"dilation={self._dilation}" if self._dilation != one else "",
+            f"groups={self._groups}" if self._groups > 1 else "",
+            "bias=False" if self.bias is None else "",
+            self.activation,
+        ]
+        return ", ".join(filter(None, said))
+
+    @property
+    def _in_channels(self) -> int:
+        return (self.weight.shape or (0, 0))[1] * self._groups
 
 
 class ConvTranspose(Conv):
@@ -126,6 +138,10 @@ class ConvTranspose(Conv):
 
     def weight_shape(self, in_channels: int) -> tuple[int, ...]:
         return (in_channels, self._channels // self._groups, *self._kernel)
+
+    @property
+    def _in_channels(self) -> int:
+        return (self.weight.shape or (0,))[0]
 
     def forward(self, x: NDArray) -> NDArray:
         geometry: tuple[Any, ...] = (

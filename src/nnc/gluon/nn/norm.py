@@ -38,7 +38,10 @@ class Norm(HybridBlock):
 
     def parameter(self, name: str, init: Source, request: str) -> Parameter:
         """A parameter with a number for each place along the axis."""
-        return Parameter(name, request, (self._channels,), init=init, allow_deferred_init=True)
+        return Parameter(
+            name, request, (self._channels,), init=init, allow_deferred_init=True,
+            differentiable=request != "null",
+        )  # fmt: skip
 
     def infer_shape(self, x: NDArray) -> None:
         axis = axis_of(type(self).__name__, self._axis, x.ndim)
@@ -51,7 +54,13 @@ class Norm(HybridBlock):
         return NDArray(record(operation, inputs, (*settings, self._epsilon))[0])
 
     def describe(self) -> str:
-        return f"axis={self._axis}, eps={self._epsilon}"
+        return f"axis={self._axis}, {self.settings()}"
+
+    def settings(self) -> str:
+        """What all norms are told."""
+        [channels] = self.gamma.shape or (0,)
+        learned = f"center={self.beta.differentiable}, scale={self.gamma.differentiable}"
+        return f"eps={self._epsilon}, {learned}, in_channels={channels or None}"
 
 
 class LayerNorm(Norm):
@@ -98,7 +107,7 @@ class GroupNorm(Norm):
         return self.normalize(norms.group_norm, x, self._groups)
 
     def describe(self) -> str:
-        return f"groups={self._groups}, eps={self._epsilon}"
+        return f"num_groups={self._groups}, {self.settings()}"
 
 
 class InstanceNorm(Norm):
@@ -171,7 +180,8 @@ class BatchNorm(Norm):
         super().cast(wide_dtype(dtype_name(dtype)))
 
     def describe(self) -> str:
-        return f"{super().describe()}, momentum={self._momentum}"
+        rest = f"use_global_stats={self._use_global_stats}, {self.settings()}"
+        return f"axis={self._axis}, momentum={self._momentum}, {rest}"
 
 
 class BatchNormReLU(BatchNorm):

@@ -22,19 +22,18 @@ class Pool(Spatial):
         super().__init__()
         self.check_layout(layout)
         name = type(self).__name__
-        self._size = counts(f"{name}: pool_size", pool_size, self.axes)
-        self._strides = (
-            self._size if strides is None else counts(f"{name}: strides", strides, self.axes)
-        )
+        size = counts(f"{name}: pool_size", pool_size, self.axes)
+        stride = size if strides is None else counts(f"{name}: strides", strides, self.axes)
         padding = counts(f"{name}: padding", padding, self.axes, 0)
-        self._attributes: tuple[Any, ...] = (self._size, self._strides, padding, ceil_mode)
+        self._attributes: tuple[Any, ...] = (size, stride, padding, ceil_mode)
 
     def forward(self, x: NDArray) -> NDArray:
         self.check_images(x)
         return x.apply(self.operation, *self._attributes)
 
     def describe(self) -> str:
-        return f"size={self._size}, strides={self._strides}"
+        size, stride, padding, ceil_mode, *_ = self._attributes
+        return f"size={size}, stride={stride}, padding={padding}, ceil_mode={ceil_mode}"
 
 
 class MaxPool(Pool):

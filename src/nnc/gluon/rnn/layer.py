@@ -142,8 +142,10 @@ class RecurrentLayer(HybridBlock):
         return (nd.flip(output, axis=0) if backward else output), final
 
     def describe(self) -> str:
+        width = (self._parameters["l0_i2h_weight"].shape or (0, 0))[1] or None
+        layers = f", num_layers={self._layers}" if self._layers > 1 else ""
         both = ", bidirectional" if len(self._directions) > 1 else ""
-        return f"{self._hidden_size}, {self._layout}, num_layers={self._layers}{both}"
+        return f"{width} -> {self._hidden_size}, {self._layout}{layers}{both}"
 
 
 class RNN(RecurrentLayer):
