@@ -36,8 +36,11 @@ def log_softmax_grad(op: n.LogSoftmaxGradOp, y: Array, g: Array) -> Array:
 
 
 def one_hot(scores: Array, label: Array) -> Array:
-    classes = np.arange(scores.shape[-1])
-    return np.equal(label.astype(np.int32)[..., None], classes).astype(scores.dtype)
+    """1 at the label, else 0; a row of NaN where that is no class."""
+    classes = scores.shape[-1]
+    known = (label >= 0) & (label < classes)
+    hits = np.equal(label[..., None], np.arange(classes)).astype(scores.dtype)
+    return np.where(known[..., None], hits, np.nan)
 
 
 def cross_entropy_grad(op: n.CrossEntropyGradOp, p: Array, label: Array, g: Array) -> Array:
@@ -62,12 +65,9 @@ class NormalizeFunctions(InterpreterFunctions):
     def cross_entropy(
         self, interpreter: Interpreter, op: n.CrossEntropyOp, args: PythonValues
     ) -> PythonValues:
-        logits, label = args[0], args[1].astype(np.int32)
-        logs = logits - log_sum_exp(logits, -1)
-        known = (label >= 0) & (label < logits.shape[-1])
-        chosen = np.where(one_hot(logits, label) != 0, logs, 0)
-        nll = -np.where(known, np.sum(chosen, -1), np.max(logs, -1))
-        return nll, np.exp(logs)
+        logits, label = args
+        logs, hits = logits - log_sum_exp(logits, -1), one_hot(logits, label)
+        return -np.sum(np.where(hits == 0, 0, hits * logs), -1), np.exp(logs)
 
     @impl(bn.BatchNormOp)
     def batch_norm(

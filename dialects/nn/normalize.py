@@ -5,6 +5,7 @@
 * `nn.cross_entropy`, `nn.cross_entropy_grad` loss of logits against class labels
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, cast
 
@@ -20,6 +21,7 @@ from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.elementwise import (
     AddOp,
     CastOp,
+    ClampOp,
     CompareOp,
     DivOp,
     ExpOp,
@@ -179,19 +181,25 @@ class Labelled(GraphOp, Decomposes):
         return (len(shape_of(self.operands[0])) - 1,)
 
     def is_labelled(self, b: Builder) -> SSAValue:
-        """Where the class is the label; nowhere in a row whose label is no class."""
+        """Where the class is the label."""
         scores, label = self.operands[:2]
         wanted = insert(b, CastOp(label, i32))
         classes = insert(b, IotaOp(shape_of(scores), self.row_axes()[0]))
         return insert(b, CompareOp("eq", spread(b, wanted, scores, self.row_axes()), classes))
+
+    def where_known(self, b: Builder, rows: SSAValue) -> SSAValue:
+        """A value of each row, and NaN where the row's label is no class."""
+        scores, label = self.operands[:2]
+        nearest = insert(b, ClampOp(label, 0, max(shape_of(scores)[-1] - 1, 0)))
+        known = insert(b, CompareOp("eq", nearest, label))
+        return insert(b, SelectOp(known, rows, constant(b, math.nan, rows)))
 
 
 @irdl_op_definition
 class CrossEntropyOp(Labelled, Differentiable):
     """`nll = -log(probabilities[label])`, `probabilities = softmax(logits)`, over the last axis.
 
-    Nothing is read at the label: a row whose label is no class gets -log of its largest
-    probability.
+    Nothing is read at the label: a row whose label is no class gets NaN, and so does its gradient.
     """
 
     name = "nn.cross_entropy"
@@ -219,7 +227,7 @@ class CrossEntropyOp(Labelled, Differentiable):
         total = reduce(b, "sum", powers, axes)
         chosen = insert(b, SelectOp(self.is_labelled(b), z, constant(b, 0.0, z)))
         nll = insert(b, SubOp(insert(b, LogOp(total)), reduce(b, "sum", chosen, axes)))
-        return [nll, divided(b, powers, total, axes)]
+        return [self.where_known(b, nll), divided(b, powers, total, axes)]
 
     def vjp(self, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
         p, (of_nll, of_p) = self.probabilities, grads
@@ -264,4 +272,5 @@ class CrossEntropyGradOp(Labelled):
         p = self.probabilities
         less = insert(b, SubOp(p, constant(b, 1.0, p)))
         difference = insert(b, SelectOp(self.is_labelled(b), less, p))
-        return [mul(b, difference, spread(b, self.grad, p, self.row_axes()))]
+        grad = self.where_known(b, self.grad)
+        return [mul(b, difference, spread(b, grad, p, self.row_axes()))]

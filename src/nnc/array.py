@@ -279,7 +279,7 @@ class NDArray(Arithmetic, Placed):
 
     def take(self, indices: Operand, axis: int = 0) -> "NDArray":
         """The slices at `indices` along `axis`."""
-        positions = as_array(indices, "int32").current
+        positions = as_indices(indices).current
         return NDArray(record(ops.take, [self.current, positions], (axis,))[0])
 
     # How operations are applied.
@@ -393,6 +393,12 @@ def as_array(operand: Operand, dtype: object = None) -> NDArray:
     made = array(operand, dtype)
     made.current.type = type_of(made.shape, made.dtype.name, None)
     return made
+
+
+def as_indices(operand: Operand) -> NDArray:
+    """The operand as int32, from numbers that are looked at as they are given."""
+    given = np.asarray(operand) if isinstance(operand, list | tuple) else operand
+    return as_array(given).astype("int32", copy=False)
 
 
 def as_value(operand: Operand, dtype: str) -> Value:

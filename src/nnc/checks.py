@@ -60,19 +60,29 @@ def axis_of(what: str, axis: Any, rank: int) -> int:
 UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
 
 
-def indices(what: str, given: NumpyArray[Any], size: int, error: type[IndexingError]) -> None:
-    """Raises unless the numbers, cut to integers, go from 0 to `size` - 1."""
-    if not given.size:
+def indices(
+    what: str,
+    known: NumpyArray[Any],
+    size: int,
+    error: type[IndexingError],
+    source: str = "given",
+    where: str = "",
+) -> None:
+    """Raises unless the numbers are whole and go from 0 to `size` - 1."""
+    if not known.size:
         return
-    unsigned = UNSIGNED.get(given.dtype)
+    unsigned = UNSIGNED.get(known.dtype)
     if unsigned is not None:
         # What is below 0 is largest as an unsigned number; argmax is faster than max.
-        seen = given.view(unsigned)
+        seen = known.view(unsigned)
         inside = seen.item(seen.argmax()) < size
     else:
-        inside = given.item(given.argmin()) > -1 and given.item(given.argmax()) < size
+        if known.dtype.kind == "f" and (odd := known[known != np.trunc(known)]).size:
+            raise error(f"{what} are whole numbers, {source} {odd[0]}{where}")
+        inside = known.item(known.argmin()) > -1 and known.item(known.argmax()) < size
     if not inside:
-        raise error(f"{what} go from 0 to {size - 1}, given {given.min()} to {given.max()}")
+        found = f"{known.min()} to {known.max()}{where}"
+        raise error(f"{what} go from 0 to {size - 1}, {source} {found}")
 
 
 def is_count(value: Any, least: int) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from nnc import settings
 from nnc.compiler import CompiledStructure, compile_structure
 from nnc.graph import Graph, Memory, Scalar, Structure, Value
+from nnc.index_checks import looked_at
 from nnc.modules import names_of
 from nnc.preparation import Preparation
 from nnc.runtime.device import Storage
@@ -124,7 +125,7 @@ def execute(graph: Graph) -> Run:
     bound = bind(graph)
     outputs = iter(bound(graph.leaves))
     results = [next(outputs) if tied < 0 else None for _, tied in graph.structure.results]
-    return Run(bound, graph, results)
+    return Run(bound, graph, [*looked_at(graph.checks, results)])
 
 
 def bind(graph: Graph) -> Bound:

@@ -12,6 +12,7 @@ from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.execution import Bound, bind
 from nnc.gluon.trainer import Trainer
 from nnc.graph import Chooses, Graph, Scalar, Value, graph_of
+from nnc.index_checks import checked_graph, looked_at
 from nnc.lowering.nn_remat import BudgetError
 from nnc.recorder import flush, recorder
 from nnc.runtime.device import DeviceArray, Storage
@@ -34,6 +35,7 @@ class Entry:
         ]
         self.is_direct = self.order == list(range(len(inputs)))
         numbers = [v for v in graph.leaves if type(v) is Scalar]
+        self.checks = graph.checks
         self.numbers = list(zip(bound.scalars, numbers, strict=True))
         self.indices = [
             (places[leaf], chooses, size)
@@ -41,7 +43,7 @@ class Entry:
             if leaf in places
         ]
 
-    def __call__(self, memories: Sequence[Storage]) -> tuple[Storage, ...]:
+    def __call__(self, memories: Sequence[Storage]) -> Sequence[Storage]:
         for place, chooses, size in self.indices:
             chooses.check(memories[place], size)
         if not self.is_direct:
@@ -54,7 +56,8 @@ class Entry:
             for scalar, leaf in self.numbers:
                 scalar[()] = leaf.number if leaf.source is None else leaf.source()
             results = bound.run(memories)
-        return results if type(results) is tuple else (results,)
+        results = results if type(results) is tuple else (results,)
+        return looked_at(self.checks, results) if self.checks else results
 
 
 def indices_in(graph: Graph) -> Iterator[tuple[Value, Chooses, int]]:
@@ -139,7 +142,7 @@ class CompiledFunction(CompiledCallable):
             results = arrays_in("compile: the function", returned)
             if recorder.writes:
                 raise OptionError("compile: the function must be pure, but it changes variables")
-            graph = graph_of([(r.current, None) for r in results])
+            graph = checked_graph([(r.current, None) for r in results])
             recorder.handles = []
             recorder.nodes = 0
             found = self.entries[key] = (Entry(bind(graph), graph, inputs), single)

@@ -154,7 +154,10 @@ class Operation:
         self.moves = moves
         """Whether the result holds the elements of its operand, up to their dtype."""
         self.chooses = chooses
-        """What operand 1 is if it holds positions along an axis, the first attribute, of 0."""
+        """What operand 1 is if it holds positions along an axis, the first attribute, of 0.
+
+        An operation on positions alone has the size of the axis as its first attribute.
+        """
         self.name = name or emit.__name__.strip("_")
         self.differentiates = differentiates
         """Whether it needs the ops that led to its operands, not only their values."""
@@ -174,20 +177,18 @@ class Operation:
 
 
 class Chooses(NamedTuple):
-    """What an operation's indices are called, and the error when one is out of range.
-
-    Indices are looked at where they are given; those that are computed are clipped.
-    """
+    """What an operation's indices are called, and the error when one is out of range."""
 
     what: str
     error: type[IndexingError] = IndexingError
 
     def choice(self, inputs: Sequence[Value], attributes: Attributes) -> tuple[Value, int]:
         """The leaf that holds the indices, and how many positions there are."""
-        chosen_from, indices = inputs[:2]
+        *chosen_from, indices = inputs[:2]
         while indices.node is not None and indices.node.operation.moves:
             indices = indices.node.inputs[0]
-        return indices, chosen_from.type.shape[attributes[0]]
+        size = attributes[0]
+        return indices, chosen_from[0].type.shape[size] if chosen_from else size
 
     def check(self, memory: Storage, size: int) -> None:
         if not isinstance(memory, DeviceArray):  # Looking would wait for the device.
@@ -207,6 +208,22 @@ def moving(emit: Emit) -> Operation:
 def choosing(what: str, error: type[IndexingError] = IndexingError) -> Callable[[Emit], Operation]:
     """Make an operation whose operand 1 holds indices."""
     return lambda emit: Operation(emit, chooses=Chooses(what, error))
+
+
+class Check(NamedTuple):
+    """Indices that a program computes: it has two results, their extremes."""
+
+    chooses: Chooses
+    size: int
+    site: "Site | None"
+
+    def raise_unless_inside(self, extremes: Memory) -> None:
+        """Raises unless the extremes of the indices exist, which names the user's line."""
+        where = "" if self.site is None else " at {}:{}".format(*line_of(self.site))
+        what, error = self.chooses.what, self.chooses.error
+        if (extremes != extremes).any():
+            raise error(f"{what} are whole numbers; not all of those computed{where} are")
+        checks.indices(what, extremes, self.size, error, "computed", where)
 
 
 class Node:
@@ -328,6 +345,8 @@ class Graph(NamedTuple):
     structure: Structure
     leaves: list[Value]
     nodes: list[Node]
+    checks: tuple[Check, ...] = ()
+    """Indices whose extremes are the last results."""
 
 
 def collect(roots: Iterable[Value], through: bool) -> list[Node]:

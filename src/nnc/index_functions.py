@@ -3,31 +3,21 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from nnc import index_operators as ops
 from nnc import operators as basic
-from nnc.array import NDArray, as_array
-from nnc.checks import axis_of, count, indices, sizes_of
+from nnc.array import NDArray, as_array, as_indices
+from nnc.checks import axis_of, count, sizes_of
 from nnc.dtypes import dtype_name
 from nnc.errors import IndexingError, OptionError, ShapeError
 from nnc.recorder import record
-from nnc.wrapping import binary, function
+from nnc.wrapping import function
 
 Axis = int | Sequence[int] | None
-
-_maximum, _minimum = binary(basic.maximum), binary(basic.minimum)
 
 
 def positions(sizes: Sequence[int], axis: int) -> NDArray:
     """The position along an axis, as int32."""
     return NDArray(record(ops.positions, [], (tuple(sizes), axis))[0])
-
-
-def as_indices(x: Any) -> NDArray:
-    """An array of int32."""
-    given = as_array(x)
-    return given if given.dtype == "int32" else given.astype("int32")
 
 
 def gathered(x: NDArray, at: NDArray, axis: int, batches: int = 0) -> NDArray:
@@ -52,12 +42,22 @@ def moveaxis(x: Any, source: int, destination: int) -> NDArray:
 
 def take_along_axis(x: Any, at: Any, axis: int = -1) -> NDArray:
     """For each position of `at`, which has the other sizes of `x`, the element along the axis."""
-    data, chosen_at = as_array(x), as_indices(at)
+    data = as_array(x)
     last = axis_of("take_along_axis", axis, data.ndim)
-    turned = gathered(
-        moveaxis(data, last, -1), moveaxis(chosen_at, last, -1), data.ndim - 1, data.ndim - 1
-    )
-    return moveaxis(turned, -1, last)
+    return along_axis(data, existing("take_along_axis: indices", at, data.shape[last]), last)
+
+
+def along_axis(x: NDArray, at: NDArray, axis: int) -> NDArray:
+    """`take_along_axis` at positions that exist."""
+    data, chosen = moveaxis(x, axis, -1), moveaxis(at, axis, -1)
+    return moveaxis(gathered(data, chosen, x.ndim - 1, x.ndim - 1), -1, axis)
+
+
+def existing(
+    what: str, indices: Any, size: int, error: type[IndexingError] = IndexingError
+) -> NDArray:
+    """Indices as int32, that are looked at as `what`: those below `size` exist."""
+    return NDArray(record(ops.existing(what, error), [as_indices(indices).current], (size,))[0])
 
 
 # By indices.
@@ -89,12 +89,9 @@ def _flat(name: str, at: NDArray, shape: tuple[int, ...]) -> NDArray:
             f"{name}: expected indices of 1 to {len(shape)} axes along their first axis, "
             f"given shape {at.shape}"
         )
-    known, at, flat = at.current.memory, as_indices(at), as_indices(0)
-    for axis in range(at.shape[0]):
-        if isinstance(known, np.ndarray):
-            indices(f"{name}: indices of axis {axis}", known[axis], shape[axis], IndexingError)
-        held = _minimum(_maximum(at[axis], 0), shape[axis] - 1)
-        flat = flat * shape[axis] + held
+    flat = as_indices(0)
+    for axis, size in enumerate(shape[: at.shape[0]]):
+        flat = flat * size + existing(f"{name}: indices of axis {axis}", at[axis], size)
     return flat
 
 
@@ -103,7 +100,7 @@ def embedding(data: Any, weight: NDArray, input_dim: int = 0, output_dim: int = 
     given = input_dim or weight.shape[0], output_dim or weight.shape[1]
     if given != weight.shape:
         raise ShapeError(f"Embedding: expected a weight of shape {given}, given {weight.shape}")
-    return weight.take(data, 0)
+    return NDArray(record(basic.embedding, [weight.current, as_indices(data).current], (0,))[0])
 
 
 def sequence_mask(
@@ -133,10 +130,10 @@ def sequence_mask(
 @function
 def pick(x: NDArray, index: Any, axis: int = -1) -> NDArray:
     """The element at `index` along an axis, which disappears."""
-    return NDArray(record(basic.pick, [x.current, as_array(index, "int32").current], (axis,))[0])
+    return NDArray(record(basic.pick, [x.current, as_indices(index).current], (axis,))[0])
 
 
 def one_hot(indices: Any, depth: int, dtype: object = "float32") -> NDArray:
     """1 where the last position is the index; a row of zeros for an index that is no position."""
     size = count("one_hot: depth", depth)
-    return as_array(indices, "int32").apply(basic.one_hot, size, dtype_name(dtype))
+    return as_array(indices).apply(basic.one_hot, size, dtype_name(dtype))

@@ -1,12 +1,16 @@
 """Operations that place and pick elements by index."""
 
+import functools
+
 from xdsl.builder import Builder
 from xdsl.ir import SSAValue
 
 from nnc.checks import axis_of
 from nnc.dialects.nn import indexing
 from nnc.dialects.nn.base import insert, shape_of
-from nnc.graph import operation
+from nnc.dialects.nn.elementwise import ClampOp
+from nnc.errors import IndexingError
+from nnc.graph import Operation, choosing, operation
 from nnc.operators import Shape
 
 
@@ -32,3 +36,13 @@ def scatter_add(
 ) -> SSAValue:
     """Sums of the updates that go to each of `size` positions of an axis."""
     return indexing.scatter_add(b, updates, indices, size, axis, batches)
+
+
+@functools.cache
+def existing(what: str, error: type[IndexingError]) -> Operation:
+    """An operation that makes indices the nearest below a size; they are looked at as `what`."""
+
+    def emit(b: Builder, indices: SSAValue, size: int) -> SSAValue:
+        return insert(b, ClampOp(indices, 0, max(size - 1, 0)))
+
+    return choosing(what, error)(emit)

@@ -11,14 +11,15 @@ from typing import Any
 from typing import cast as cast_to
 
 from xdsl.builder import Builder
-from xdsl.dialects.builtin import AnyFloat, TensorType, f32
+from xdsl.dialects.builtin import AnyFloat, TensorType, f32, i32, i64
 from xdsl.ir import SSAValue
 
 from nnc.checks import axes_of, axis_of
 from nnc.dialects.nn import contract, elementwise, functions, indexing, random, reduce, shape
 from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.constant import ConstantOp, constant
-from nnc.dialects.scalars import is_half
+from nnc.dialects.nn.rounding import FloorOp
+from nnc.dialects.scalars import is_float, is_half
 from nnc.dtypes import FLOATS, element_type, numpy_name
 from nnc.errors import DtypeError, ShapeError
 from nnc.graph import Emit, Operation, choosing, moving, operation
@@ -243,6 +244,9 @@ def take(b: Builder, x: SSAValue, indices: SSAValue, axis: int) -> SSAValue:
     return insert(b, indexing.GatherOp(x, indices, axis_of("take", axis, len(shape_of(x)))))
 
 
+embedding = choosing("Embedding: indices")(take.emit)
+
+
 @choosing("pick: indices")
 def pick(b: Builder, x: SSAValue, indices: SSAValue, axis: int) -> SSAValue:
     """The element at `indices` along `axis`, which disappears."""
@@ -263,8 +267,19 @@ def to_last(b: Builder, x: SSAValue, axis: int) -> SSAValue:
     return insert(b, shape.TransposeOp(x, (*order, axis % rank)))
 
 
+def whole_or(b: Builder, other: float, x: SSAValue) -> SSAValue:
+    """Floats that are whole numbers, and `other` in the place of those that are not."""
+    whole = insert(b, elementwise.CompareOp("eq", insert(b, FloorOp(x)), x))
+    return insert(b, elementwise.SelectOp(whole, x, constant(b, other, x)))
+
+
 @operation
 def one_hot(b: Builder, indices: SSAValue, size: int, dtype: str) -> SSAValue:
+    """A row for each index, of zeros where it is no position."""
+    if is_float(element_of(indices)):
+        indices = whole_or(b, -1, indices)
+    if element_of(indices) != i64:
+        indices = elementwise.cast(b, indices, i32)
     return insert(b, indexing.OneHotOp(indices, size, element_type(dtype)))
 
 

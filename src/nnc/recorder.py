@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from nnc.errors import TraceError
 from nnc.execution import Run, execute
-from nnc.graph import Attributes, Operation, Site, Type, Value, graph_of, make_node
+from nnc.graph import Attributes, Operation, Site, Type, Value, make_node
+from nnc.index_checks import checked_graph
 from nnc.runtime.device import HOST, Place
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def flush(consumed: Collection["Slot"] = ()) -> list[Run]:
     runs: list[Run] = []
     try:
         for roots in by_device(waiting(consumed)):
-            graph = graph_of(list(roots.items()), through=bool(recorder.slots))
+            graph = checked_graph(list(roots.items()), through=bool(recorder.slots))
             runs.append(execute(graph))
             commit(roots, runs[-1].results)
     except BaseException:

@@ -16,7 +16,7 @@ from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.batch_norm import BatchNormOp
 from nnc.dialects.nn.contract import MatmulOp
 from nnc.dialects.nn.convolution import ConvOp
-from nnc.dialects.nn.normalize import CrossEntropyOp, LogSoftmaxOp, SoftmaxOp
+from nnc.dialects.nn.normalize import CrossEntropyGradOp, CrossEntropyOp, LogSoftmaxOp, SoftmaxOp
 from nnc.dialects.nn.reduce import ArgmaxOp, BroadcastOp, CumsumOp, ReduceOp
 from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp, TransposeOp
 
@@ -222,6 +222,7 @@ def strange() -> list[Case]:
     x[4, 7], x[4, 33], x[5, 16], x[6, 2] = INF, -INF, INF, -INF
     x[7, :] = -INF
     y = np.roll(x, 1, axis=0).copy()
+    no_class = np.array([-1, 0, 5, 34, 35, 2**31, 2**32, -(2**63)])
     image = np.tile(x[:, :18].reshape(1, 2, 4, 18), (1, 1, 2, 1))
     cases = [
         *(
@@ -248,6 +249,9 @@ def strange() -> list[Case]:
         Case("sqrt", functions.SqrtOp, (x,)),
         Case("matmul", MatmulOp, (x, normal(35, 17))),
         Case("cross_entropy", CrossEntropyOp, (x, np.arange(8, dtype=np.int32))),
+        Case("cross_entropy of no class", CrossEntropyOp, (normal(8, 35), no_class)),
+        Case("cross_entropy_grad of no class", CrossEntropyGradOp,
+             (normal(8, 35), no_class, normal(8))),
         Case("max_pool", partial(pool.MaxPoolOp, kernel=(3, 3), strides=(2, 1), low=(1, 1),
                                  high=(1, 1)), (image,), 0),
         Case("max_pool of nothing but -inf", partial(pool.MaxPoolOp, kernel=(3, 3),

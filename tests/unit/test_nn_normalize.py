@@ -105,11 +105,16 @@ def test_cross_entropy(dtype: Any, evaluate: Evaluate, gradcheck: Check) -> None
         gradcheck(build, x, label)
 
 
-def test_a_label_of_no_class_reads_nothing(evaluate: Evaluate) -> None:
-    x, label = draw(0, 3, 4), np.array([-1, 4, 10**6], np.int32)
+def test_a_label_of_no_class_costs_nan(evaluate: Evaluate) -> None:
+    x, label = draw(0, 5, 4), np.array([-1, 4, 10**6, 2**32, 3])
     check_decomposition(evaluate, CrossEntropyOp, x, label)
     nll, p = evaluate(CrossEntropyOp, x, label)
-    np.testing.assert_allclose(nll, -np.log(p.max(-1)), rtol=1e-13)
+    np.testing.assert_array_equal(np.isnan(nll), [True] * 4 + [False])
+    assert np.isfinite(p).all()
+    check_decomposition(evaluate, CrossEntropyGradOp, p, label, draw(1, 5))
+    (grad,) = evaluate(CrossEntropyGradOp, p, label, draw(1, 5))
+    np.testing.assert_array_equal(np.isnan(grad).all(-1), [True] * 4 + [False])
+    assert np.isfinite(grad[4]).all()
 
 
 @pytest.mark.parametrize("shape", [(6, 3), (2, 3, 2, 4)])

@@ -2,13 +2,11 @@
 
 import warnings
 
-import numpy as np
-
 from nnc import layer_operators as layers
 from nnc import operators as ops
 from nnc.array import NDArray, as_array
 from nnc.checks import axis_of
-from nnc.errors import LabelError, ShapeError
+from nnc.errors import ShapeError
 from nnc.gluon.block import check_array
 from nnc.gluon.loss.base import Loss, labels_like
 from nnc.graph import Operation
@@ -139,13 +137,5 @@ def class_labels(label: object, prediction: NDArray, axis: int) -> NDArray:
             f"classes each), given {target.shape}{hint}"
         )
     if target.current.type.dtype not in ("int32", "int64"):
-        check_whole(target)
         target = target.astype("int32")
     return target if target.shape == expected else target.reshape(expected)
-
-
-def check_whole(labels: NDArray) -> None:
-    """Labels are whole numbers, whatever their dtype; those on a device are not waited for."""
-    known = labels.current.memory
-    if isinstance(known, np.ndarray) and (odd := known[known != np.trunc(known)]).size:
-        raise LabelError(f"SoftmaxCrossEntropyLoss: labels are whole numbers, given {odd[0]}")

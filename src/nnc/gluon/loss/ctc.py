@@ -11,6 +11,7 @@ from nnc.control_flow import foreach
 from nnc.errors import LabelError, ShapeError
 from nnc.gluon.block import check_array
 from nnc.gluon.loss.base import Loss
+from nnc.index_functions import along_axis, existing
 
 IMPOSSIBLE = -1e30
 """The logarithm of probability 0: finite, so that differences and gradients are."""
@@ -50,7 +51,9 @@ class CTCLoss(Loss):
         check_labels(label, x.shape[2])
         lengths = (labels != -1).astype("int32").sum(1)
         if label_lengths is not None:
-            lengths = as_array(label_lengths, "int32")
+            lengths = existing("CTCLoss: label_lengths", label_lengths, labels.shape[1] + 1)
+        if pred_lengths is not None:
+            pred_lengths = existing("CTCLoss: pred_lengths", pred_lengths, x.shape[0] + 1)
         loss = cost(x, labels, as_array(lengths), pred_lengths)
         return self.per_sample(loss, sample_weight)
 
@@ -75,10 +78,11 @@ def cost(x: NDArray, labels: NDArray, lengths: NDArray, steps: Any) -> NDArray:
     count, batch, classes = x.shape
     size = 2 * labels.shape[1] + 1
     blank = nd.full((batch, 1), classes - 1, dtype="int32")
-    held = nd.maximum(labels, 0).expand_dims(2)
+    padded = nd.where(labels == -1, nd.zeros_like(labels), labels)
+    held = existing("CTCLoss: labels", padded, classes - 1, LabelError).expand_dims(2)
     spelt = nd.concat(held, nd.full(held.shape, classes - 1, dtype="int32"), dim=2)
     spelt = nd.concat(blank, spelt.reshape(batch, size - 1), dim=1)
-    emitted = nd.take_along_axis(
+    emitted = along_axis(
         x.log_softmax(-1), spelt.expand_dims(0).broadcast_to((count, batch, size)), 2
     )
     before = nd.concat(nd.full((batch, 2), -1, dtype="int32"), spelt[:, :-2], dim=1)
@@ -87,7 +91,7 @@ def cost(x: NDArray, labels: NDArray, lengths: NDArray, steps: Any) -> NDArray:
     begin = nd.full((batch, size), IMPOSSIBLE, dtype=x.dtype)
     begin = nd.concat(impossible, nd.zeros((batch, 1), dtype=x.dtype), begin[:, 1:], dim=1)
     times = nd.arange(count, dtype="int32").reshape(-1, 1, 1)
-    ends = nd.full((batch,), count, dtype="int32") if steps is None else as_array(steps, "int32")
+    ends = nd.full((batch,), count, dtype="int32") if steps is None else steps
     inside = times < ends.reshape(1, -1, 1)
 
     def step(slices: list[NDArray], paths: NDArray) -> tuple[list[NDArray], NDArray]:
@@ -99,4 +103,4 @@ def cost(x: NDArray, labels: NDArray, lengths: NDArray, steps: Any) -> NDArray:
 
     _, paths = foreach(step, [emitted, inside], begin, "CTCLoss")
     last = nd.stack(lengths * 2 + 2, lengths * 2 + 1, axis=1)
-    return -nd.logsumexp(nd.take_along_axis(paths, last, 1), 1)
+    return -nd.logsumexp(along_axis(paths, last, 1), 1)

@@ -12,7 +12,7 @@ from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Dropout, Source
 from nnc.gluon.parameter import Parameter
 from nnc.gluon.rnn.gates import GRU_GATES, LSTM_GATES, RELU, TANH, Recurrence, States
-from nnc.gluon.rnn.layer import affine
+from nnc.gluon.rnn.layer import affine, check_width
 
 
 class RecurrentCell(HybridBlock):
@@ -127,6 +127,7 @@ class GatedCell(RecurrentCell):
                 f"{type(self).__name__}: expected a list of states of shapes {expected}, "
                 f"given {given}; begin_state makes the first"
             )
+        check_width(type(self).__name__, x, self.i2h_weight)
         i2h = affine(x, self.i2h_weight, self.i2h_bias)
         h2h = affine(states[0], self.h2h_weight, self.h2h_bias)
         new = self._recurrence.step(i2h, h2h, list(states))

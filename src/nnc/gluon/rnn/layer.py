@@ -26,6 +26,15 @@ def affine(x: NDArray, weight: Parameter, bias: Parameter) -> NDArray:
     return NDArray(record(layers.dense, inputs, (False,))[0])
 
 
+def check_width(what: str, x: NDArray, weight: Parameter) -> None:
+    """Raises unless the last axis of the input is what the weight takes."""
+    width = weight.data().shape[1]
+    if x.shape[-1] != width:
+        raise ShapeError(
+            f"{what}: expected inputs of size {width} along the last axis, given shape {x.shape}"
+        )
+
+
 class RecurrentLayer(HybridBlock):
     """`num_layers` recurrences, each over the outputs of the one before.
 
@@ -90,6 +99,7 @@ class RecurrentLayer(HybridBlock):
 
     def forward(self, x: NDArray, states: Any = None) -> Any:
         self.check_sequence(x)
+        check_width(type(self).__name__, x, self._parameters["l0_i2h_weight"])
         x = x.transpose(1, 0, 2) if self._layout == "NTC" else x
         given = self._given(x, states)
         last: list[States] = []

@@ -1,0 +1,150 @@
+"""Labels and indices that are computed: compiled programs and the interpreter find wrong ones."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nnc
+from nnc import autograd, gluon, nd
+from nnc.array import NDArray
+from nnc.errors import IndexingError, LabelError
+from nnc.gluon import nn
+
+cross_entropy = gluon.loss.SoftmaxCrossEntropyLoss()
+Compute = Callable[[NDArray, NDArray], NDArray]
+
+
+@pytest.fixture(params=["compile", "interpret"])
+def backend(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = nnc.configure(backend=request.param)
+    yield
+    nnc.configure(backend=before.backend)
+
+
+TABLE = np.arange(6, dtype=np.float32).reshape(2, 3)
+OPERATIONS: dict[str, tuple[Compute, str]] = {
+    "take": (lambda x, i: nd.take(x, i, axis=1), "take: indices"),
+    "part": (lambda x, i: x.transpose()[i], "take: indices"),
+    "pick": (nd.pick, "pick: indices"),
+    "embedding": (lambda x, i: nd.embedding(i, x.transpose()), "Embedding: indices"),
+    "gather_nd": (lambda x, i: nd.gather_nd(x[0], i.expand_dims(0)),
+                  "gather_nd: indices of axis 0"),
+    "scatter_nd": (lambda x, i: nd.scatter_nd(x[0, :2], i.expand_dims(0), (3,)),
+                   "scatter_nd: indices of axis 0"),
+    "take_along_axis": (lambda x, i: nd.take_along_axis(x, i.expand_dims(1)),
+                        "take_along_axis: indices"),
+    "cross_entropy": (cross_entropy, "SoftmaxCrossEntropyLoss: labels"),
+    "chosen_log": (gluon.loss.SoftmaxCrossEntropyLoss(from_logits=True),
+                   "SoftmaxCrossEntropyLoss: labels"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_computed_indices_are_looked_at_in_every_call(name: str, backend: None) -> None:
+    compute, what = OPERATIONS[name]
+    right = np.array([2, 0], np.float32)
+
+    def shifted(x: NDArray, i: NDArray) -> NDArray:
+        return compute(x, i - 1)
+
+    program = nnc.compile(shifted)
+    expected = compute(nd.array(TABLE), nd.array(right)).asnumpy()
+    np.testing.assert_array_equal(program(TABLE, right + 1).asnumpy(), expected)
+    for wrong, found in (([1, 4], "0.0 to 3.0"), ([0, 1], "-1.0 to 0.0")):
+        message = f"{what} go from 0 to 2, computed {found} at {__file__}:"
+        with pytest.raises(IndexingError, match=re.escape(message)):
+            program(TABLE, np.array(wrong, np.float32))
+    for odd in (1.5, np.nan):
+        message = f"{what} are whole numbers; not all of those computed at {__file__}:"
+        with pytest.raises(IndexingError, match=re.escape(message)):
+            program(TABLE, np.array([1, odd], np.float32))
+    np.testing.assert_array_equal(program(TABLE, right + 1).asnumpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "most"),
+    [("uint8", 100), ("int32", 2**29), ("int64", 2**40), ("float16", 1000), ("float64", 1000)],
+)
+def test_indices_of_each_type_are_looked_at_as_they_were_computed(dtype: str, most: int) -> None:
+    def doubled(x: NDArray, i: NDArray) -> NDArray:
+        return x.take(i + i)
+
+    program = nnc.compile(doubled)
+    with pytest.raises(IndexingError, match=rf"go from 0 to 1, computed 0(\.0)? to {2 * most}"):
+        program(TABLE, np.array([0, most], dtype))
+
+
+def test_no_indices_are_all_right() -> None:
+    assert nd.take(nd.array(TABLE), nd.zeros((0,)) + 5).shape == (0, 3)
+
+
+def trained(label: Callable[[NDArray], NDArray]) -> tuple[Any, nn.Dense, gluon.Trainer]:
+    net = nn.Dense(3, in_units=2)
+    net.initialize()
+    trainer = gluon.Trainer(net.collect_params(), "adam")
+
+    def loss(y: NDArray, z: NDArray) -> NDArray:
+        return cross_entropy(y, label(z))
+
+    return nnc.compile_step(net, loss, trainer), net, trainer
+
+
+def test_a_step_with_a_wrong_label_changes_nothing(backend: None) -> None:
+    step, net, trainer = trained(lambda z: z - 1)
+    other, _, _ = trained(lambda z: z - 1)
+    x, good, bad = np.ones((2, 2), np.float32), np.array([1, 3]), np.array([1, 4])
+
+    def state() -> list[Any]:
+        [*states] = (v.asnumpy() for p in net.collect_params().values() for v in trainer.states(p))
+        return [*(p.data().asnumpy() for p in net.collect_params().values()), *states]
+
+    with pytest.raises(LabelError, match="labels go from 0 to 2, computed 0 to 3 at "):
+        other(x, bad)
+    step(x, good)
+    before, count = state(), trainer.optimizer.num_update
+    with pytest.raises(LabelError, match="labels go from 0 to 2, computed 0 to 3 at "):
+        step(x, bad)
+    assert trainer.optimizer.num_update == count
+    np.testing.assert_equal(state(), before)
+    step(x, good)
+    assert all((a != b).any() for a, b in zip(state(), before, strict=True))
+
+
+def test_a_recorded_step_with_a_wrong_label_changes_nothing(backend: None) -> None:
+    _, net, trainer = trained(lambda z: z)
+    x, before = nd.ones((2, 2)), net.weight.data().asnumpy()
+    with autograd.record():
+        loss = cross_entropy(net(x), nd.array([1, 2]) + 1)
+    loss.backward()
+    with pytest.raises(LabelError, match="labels go from 0 to 2, computed 2"):
+        trainer.step(2)
+    np.testing.assert_array_equal(net.weight.data().asnumpy(), before)
+
+
+def test_given_labels_are_looked_at_in_every_step() -> None:
+    step, _, _ = trained(lambda z: z)
+    x = np.ones((2, 2), np.float32)
+    step(x, np.array([0, 2], np.float32))
+    with pytest.raises(LabelError, match=r"labels are whole numbers, given 0\.5"):
+        step(x, np.array([0.5, 2], np.float32))
+
+
+def test_a_wrong_label_inside_a_loop_costs_nan(backend: None) -> None:
+    scores, labels = nd.ones((2, 1, 3)), nd.array([[1], [2]])
+
+    def body(pair: list[NDArray], states: list[NDArray]) -> tuple[NDArray, list[NDArray]]:
+        return cross_entropy(pair[0], pair[1] + 1), states
+
+    costs, _ = nd.contrib.foreach(body, [scores, labels], [])
+    np.testing.assert_array_equal(np.isnan(costs.asnumpy()), [[False], [True]])
+
+
+def test_one_hot_of_what_is_no_position_is_a_row_of_zeros(backend: None) -> None:
+    given = nd.array([0.5, 1, np.nan, 3, -1])
+    expected = np.zeros((5, 3), np.float32)
+    expected[1, 1] = 1
+    np.testing.assert_array_equal(nd.one_hot(given, 3).asnumpy(), expected)
+    np.testing.assert_array_equal(nd.one_hot(np.array([2**32, 1]), 3).asnumpy(), expected[:2])
