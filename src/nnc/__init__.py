@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nnc import (
         amp,
         autograd,
+        checkpoint,
         errors,
         gluon,
         init,
@@ -35,6 +36,7 @@ __all__ = [
     "NncError",
     "amp",
     "autograd",
+    "checkpoint",
     "compile",
     "compile_module",
     "compile_step",

@@ -3,7 +3,8 @@
 import functools
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,17 @@ class Generator:
         self.key = int(sequence.generate_state(1, np.uint64)[0] >> 1)
         self.counter = 0
         self.numpy = np.random.default_rng(sequence)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What later draws follow from."""
+        state: Any = self.numpy.bit_generator.state
+        return {"key": self.key, "counter": self.counter, "numpy": state}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Draw from here on what would have been drawn."""
+        self.numpy.bit_generator.state = state["numpy"]
+        with self.lock:
+            self.key, self.counter = state["key"], state["counter"]
 
     def next_counter(self, count: int = 1) -> int:
         """The first of `count` counters that nobody else gets."""

@@ -256,7 +256,7 @@ def test_a_damaged_array_is_noticed(tmp_path: Path) -> None:
     data = bytearray(file.read_bytes())
     data[-5] ^= 1
     file.write_bytes(data)
-    with pytest.raises(OptionError, match="net is damaged: its checksum is not that of its arrays"):
+    with pytest.raises(OptionError, match="net is damaged: its checksum does not fit what it"):
         net.load_parameters(file)
 
 

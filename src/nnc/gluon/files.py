@@ -32,7 +32,7 @@ DTYPES = {
 }
 """numpy's names of the types in files; safetensors' own numpy reader lacks BF16."""
 CHECKSUM = "crc32"
-"""The name under which a file has the checksum of its arrays."""
+"""The name under which a file has its checksum."""
 
 Arrays = Mapping[str, Memory]
 
@@ -64,12 +64,21 @@ def load(filename: Filename) -> dict[str, Memory]:
 def save_safetensors(filename: Filename, arrays: Arrays, texts: Mapping[str, str]) -> None:
     """Write arrays and strings."""
     kept = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_whole(filename, [to_bytes(kept, {**texts, CHECKSUM: checksum(kept)})])
+    write_whole(filename, [to_bytes(kept, {**texts, CHECKSUM: checksum(kept, texts)})])
 
 
 def load_safetensors(filename: Filename) -> Content:
     """The arrays and strings of a safetensors file."""
     return safetensors_in(str(filename), Path(filename).read_bytes())
+
+
+def texts_of(filename: Filename) -> dict[str, str]:
+    """The strings of a safetensors file; its arrays are not read."""
+    try:
+        with safetensors.safe_open(filename, "numpy") as file:
+            return file.metadata() or {}
+    except SafetensorError as error:
+        raise OptionError(f"{filename} is not a safetensors file: {error}") from None
 
 
 def safetensors_in(filename: str, data: bytes) -> Content:
@@ -83,8 +92,8 @@ def safetensors_in(filename: str, data: bytes) -> Content:
     arrays = {name: array_of(filename, name, **entry) for name, entry in entries}
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     texts: dict[str, str] = header.get("__metadata__", {})
-    if texts.pop(CHECKSUM, None) not in (None, checksum(arrays)):
-        raise OptionError(f"{filename} is damaged: its checksum is not that of its arrays")
+    if texts.pop(CHECKSUM, None) not in (None, checksum(arrays, texts)):
+        raise OptionError(f"{filename} is damaged: its checksum does not fit what it holds")
     return Content(arrays, texts)
 
 
@@ -95,9 +104,9 @@ def array_of(filename: str, name: str, dtype: str, shape: list[int], data: bytea
     return np.frombuffer(data, DTYPES[dtype]).reshape(shape)
 
 
-def checksum(arrays: Arrays) -> str:
-    """Of the bytes of all arrays, in the order of their names."""
-    value = 0
+def checksum(arrays: Arrays, texts: Mapping[str, str]) -> str:
+    """Of all strings and of the bytes of all arrays, in the order of their names."""
+    value = zlib.crc32(json.dumps(sorted(texts.items())).encode())
     for name in sorted(arrays):
         value = zlib.crc32(arrays[name].reshape(-1).view(np.uint8).data, value)
     return f"{value:08x}"

@@ -1,5 +1,8 @@
 """The scale of a loss, and what becomes of it from step to step."""
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class LossScaler:
     """The factor of a loss whose gradients must neither overflow nor vanish in float16."""
@@ -29,3 +32,12 @@ class LossScaler:
         elif self._steps == self._window:
             self.loss_scale *= self._factor
             self._steps = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """The scale, and for how long it has been this."""
+        return {"loss_scale": self.loss_scale, "steps": self._steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.loss_scale, self._steps = state["loss_scale"], state["steps"]
+        self.unscaled = False

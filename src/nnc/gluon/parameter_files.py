@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from nnc.dtypes import dtype_name, numeric
@@ -39,25 +39,33 @@ def load_parameters(
     parameters = net.collect_params()
     arrays = renamed(load(filename), parameters)
     check_names(str(filename), arrays, parameters, allow_missing, ignore_extra)
-    fill({p: arrays[name] for name, p in parameters.items() if name in arrays}, place, takes_dtype)
+    filling(arrays, parameters, place, takes_dtype)()
 
 
-def fill(chosen: Mapping[Parameter, Memory], place: Place | None, takes_dtype: bool) -> None:
-    """Gives parameters their values, after all are checked."""
+def filling(
+    arrays: Arrays, parameters: Parameters, place: Place | None = None, takes_dtype: bool = False
+) -> Callable[[], None]:
+    """What gives parameters their values; all are checked first."""
     values: dict[Parameter, Memory] = {}
-    for parameter, array in chosen.items():
+    for name, parameter in parameters.items():
+        if name not in arrays:
+            continue
+        array = arrays[name]
         parameter.check_shape(array.shape)
-        values[parameter] = numeric(
-            array, dtype_name(array.dtype if takes_dtype else parameter.dtype)
-        )
+        dtype = dtype_name(array.dtype if takes_dtype else parameter.dtype)
+        values[parameter] = numeric(array, dtype)
         if parameter.initialized:
             parameter.variable.check_in_place()
-    for parameter, array in values.items():
-        if takes_dtype:
-            parameter.cast(array.dtype)
-        if place is not None:
-            parameter.reset_ctx(place)
-        parameter.set_data(array)
+
+    def fill() -> None:
+        for parameter, array in values.items():
+            if takes_dtype:
+                parameter.cast(array.dtype)
+            if place is not None:
+                parameter.reset_ctx(place)
+            parameter.set_data(array)
+
+    return fill
 
 
 def check_names(

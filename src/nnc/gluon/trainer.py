@@ -3,6 +3,7 @@
 import numbers
 from collections.abc import Iterable, Mapping
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from nnc.device import common_place
 from nnc.dtypes import wide_dtype
 from nnc.errors import DtypeError, OptionError, StaleGradientError
 from nnc.execution import Run
+from nnc.gluon.atomic import Filename
 from nnc.gluon.loss_scaler import LossScaler
 from nnc.gluon.parameter import Parameter
-from nnc.graph import Scalar, Value, user_site
+from nnc.gluon.state_files import load_state, save_state
+from nnc.graph import Memory, Scalar, Value, user_site
 from nnc.optimizer import Optimizer
 from nnc.recorder import abandon, flush, record
 from nnc.runtime.device import HOST, Place
@@ -157,12 +160,9 @@ class Trainer:
         """
         like, wide = parameter.variable, wide_dtype(parameter.dtype.name)
         if parameter not in self._states:
-            kept = {name: np.zeros(like.shape, wide) for name in self._optimizer.states}
-            if self._optimizer.multi_precision and parameter.dtype != wide:
-                kept["master"] = like.asnumpy().astype(wide)
             self._states[parameter] = [
                 Variable(f"{parameter.name}.{name}", "state", values, like.layout, like.device)
-                for name, values in kept.items()
+                for name, values in self.first_states(parameter).items()
             ]
         states = self._states[parameter]
         if states and states[0].dtype != wide:
@@ -172,6 +172,71 @@ class Trainer:
                 "a new Trainer"
             )
         return states
+
+    def first_states(self, parameter: Parameter) -> dict[str, Memory]:
+        """The states before the first step, by name."""
+        like, wide = parameter.variable, wide_dtype(parameter.dtype.name)
+        kept = {name: np.zeros(like.shape, wide) for name in self._optimizer.states}
+        if self._optimizer.multi_precision and parameter.dtype != wide:
+            kept["master"] = like.asnumpy().astype(wide)
+        return kept
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a later trainer needs to go on: counts, rates, and states of each parameter."""
+        return {
+            "optimizer": self._optimizer.state_dict(),
+            "rescale_grad": self._scale,
+            "loss_scaler": None if self.scaler is None else self.scaler.state_dict(),
+            "parameters": [
+                {"name": p.name, "states": [s.asnumpy() for s in self._states.get(p, [])]}
+                for p in self._params
+            ],
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state of a trainer of such parameters; an error changes nothing."""
+        self.check_state(state)
+        for parameter in self._params:
+            parameter.variable.check_in_place()
+        self.take_state(state)
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raises unless the state is of a trainer like this; parameters may have no data yet."""
+        saved = [entry["name"] for entry in state["parameters"]]
+        for there, here in zip_longest(saved, [p.name for p in self._params]):
+            if there != here:
+                raise OptionError(
+                    f"the states are of another network: parameter {there!r} is there, where the "
+                    f"trainer has {here!r}"
+                )
+        self._optimizer.check_state(state["optimizer"])
+        if (state["loss_scaler"] is None) != (self.scaler is None):
+            only = "trainer" if state["loss_scaler"] is None else "file"
+            raise OptionError(
+                f"only the {only} has a loss scale; amp.init_trainer(trainer) comes before loading"
+            )
+        for p, entry in zip(self._params, state["parameters"], strict=True):
+            check_states(p, entry["states"])
+
+    def take_state(self, state: Mapping[str, Any]) -> None:
+        """`load_state_dict` after the check."""
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._scale = state["rescale_grad"]
+        if self.scaler is not None:
+            self.scaler.load_state_dict(state["loss_scaler"])
+        for p, entry in zip(self._params, state["parameters"], strict=True):
+            if p in self._states or entry["states"]:
+                kept = entry["states"] or self.first_states(p).values()
+                for variable, values in zip(self.states(p), kept, strict=True):
+                    variable.set(values)
+
+    def save_states(self, fname: Filename) -> None:
+        """Write `state_dict()` to a file, which appears when it is complete."""
+        save_state(fname, "trainer", self.state_dict())
+
+    def load_states(self, fname: Filename) -> None:
+        """Go on from a file of `save_states`; an error changes nothing."""
+        self.load_state_dict(load_state(fname, "trainer"))
 
     def fresh_parameters(self, ignore_stale_grad: bool) -> list[Parameter]:
         """The parameters to update: those that `backward` has reached since the last step."""
@@ -244,3 +309,15 @@ def check_parameter(given: object) -> Parameter:
             f"Trainer: expected parameters, given {type(given).__name__}; pass net.collect_params()"
         )
     return given
+
+
+def check_states(parameter: Parameter, states: list[Memory]) -> None:
+    """Raises unless the states have the parameter's shape, in the dtype that states have."""
+    wide = wide_dtype(parameter.dtype.name)
+    for values in states:
+        parameter.check_shape(values.shape)
+        if values.dtype != wide:
+            raise DtypeError(
+                f"the states of parameter '{parameter.name}' are {values.dtype}, expected {wide}; "
+                "cast the network before loading"
+            )

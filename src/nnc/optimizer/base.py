@@ -15,6 +15,7 @@ from nnc.errors import OptionError
 from nnc.graph import Attributes, Scalar, Site, Value
 from nnc.layer_operators import UPDATES
 from nnc.lowering.pass_specs import did_you_mean
+from nnc.lr_scheduler import LRScheduler
 from nnc.recorder import record
 
 Schedule = Callable[[int], float]
@@ -39,6 +40,9 @@ BOUNDS = {
     "wd_lh": NOT_NEGATIVE,
 }
 """What the constants of updates may be."""
+CHANGING = ("num_update", "begin_num_update", "_learning_rate", "wd", "clip_gradient")
+"""The attributes that may change at any step; `rescale_grad` is set anew at each."""
+PLAIN = (str, int, float, list, tuple)
 
 
 class Optimizer:
@@ -173,6 +177,44 @@ class Optimizer:
         ):
             changed.assign(value)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What changes during training, and the constants, which must be those of a later one."""
+        return {
+            "kind": type(self).__name__,
+            "constants": {
+                **dict(self.constants()),
+                "states": list(self.states),
+                "multi_precision": self.multi_precision,
+                "clips": self.clip_gradient is not None,
+                "lr_scheduler": kind_of(self.lr_scheduler),
+            },
+            "numbers": {name: getattr(self, name) for name in CHANGING},
+            "schedule": schedule_state(self.lr_scheduler),
+            "counts": [list(pair) for pair in self._counts.items()],
+        }
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raises unless the state is of an optimizer like this."""
+        own = self.state_dict()
+        if state["kind"] != own["kind"]:
+            raise OptionError(f"the states are of {state['kind']}, the optimizer is {own['kind']}")
+        for name, value in own["constants"].items():
+            saved = state["constants"].get(name)
+            if saved != value:
+                raise OptionError(
+                    f"the states are of {own['kind']} with {name}={saved!r}, the optimizer has "
+                    f"{value!r}; make it with the same options"
+                )
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; its learning rate, weight decay and bounds count from now on."""
+        self.check_state(state)
+        for name in CHANGING:
+            setattr(self, name, state["numbers"][name])
+        if state["schedule"]:
+            vars(self.lr_scheduler).update(state["schedule"])
+        self._counts = Counter(dict(state["counts"]))
+
     create_state_multi_precision = create_state
     update_multi_precision = update
 
@@ -217,6 +259,17 @@ def create(name: "str | Optimizer", **options: Any) -> Optimizer:
 def rate(given: object) -> float:
     """A learning rate."""
     return number("learning_rate", given, least=0)
+
+
+def kind_of(schedule: Schedule | None) -> str | None:
+    """The name of a schedule's class."""
+    return None if schedule is None else type(schedule).__name__
+
+
+def schedule_state(schedule: Schedule | None) -> dict[str, Any]:
+    """The numbers of a scheduler; a function has none."""
+    kept = vars(schedule) if isinstance(schedule, LRScheduler) else {}
+    return {name: value for name, value in kept.items() if isinstance(value, PLAIN)}
 
 
 def check_unused(kind: type[Optimizer], unused: Mapping[str, Any]) -> None:
