@@ -111,7 +111,8 @@ class Parameter:
     ) -> None:
         """Fill the parameter, now or when its shape is known.
 
-        The parameter's own `init` counts first, then `init`, then `default_init`.
+        The parameter's own `init` counts first, then `init`, then `default_init`; but what goes by
+        names (`init.Mixed`, `init.Load`) before all.
         """
         if self._variable is not None and not force_reinit:
             warn_kept([self])
@@ -119,8 +120,9 @@ class Parameter:
         place = place_named("initialize", device, ctx)
         if place is not None:
             self.reset_ctx(place)
-        source = self.init if self.init is not None else init if init is not None else default_init
-        chosen = initializers.initializer(source) or DEFAULT
+        given = (initializers.initializer(source) for source in (self.init, init, default_init))
+        choices = [one for one in given if one is not None]
+        chosen = next((one for one in choices if one.by_name), (choices or [DEFAULT])[0])
         if self.known:
             self._fill(chosen)
         elif self.allow_deferred_init:
@@ -139,7 +141,7 @@ class Parameter:
 
     def _fill(self, source: Initializer) -> None:
         assert self._shape is not None
-        values = numeric(source(self._shape), self._dtype)
+        values = numeric(source.values(self.name, self._shape), self._dtype)
         self.check_shape(values.shape)
         self._hold(values)
 
