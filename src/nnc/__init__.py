@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         errors,
         gluon,
         init,
+        kvstore,
         lr_scheduler,
         metric,
         nd,
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
         profiler,
         random,
     )
+    from nnc import init as initializer
+    from nnc import kvstore as kv
+    from nnc import nd as np
+    from nnc import nd as npx
     from nnc.array import NDArray
     from nnc.compiler import compile_module
     from nnc.device import cpu, gpu, num_gpus
@@ -46,9 +51,14 @@ __all__ = [
     "gluon",
     "gpu",
     "init",
+    "initializer",
+    "kv",
+    "kvstore",
     "lr_scheduler",
     "metric",
     "nd",
+    "np",
+    "npx",
     "num_gpus",
     "optimizer",
     "profiler",
@@ -68,13 +78,16 @@ _HOMES = {
     "num_gpus": "device",
     "programs": "execution",
 }
+_ALIASES = {"initializer": "init", "kv": "kvstore", "np": "nd", "npx": "nd"}
+"""More names that MXNet has for a module."""
 
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used: the tools need none of them."""
     if name not in __all__:
         raise AttributeError(f"module 'nnc' has no attribute '{name}'")
-    module = importlib.import_module(f"nnc.{_HOMES.get(name, name)}")
+    home = _HOMES.get(name, _ALIASES.get(name, name))
+    module = importlib.import_module(f"nnc.{home}")
     value = getattr(module, name) if name in _HOMES else module
     globals()[name] = value
     return value

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from nnc import kvstore as kvstores
 from nnc import layer_operators as layers
 from nnc import operators as ops
 from nnc import optimizer as optimizers
@@ -47,7 +48,8 @@ class Counted:
 class Trainer:
     """Updates parameters with an optimizer: `sgd`, `adam`, … of `nnc.optimizer`, or an object.
 
-    What `record()` saw, the gradients and the updates are one compiled program for each step.
+    What `record()` saw, the gradients and the updates are one compiled program for each step, in
+    one process: `kvstore` and what goes with it are taken for MXNet's sake.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Trainer:
         compression_params: Mapping[str, Any] | None = None,
         update_on_kvstore: bool | None = None,
     ):
+        kvstores.check(kvstore)
         self._params = parameters_in(params)
         options: Any = {} if optimizer_params is None else optimizer_params
         if not isinstance(options, Mapping):
