@@ -30,6 +30,7 @@ __all__ = [
     "NncError",
     "OptionError",
     "ProgramError",
+    "SampleError",
     "ShapeError",
     "StaleGradientError",
     "StaleValueError",
@@ -65,6 +66,10 @@ class IndexingError(NncError, IndexError):
 
 class LabelError(IndexingError):
     """A label is not one of the classes."""
+
+
+class SampleError(NncError, RuntimeError):
+    """A sample of a dataset could not be read or transformed."""
 
 
 class WorkerError(NncError, RuntimeError):

@@ -1,16 +1,32 @@
-"""Datasets and loaders."""
+"""Datasets, samplers and loaders."""
 
+from nnc.gluon.data import batchify, vision
 from nnc.gluon.data.dataloader import DataLoader
 from nnc.gluon.data.dataset import ArrayDataset, Dataset, SimpleDataset
-from nnc.gluon.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from nnc.gluon.data.randomness import random_generator
+from nnc.gluon.data.record import RecordFileDataset
+from nnc.gluon.data.sampler import (
+    BatchSampler,
+    FilterSampler,
+    IntervalSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+)
 
 __all__ = [
     "ArrayDataset",
     "BatchSampler",
     "DataLoader",
     "Dataset",
+    "FilterSampler",
+    "IntervalSampler",
     "RandomSampler",
+    "RecordFileDataset",
     "Sampler",
     "SequentialSampler",
     "SimpleDataset",
+    "batchify",
+    "random_generator",
+    "vision",
 ]

@@ -3,40 +3,29 @@
 Workers handle numpy arrays only; arrays of nnc are made in the calling thread.
 """
 
-import multiprocessing
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from pickle import PicklingError
-from typing import Any
+import os
+import weakref
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from nnc.array import NDArray, array
-from nnc.checks import count, function
-from nnc.errors import OptionError, ShapeError, WorkerError
-from nnc.gluon.data.dataset import ArrayDataset, Dataset, Sample
-from nnc.gluon.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from nnc.checks import count, function, number
+from nnc.dtypes import numeric
+from nnc.errors import OptionError, SampleError
+from nnc.gluon.data.ahead import in_background, read_ahead, threads
+from nnc.gluon.data.batchify import stack_samples
+from nnc.gluon.data.dataset import TRANSFORM, ArrayDataset, Dataset, Sample
+from nnc.gluon.data.pool import WorkerPool
+from nnc.gluon.data.randomness import Draws, drawing, drawn, random_generator
+from nnc.gluon.data.sampler import BatchSampler, Sampler
+from nnc.graph import Memory
+from nnc.runtime.device import HOST
 
 Batchify = Callable[[list[Sample]], Any]
-
-
-def stack_samples(samples: list[Sample]) -> Any:
-    """Samples as one numpy array for each of their parts."""
-    if isinstance(samples[0], tuple | list):
-        parts = {len(sample) for sample in samples}
-        if len(parts) > 1:
-            raise ShapeError(f"DataLoader: samples of a batch have {sorted(parts)} parts each")
-        return [stack_samples(list(part)) for part in zip(*samples, strict=True)]
-    arrays = [s.asnumpy() if isinstance(s, NDArray) else np.asarray(s) for s in samples]
-    shapes = {a.shape for a in arrays}
-    if len(shapes) > 1:
-        raise ShapeError(
-            f"DataLoader: the samples of a batch have shapes {sorted(shapes)}, expected one; "
-            "bring them to one in transform, or give a batchify_fn that pads"
-        )
-    return np.stack(arrays)
 
 
 def default_batchify_fn(samples: list[Sample]) -> Any:
@@ -44,36 +33,75 @@ def default_batchify_fn(samples: list[Sample]) -> Any:
     return to_arrays(stack_samples(samples))
 
 
-def to_arrays(batch: Any) -> Any:
+def to_arrays(batch: Any, made: Callable[[Memory], NDArray] | None = None) -> Any:
+    """The arrays of a batch as arrays of nnc, in their dtypes: copies, unless `made` otherwise."""
     if isinstance(batch, list | tuple):
-        return [to_arrays(part) for part in batch]
-    return array(batch, batch.dtype) if isinstance(batch, np.ndarray) else batch
+        return [to_arrays(part, made) for part in batch]
+    if isinstance(batch, dict):
+        return {name: to_arrays(part, made) for name, part in batch.items()}
+    if not isinstance(batch, np.ndarray):
+        return batch
+    return array(batch, batch.dtype) if made is None else made(batch)
 
 
-def read(dataset: Dataset, indices: list[int], batchify: Batchify | None) -> Any:
-    """One batch; `stack_samples` without a `batchify`."""
-    if batchify is None and isinstance(dataset, ArrayDataset):
-        rows = dataset.rows(indices)
-        if rows is not None:
-            return rows
-    samples = [dataset[i] for i in indices]
-    return stack_samples(samples) if batchify is None else batchify(samples)
+def in_place(memory: Memory) -> NDArray:
+    """An array that is the memory, which nobody else holds."""
+    return NDArray.on(HOST, np.ascontiguousarray(numeric(memory, memory.dtype)))
+
+
+class Wanted(NamedTuple):
+    """A batch to read: its indices, the epoch's seed, and where in the epoch it begins."""
+
+    indices: list[Any]
+    seed: int
+    first: int
+
+    def __str__(self) -> str:
+        more = ", …" if len(self.indices) > 8 else ""
+        return f"samples {', '.join(map(str, self.indices[:8]))}{more}"
+
+
+def read(dataset: Dataset, batchify: Batchify, wanted: Wanted) -> Any:
+    """One batch, of numpy arrays unless `batchify` makes others."""
+    rows = dataset.rows(wanted.indices) if batchify is stack_samples else None
+    if rows is not None:
+        return rows
+    samples: list[Sample] = []
+    for position, index in enumerate(wanted.indices, wanted.first):
+        with drawing(Draws(wanted.seed, position)):
+            samples.append(sample_of(dataset, index))
+    return batchify(samples)
+
+
+def sample_of(dataset: Dataset, index: Any) -> Sample:
+    """One sample; an error says which, and in which transform."""
+    try:
+        return dataset[index]
+    except Exception as error:
+        notes: list[str] = getattr(error, "__notes__", [])
+        where = "".join(f", {note}" for note in notes if note.startswith(TRANSFORM))
+        shrunk = f"; the dataset has {len(dataset)} samples now" * isinstance(error, IndexError)
+        raise SampleError(
+            f"DataLoader: sample {index}{where}: {type(error).__name__}: {error}{shrunk}"
+        ) from error
 
 
 class DataLoader:
     """Iterates over batches of a dataset.
 
-    `num_workers` processes (threads with `thread_pool`) keep `prefetch` batches ready.
+    `num_workers` processes (threads with `thread_pool`) keep `prefetch` batches ready, by default
+    two each; they live as long as the loader. Without workers, a thread does if `prefetch` is
+    given. Batches and random numbers are the same for any number of workers.
     """
 
     def __init__(
         self,
-        dataset: Dataset | Sequence[Any],
+        dataset: Dataset | Sequence[Any] | Memory | NDArray,
         batch_size: int | None = None,
         shuffle: bool = False,
-        sampler: Sampler[int] | None = None,
+        sampler: Sampler[Any] | None = None,
         last_batch: str | None = None,
-        batch_sampler: Sampler[list[int]] | None = None,
+        batch_sampler: Sampler[list[Any]] | None = None,
         batchify_fn: Batchify | None = None,
         num_workers: int = 0,
         pin_memory: bool = False,
@@ -89,63 +117,92 @@ class DataLoader:
                 raise OptionError("DataLoader: give batch_size, or a batch_sampler")
             if shuffle and sampler is not None:
                 raise OptionError("DataLoader: a sampler has its own order; leave out shuffle")
-            size = len(self._dataset)
-            order = sampler or (RandomSampler(size) if shuffle else SequentialSampler(size))
+            order = sampler or self._dataset.order(shuffle)
             batch_sampler = BatchSampler(order, batch_size, last_batch or "keep")
         elif batch_size is not None or shuffle or sampler is not None or last_batch is not None:
             raise OptionError(
                 "DataLoader: batch_sampler stands for batch_size, shuffle, sampler and last_batch"
             )
         self._batches = batch_sampler
-        self._batchify = (
-            batchify_fn if batchify_fn is None else function("DataLoader: batchify_fn", batchify_fn)
-        )
+        batchify: Batchify = function("DataLoader: batchify_fn", batchify_fn or stack_samples)
+        self._read = partial(read, self._dataset, batchify)
         self._workers = count("DataLoader: num_workers", num_workers, 0)
         self._threads = thread_pool
         ahead = 2 * num_workers if prefetch is None else count("DataLoader: prefetch", prefetch, 0)
-        self._ahead = max(ahead, 1)
-        self._timeout = timeout
+        self._ahead = max(ahead, num_workers)
+        self._timeout = number("DataLoader: timeout", timeout, least=0) or None
+        self._pool: WorkerPool | None = None
+        self._resumed: dict[str, Any] | None = None
+        self._state = self._between_epochs()
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __iter__(self) -> Iterator[Any]:
-        if not self._workers:
-            for indices in self._batches:
-                yield to_arrays(read(self._dataset, indices, self._batchify))
-            return
-        with self._executor() as executor:
-            waiting: deque[Future[Any]] = deque()
-            for indices in self._batches:
-                waiting.append(executor.submit(read, self._dataset, indices, self._batchify))
-                if len(waiting) > self._ahead:
-                    yield self._awaited(waiting.popleft())
-            while waiting:
-                yield self._awaited(waiting.popleft())
+        state = self._state = self._begin()
+        made = in_place if self._workers and not self._threads else None
+        wanted = self._wanted(state["seed"], state["batches"])
+        with closing(self._batches_of(wanted)) as batches:
+            for batch in batches:
+                state["batches"] += 1
+                yield to_arrays(batch, made)
+        self._state = self._between_epochs()
 
-    def _awaited(self, batch: "Future[Any]") -> Any:
-        """The batch of a worker."""
-        try:
-            return to_arrays(batch.result(self._timeout))
-        except BrokenProcessPool:
-            raise WorkerError(
-                "DataLoader: a worker process ended before its batch was ready; what it said is "
-                "above. In a script, workers may only be started below "
-                "`if __name__ == '__main__':`; thread_pool=True needs no processes"
-            ) from None
-        except TimeoutError:
-            raise WorkerError(
-                f"DataLoader: a worker took longer than timeout={self._timeout} s for a batch"
-            ) from None
-        except (PicklingError, AttributeError) as error:
-            if "pickle" not in str(error):
-                raise
-            raise WorkerError(
-                f"DataLoader: the dataset cannot be sent to worker processes: {error}; define its "
-                "functions at the top of a module, or use thread_pool=True"
-            ) from None
+    def state_dict(self) -> dict[str, Any]:
+        """Where the loader is: the seed of the epoch, and how many of its batches were given.
 
-    def _executor(self) -> Executor:
-        if self._threads:
-            return ThreadPoolExecutor(self._workers)
-        return ProcessPoolExecutor(self._workers, multiprocessing.get_context("spawn"))
+        A loader that is given the state goes on with the batches that would have come next.
+        """
+        return dict(self._state)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state when the loader is iterated over next."""
+        unknown = {"seed", "batches", "sampler"} ^ state_dict.keys()
+        if unknown:
+            raise OptionError(f"DataLoader: this is no state of a loader: {sorted(unknown)} differ")
+        self._resumed = self._state = dict(state_dict)
+
+    def _between_epochs(self) -> dict[str, Any]:
+        """The state before an epoch."""
+        save: Callable[[], Any] = getattr(self._batches, "state_dict", dict)
+        return {"seed": None, "batches": 0, "sampler": save()}
+
+    def _begin(self) -> dict[str, Any]:
+        """The state of the epoch that begins, or goes on."""
+        state, self._resumed = self._resumed, None
+        if state is None:
+            state = self._between_epochs()
+        elif state["sampler"]:
+            self._batches.load_state_dict(state["sampler"])
+        if state["seed"] is None:
+            state["seed"] = int(random_generator().integers(2**63))
+        return state
+
+    def _wanted(self, seed: int, done: int) -> Iterator[Wanted]:
+        """What the batches after the first `done` are made of."""
+        first = 0
+        for position, indices in enumerate(drawn(Draws(seed), iter(self._batches))):
+            if position >= done:
+                yield Wanted(indices, seed, first)
+            first += len(indices)
+
+    def _batches_of(self, wanted: Iterator[Wanted]) -> Generator[Any]:
+        """The batches, read here or by workers."""
+        if self._workers and not self._threads:
+            yield from read_ahead(self._started().submit, wanted, self._ahead, self._timeout)
+        elif self._workers:
+            with threads(self._workers) as executor:
+                submit = partial(executor.submit, self._read)
+                yield from read_ahead(submit, wanted, self._ahead, self._timeout)
+        elif self._ahead:
+            yield from in_background(map(self._read, wanted), self._ahead)
+        else:
+            yield from map(self._read, wanted)
+
+    def _started(self) -> WorkerPool:
+        """The worker processes, which live as long as the loader."""
+        pool = self._pool
+        if pool is None or not pool.alive or pool.process_id != os.getpid():
+            pool = self._pool = WorkerPool(self._workers, self._read)
+            weakref.finalize(self, pool.close)
+        return pool

@@ -1,11 +1,14 @@
 """The order in which samples are read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from nnc.checks import chosen, count
-from nnc.random import generator
+from nnc.checks import chosen, count, function
+from nnc.gluon.data.randomness import random_generator
+
+if TYPE_CHECKING:
+    from nnc.gluon.data.dataset import Dataset
 
 LAST_BATCH = ("keep", "discard", "rollover")
 
@@ -20,6 +23,13 @@ class Sampler(ABC, Generic[Item]):
 
     @abstractmethod
     def __len__(self) -> int: ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it keeps from one epoch to the next."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
 
 
 class SequentialSampler(Sampler[int]):
@@ -42,27 +52,57 @@ class RandomSampler(Sampler[int]):
         self._length = length
 
     def __iter__(self) -> Iterator[int]:
-        return iter(generator.numpy.permutation(self._length).tolist())
+        return iter(random_generator().permutation(self._length).tolist())
 
     def __len__(self) -> int:
         return self._length
 
 
-class BatchSampler(Sampler[list[int]]):
+class FilterSampler(Sampler[int]):
+    """The indices of the samples for which `fn(sample)` is true; they are read once, here."""
+
+    def __init__(self, fn: Callable[[Any], Any], dataset: "Dataset"):
+        function("FilterSampler: fn", fn)
+        self._indices = [i for i in range(len(dataset)) if fn(dataset[i])]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+
+class IntervalSampler(Sampler[int]):
+    """Every `interval`-th index from 0 on; with `rollover` then from 1 on, and so on to all.
+
+    `IntervalSampler(5, 2)` is 0, 2, 4, 1, 3.
+    """
+
+    def __init__(self, length: int, interval: int, rollover: bool = True):
+        self._length = count("IntervalSampler: length", length, 0)
+        self._interval = count("IntervalSampler: interval", interval)
+        self._starts = range(min(interval, length) if rollover else 1)
+
+    def __iter__(self) -> Iterator[int]:
+        return (i for start in self._starts for i in range(start, self._length, self._interval))
+
+    def __len__(self) -> int:
+        return sum(len(range(start, self._length, self._interval)) for start in self._starts)
+
+
+class BatchSampler(Sampler[list[Any]]):
     """Batches of another sampler's indices.
 
     The last, incomplete batch: `keep` it, `discard` it, or `rollover` into the next epoch.
     """
 
-    def __init__(self, sampler: Sampler[int], batch_size: int, last_batch: str = "keep"):
+    def __init__(self, sampler: Sampler[Any], batch_size: int, last_batch: str = "keep"):
         self._sampler = sampler
         self._batch_size = count("DataLoader: batch_size", batch_size)
-        self._last_batch = chosen(
-            "DataLoader: last_batch", last_batch, ("keep", "discard", "rollover")
-        )
-        self._left: list[int] = []
+        self._last_batch = chosen("DataLoader: last_batch", last_batch, LAST_BATCH)
+        self._left: list[Any] = []
 
-    def __iter__(self) -> Iterator[list[int]]:
+    def __iter__(self) -> Iterator[list[Any]]:
         batch, self._left = self._left, []
         for index in self._sampler:
             batch.append(index)
@@ -78,3 +118,10 @@ class BatchSampler(Sampler[list[int]]):
         count = len(self._sampler) + len(self._left)
         rest = self._last_batch == "keep" and count % self._batch_size > 0
         return count // self._batch_size + rest
+
+    def state_dict(self) -> dict[str, Any]:
+        """The indices that roll over into the next epoch."""
+        return {"left": list(self._left)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._left = list(state_dict["left"])

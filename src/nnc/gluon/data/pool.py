@@ -1,0 +1,203 @@
+"""The worker processes of a loader: tasks in, batches out, in memory that both share."""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import time
+import weakref
+from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
+from multiprocessing.reduction import DupFd, recv_handle
+from typing import Any
+
+from nnc.errors import NncError, WorkerError
+from nnc.gluon.data.shared import Packed, SharedFile
+from nnc.gluon.data.worker import Done, Task, Work, serve
+
+NAME = "nnc-data-worker"
+HELD = 16
+"""So many batches of a worker may be held where it wrote them; more are copied."""
+UNGUARDED = 113
+"""The exit status of a worker whose script starts workers when it is imported."""
+GUARD = (
+    "DataLoader: worker processes import the script that starts them, and this one starts them "
+    "when it is imported; put what runs below `if __name__ == '__main__':`, or use "
+    "thread_pool=True, which needs no processes"
+)
+
+
+class Reply:
+    """A batch that is on its way."""
+
+    def __init__(self, pool: "WorkerPool"):
+        self._pool = pool
+        self.arrived: Done | None = None
+        self.batch: Any = None
+
+    def result(self, timeout: float | None) -> Any:
+        """The batch, or the error that its worker met."""
+        done = self.arrived or self._pool.wait_for(self, timeout)
+        if isinstance(done.result, NncError):
+            raise done.result
+        return self.batch
+
+
+class Worker:
+    """A process, the tasks it was given, and the files it writes batches into."""
+
+    def __init__(self, context: Any, index: int, work: Packed, shared: SharedFile):
+        self.connection, there = context.Pipe()
+        self.process = context.Process(
+            target=serve,
+            name=f"{NAME}-{index}",
+            args=(there, work, Duplicate(shared)),
+            daemon=True,
+        )
+        self.process.start()
+        there.close()
+        self.tasks: dict[int, Task] = {}
+        self.files: list[SharedFile | None] = []
+        self.free: list[int] = []
+
+    def give(self, number: int, wanted: Any) -> None:
+        """Send a task, to be written into a file whose last batch nobody holds any more."""
+        if not self.free:
+            self.free.append(len(self.files))
+            self.files.append(None)
+        task = self.tasks[number] = Task(number, self.free.pop(), wanted)
+        self.connection.send(task)
+
+    def take(self) -> tuple[Done, Any]:
+        """What arrived, and the batch if there is one."""
+        done: Done = self.connection.recv()
+        index = self.tasks.pop(done.number).file
+        if done.new_file:
+            self.files[index] = SharedFile(recv_handle(self.connection))
+        file = self.files[index]
+        if isinstance(done.result, NncError) or file is None:
+            self.free.append(index)
+            return done, None
+        memory = file.memory(done.result.offsets[-1])
+        if len(self.files) > HELD:
+            memory = memory.copy()
+        weakref.finalize(memory, self.free.append, index)
+        return done, file.read(done.result, memory)
+
+    def lost(self) -> str:
+        """What became of a process that has ended."""
+        self.process.join(5)
+        status = self.process.exitcode
+        if status == UNGUARDED:
+            return GUARD
+        reading = next((f" while it read {task.wanted}" for task in self.tasks.values()), "")
+        if status is not None and status < 0:
+            name = signal.Signals(-status).name
+            hint = "; the kernel does this when memory runs out" if name == "SIGKILL" else ""
+            return f"DataLoader: a worker process was ended by {name}{reading}{hint}"
+        return f"DataLoader: a worker process ended{reading}; what it said is above"
+
+
+class Duplicate:
+    """A file's descriptor, duplicated for the process that this is sent to."""
+
+    def __init__(self, file: SharedFile):
+        self._file = file
+
+    def __reduce__(self) -> Any:
+        return unchanged, (DupFd(self._file.descriptor),)
+
+
+def unchanged(value: Any) -> Any:
+    return value
+
+
+class WorkerPool:
+    """`count` processes that call `work` on what is submitted."""
+
+    def __init__(self, count: int, work: Work):
+        refuse_unguarded()
+        self.process_id = os.getpid()
+        self.alive = True
+        self._replies: weakref.WeakValueDictionary[int, Reply] = weakref.WeakValueDictionary()
+        self._number = 0
+        shared = SharedFile()
+        try:
+            packed = shared.write(work)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise WorkerError(
+                f"DataLoader: the dataset cannot be sent to worker processes: {error}; define its "
+                "functions at the top of a module, or use thread_pool=True"
+            ) from None
+        context = start_context()
+        self._workers = [Worker(context, index, packed, shared) for index in range(count)]
+
+    def submit(self, wanted: Any) -> Reply:
+        """Ask the worker that has the fewest tasks."""
+        self._take(0)
+        self._number += 1
+        reply = self._replies[self._number] = Reply(self)
+        worker = min(self._workers, key=lambda worker: len(worker.tasks))
+        try:
+            worker.give(self._number, wanted)
+        except OSError:
+            self._fail(worker.lost())
+        return reply
+
+    def wait_for(self, reply: Reply, timeout: float | None) -> Done:
+        """What came of a task, when it has arrived."""
+        deadline = time.monotonic() + timeout if timeout else None
+        while reply.arrived is None:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                self._fail(f"DataLoader: a worker took longer than timeout={timeout} s for a batch")
+            self._take(left)
+        return reply.arrived
+
+    def _take(self, timeout: float | None) -> None:
+        """Take all that has arrived; wait for something to arrive."""
+        by_connection = {worker.connection: worker for worker in self._workers}
+        for connection in wait(list(by_connection), timeout):
+            worker = by_connection[connection]
+            try:
+                done, batch = worker.take()
+            except (EOFError, OSError):
+                return self._fail(worker.lost())
+            reply = self._replies.get(done.number)
+            if reply is not None:  # Else nobody wants it any more.
+                reply.arrived, reply.batch = done, batch
+        return None
+
+    def _fail(self, message: str) -> None:
+        self.close()
+        raise WorkerError(message) from None
+
+    def close(self) -> None:
+        """End all workers."""
+        self.alive = False
+        if self.process_id == os.getpid():
+            for worker in self._workers:
+                worker.process.kill()
+                worker.connection.close()
+
+
+def start_context() -> BaseContext:
+    """How processes are started: never by forking this one, whose threads would be missing.
+
+    A server that has imported nnc once forks them, where there are such servers.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([serve.__module__])
+    return context
+
+
+def refuse_unguarded() -> None:
+    """A worker that imports the script must not come to start workers itself."""
+    process = multiprocessing.current_process()
+    if not getattr(process, "_inheriting", False):
+        return
+    if process.name.startswith(NAME):
+        os._exit(UNGUARDED)
+    raise WorkerError(GUARD)

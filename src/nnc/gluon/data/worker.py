@@ -1,0 +1,79 @@
+"""A worker process: reads batches for a loader until it is told to stop, or its parent is gone."""
+
+import os
+import queue
+import signal
+import threading
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import send_handle
+from typing import Any, NamedTuple
+
+from nnc.errors import NncError, WorkerError
+from nnc.gluon.data.shared import Packed, SharedFile, as_numpy
+
+Work = Callable[[Any], Any]
+"""What a worker does with what it is asked for."""
+
+
+class Task(NamedTuple):
+    """A batch to read: its number, which of the worker's files to write it into, and what it is."""
+
+    number: int
+    file: int
+    wanted: Any
+
+
+class Done(NamedTuple):
+    """What came of a task. A file that is new to the parent follows as a descriptor."""
+
+    number: int
+    result: Packed | NncError
+    new_file: bool = False
+
+
+def serve(connection: Connection, work: Packed, descriptor: Any) -> None:
+    """The life of a worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business.
+    tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    threading.Thread(target=receive, args=(connection, tasks), daemon=True).start()
+    function: Work | None = None
+    files: dict[int, SharedFile] = {}
+    while True:
+        task = tasks.get()
+        try:
+            if function is None:
+                function = unpacked(work, descriptor)
+            new = task.file not in files
+            file = files.setdefault(task.file, SharedFile())
+            done = Done(task.number, file.write(as_numpy(function(task.wanted))), new)
+        except Exception as error:
+            done = Done(task.number, told(error))
+        connection.send(done)
+        if done.new_file:
+            send_handle(connection, files[task.file].descriptor, os.getppid())
+
+
+def receive(connection: Connection, tasks: "queue.SimpleQueue[Task]") -> None:
+    """Take tasks off the connection, so that the parent never waits; end with the parent."""
+    try:
+        while True:
+            tasks.put(connection.recv())
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+def unpacked(work: Packed, descriptor: Any) -> Work:
+    """The function that reads batches, with a dataset whose arrays all workers share."""
+    shared = SharedFile(descriptor.detach())
+    return shared.read(work, shared.memory(work.offsets[-1], private=True))
+
+
+def told(error: Exception) -> NncError:
+    """The error as the parent raises it, with the lines that led to it."""
+    lines = traceback.format_tb((error.__cause__ or error).__traceback__)
+    if not isinstance(error, NncError):
+        error = WorkerError(f"DataLoader: {type(error).__name__}: {error}")
+    error.add_note("".join(["In a worker process:\n", *lines]))
+    return error

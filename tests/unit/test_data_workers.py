@@ -1,0 +1,308 @@
+"""Worker processes of a loader: the same batches, and a clear word when something goes wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+import nnc
+from nnc import nd
+from nnc.errors import OptionError, SampleError, WorkerError
+from nnc.gluon.data import (
+    ArrayDataset,
+    DataLoader,
+    Dataset,
+    SimpleDataset,
+    batchify,
+    random_generator,
+)
+from nnc.gluon.data.vision import transforms
+
+X = np.arange(96, dtype=np.float32).reshape(32, 3)
+MODES: dict[str, dict[str, Any]] = {
+    "here": {},
+    "ahead": {"prefetch": 2},
+    "threads": {"num_workers": 2, "thread_pool": True},
+    "processes": {"num_workers": 2},
+}
+
+
+def noisy(x: Any) -> Any:
+    return x + random_generator().random(dtype=np.float32)
+
+
+def values(loader: DataLoader) -> list[Any]:
+    return [batch.asnumpy().tolist() for batch in loader]
+
+
+@pytest.mark.parametrize("mode", ["ahead", "threads", "processes"])
+def test_shuffles_and_random_transforms_do_not_depend_on_workers(mode: str) -> None:
+    def two_epochs(mode: str) -> list[Any]:
+        nnc.random.seed(3)
+        loader = DataLoader(ArrayDataset(X).transform(noisy), 5, shuffle=True, **MODES[mode])
+        return [values(loader), values(loader)]
+
+    first, second = two_epochs("here")
+    assert first != second
+    assert two_epochs(mode) == [first, second]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("last", ["keep", "discard", "rollover"])
+def test_a_loader_goes_on_where_another_stopped(mode: str, last: str) -> None:
+    """The state goes through JSON, as in a checkpoint."""
+
+    def loader() -> DataLoader:
+        dataset = ArrayDataset(X).transform(noisy)
+        return DataLoader(dataset, 5, shuffle=True, last_batch=last, **MODES[mode])
+
+    nnc.random.seed(4)
+    whole = loader()
+    values(whole)
+    expected, states = [], [whole.state_dict()]
+    for batch in whole:
+        states.append(json.loads(json.dumps(whole.state_dict())))
+        expected.append(batch.asnumpy().tolist())
+    following = values(whole)
+    for done in (1, 3, len(expected)):
+        nnc.random.seed(4)
+        random_generator().integers(2**63, size=2)  # The seeds of two epochs were drawn.
+        resumed = loader()
+        resumed.load_state_dict(states[done])
+        assert values(resumed) == expected[done:]
+        assert values(resumed) == following
+
+
+def test_an_epoch_that_has_not_begun_is_resumed_from_its_beginning() -> None:
+    first, second = (DataLoader(X, 5, shuffle=True) for _ in range(2))
+    second.load_state_dict(first.state_dict())
+    nnc.random.seed(1)
+    expected = values(first)
+    nnc.random.seed(1)
+    assert values(second) == expected
+
+
+def test_a_state_of_something_else_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"no state of a loader: \['batches', 'epoch'"):
+        DataLoader(X, 5).load_state_dict({"epoch": 1})
+
+
+def test_batches_that_are_kept_keep_their_values() -> None:
+    """Workers write into memory that is used again, but never while somebody holds it."""
+    dataset = ArrayDataset(np.arange(200.0))
+    loader = DataLoader(dataset, 2, num_workers=2)
+    for _ in range(2):
+        kept = list(loader)
+        assert [batch.asnumpy().tolist() for batch in kept] == [
+            [2 * i, 2 * i + 1] for i in range(100)
+        ]
+
+
+def test_an_epoch_that_is_left_early_disturbs_no_other() -> None:
+    loader = DataLoader(X, 3, num_workers=2)
+    for _ in range(3):
+        assert next(iter(loader)).asnumpy().tolist() == X[:3].tolist()
+    one, other = iter(loader), iter(loader)
+    for _ in range(4):
+        assert next(one).asnumpy().tolist() == next(other).asnumpy().tolist()
+
+
+class Structured(Dataset):
+    """Samples with parts of every kind."""
+
+    def __getitem__(self, idx: int) -> Any:
+        return (
+            {"x": X[idx], "length": idx, "empty": np.zeros(0)},
+            f"name {idx}",
+            np.asfortranarray(X),
+        )
+
+    def __len__(self) -> int:
+        return 4
+
+
+def named(samples: Any) -> Any:
+    dicts, names, arrays = zip(*samples, strict=True)
+    return batchify.stack_samples(dicts), names, nd.array(np.stack(arrays))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_batches_of_any_structure(mode: str) -> None:
+    loader = DataLoader(Structured(), 2, batchify_fn=named, **MODES[mode])
+    parts, names, arrays = list(loader)[1]
+    assert (parts["x"].shape, parts["empty"].shape, arrays.shape) == ((2, 3), (2, 0), (2, 32, 3))
+    assert parts["length"].asnumpy().tolist() == [2, 3]
+    assert list(names) == ["name 2", "name 3"]
+    np.testing.assert_array_equal(arrays.asnumpy()[1], X)
+
+
+# What goes wrong.
+
+
+def refuse_7(x: Any) -> Any:
+    if x[0] == 21:
+        raise ValueError("no sevens")
+    return x
+
+
+def refuse(samples: Any) -> Any:
+    raise ValueError("no batches")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_transform_that_raises(mode: str) -> None:
+    dataset = ArrayDataset(X).transform(transforms.Compose([transforms.Cast(), refuse_7]))
+    loader = DataLoader(dataset, 4, **MODES[mode])
+    with pytest.raises(
+        SampleError,
+        match=r"(?m)^DataLoader: sample 7, in transform refuse_7: ValueError: no sevens$",
+    ):
+        values(loader)
+    assert next(iter(loader)).shape == (4, 3)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_batchify_fn_that_raises(mode: str) -> None:
+    with pytest.raises((ValueError, WorkerError), match="no batches"):
+        values(DataLoader(X, 4, batchify_fn=refuse, **MODES[mode]))
+
+
+class Shrinking(Dataset):
+    """Has fewer samples than it said."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __getitem__(self, idx: int) -> Any:
+        self.asked += 1
+        return X[:6][idx]
+
+    def __len__(self) -> int:
+        return 6 if self.asked else 8
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_dataset_that_shrinks(mode: str) -> None:
+    message = r"(?m)sample 6: IndexError: .* out of bounds .*; the dataset has 6 samples now$"
+    with pytest.raises(SampleError, match=message):
+        values(DataLoader(Shrinking(), 4, **MODES[mode]))
+
+
+def end_process(x: Any) -> Any:
+    if x[0] == 15:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+def leave(x: Any) -> Any:
+    os._exit(3)
+
+
+def sleep(x: Any) -> Any:
+    time.sleep(60)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        (
+            end_process,
+            "a worker process was ended by SIGKILL while it read samples 4, 5, 6, 7; the kernel "
+            "does this when memory runs out",
+        ),
+        (leave, "a worker process ended while it read samples 0, 1, 2, 3; what it said is above"),
+        (sleep, r"a worker took longer than timeout=0.2 s for a batch"),
+    ],
+)
+def test_a_worker_that_dies_or_hangs(transform: Callable[[Any], Any], message: str) -> None:
+    timeout: Any = 0.2 if transform is sleep else 100
+    loader = DataLoader(ArrayDataset(X).transform(transform), 4, num_workers=1, timeout=timeout)
+    begin = time.monotonic()
+    for _ in range(2):  # The loader starts anew.
+        with pytest.raises(WorkerError, match=f"^DataLoader: {message}$"):
+            values(loader)
+    assert time.monotonic() - begin < 30
+
+
+def test_a_thread_that_hangs() -> None:
+    def nap(x: Any) -> Any:
+        time.sleep(0.5)
+        return x
+
+    dataset = ArrayDataset(X[:2]).transform(nap)
+    timeout: Any = 0.1
+    with pytest.raises(WorkerError, match="took longer than timeout"):
+        values(DataLoader(dataset, 1, num_workers=1, thread_pool=True, timeout=timeout))
+
+
+def test_what_cannot_be_sent_to_a_process() -> None:
+    def local(x: Any) -> Any:
+        return x
+
+    dataset = SimpleDataset([1, 2]).transform(local)
+    with pytest.raises(WorkerError, match=r"cannot be sent to worker processes: .*local"):
+        values(DataLoader(dataset, 1, num_workers=1))
+
+
+SCRIPT = """
+import sys, time
+import numpy as np
+from nnc.gluon.data import DataLoader, SimpleDataset
+
+def slow(x):
+    print("reading", flush=True)
+    time.sleep(60)
+    return x
+
+def main():
+    for batch in DataLoader(SimpleDataset([1, 2]).transform({transform}), 1, num_workers=2):
+        print(batch.asnumpy())
+
+{guard}main()
+"""
+
+
+def script(folder: Path, transform: str, guard: str) -> list[str]:
+    path = folder / "script.py"
+    path.write_text(SCRIPT.format(transform=transform, guard=guard))
+    return [sys.executable, str(path)]
+
+
+def test_a_script_without_its_guard_is_told_in_one_line(tmp_path: Path) -> None:
+    run = subprocess.run(script(tmp_path, "float", ""), capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr.count("Traceback") == 1
+    assert run.stderr.splitlines()[-1] == (
+        "nnc.errors.WorkerError: DataLoader: worker processes import the script that starts them, "
+        "and this one starts them when it is imported; put what runs below "
+        "`if __name__ == '__main__':`, or use thread_pool=True, which needs no processes"
+    )
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_its_program(tmp_path: Path, sent: signal.Signals) -> None:
+    """Ctrl-C is one traceback, at once; after a kill -9 the workers end by themselves."""
+    command = script(tmp_path, "slow", "if __name__ == '__main__': ")
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "reading\n"
+        started = psutil.Process(program.pid).children(recursive=True)
+        assert len(started) >= 3
+        os.killpg(program.pid, sent) if sent == signal.SIGINT else program.send_signal(sent)
+        _, errors = program.communicate(timeout=20)
+    assert errors.count("Traceback") == (sent == signal.SIGINT)
+    _, alive = psutil.wait_procs(started, timeout=10)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
