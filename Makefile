@@ -7,7 +7,7 @@ BENCH   ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: demo test test-torch lint fmt ci docs fuzz bench clean help
+.PHONY: demo test test-torch lint fmt ci docs fuzz kill-test bench clean help
 
 demo: $(VENV)/.demo ## train on scikit-learn's digits; IR, C and plots land in demo/
 	$(BIN)/python examples/digits.py
@@ -37,6 +37,9 @@ docs: $(VENV)/.test ## write the pages and pictures that are made from the code
 fuzz: $(VENV)/.test ## 5000 random programs, or EXAMPLES=n; one that fails is left as reproducer-*.mlir
 	$(BIN)/python -m pytest tests/numeric/test_random_graphs.py -k "keep or compiled or emulated" \
 		--hypothesis-profile=fuzz $(PARALLEL)
+
+kill-test: $(VENV)/.test ## kill a training 50 times at random moments, or KILLS=n; it ends with the same bits
+	KILLS=$${KILLS:-50} $(BIN)/python -m pytest -s tests/programs/test_kill_and_resume.py
 
 bench: $(VENV)/.test ## time nnc beside the peers that are installed: benchmarks/README.md
 	$(BIN)/python benchmarks/bench.py --threads 2 $(BENCH)
