@@ -25,6 +25,14 @@ def network() -> Any:
     return net
 
 
+def record_recurrent() -> None:
+    rnn: Any = importlib.import_module("mxnet.gluon.rnn")
+    net = nn.HybridSequential()
+    net.add(rnn.LSTM(2, 2, bidirectional=True, input_size=1), rnn.GRU(1, input_size=4))
+    net.initialize(mx.init.Normal(0.5))
+    net.save_parameters(str(HERE / "recurrent.params"))
+
+
 def main() -> None:
     mx.random.seed(0)
     net = network()
@@ -34,6 +42,7 @@ def main() -> None:
     net.export(str(HERE / "exported"))
     (HERE / "exported-0000.params").rename(HERE / "exported.params")
     (HERE / "exported-symbol.json").unlink()
+    record_recurrent()
     counted = np.arange(6).reshape(2, 3)
     typed = {dtype: mx.nd.array(counted, dtype=dtype) for dtype in DTYPES}
     mx.nd.save(str(HERE / "output.params"), {"output": output, **typed})

@@ -19,7 +19,7 @@ from safetensors.numpy import save as to_bytes
 from nnc import autograd, nd
 from nnc.dtypes import DTYPES
 from nnc.errors import DtypeError, InPlaceError, NncError, OptionError
-from nnc.gluon import files, mxnet_format, nn
+from nnc.gluon import files, mxnet_format, nn, rnn
 
 FROM_MXNET = Path(__file__).parents[1] / "mxnet"
 SCOPED = FROM_MXNET / "scoped.params"
@@ -133,6 +133,18 @@ def test_files_for_mxnet_are_what_it_writes(name: str, tmp_path: Path) -> None:
     source = FROM_MXNET / f"{name}.params"
     files.save(tmp_path / "x.params", files.load(source))
     assert (tmp_path / "x.params").read_bytes() == source.read_bytes()
+
+
+def test_recurrent_layers_have_names_of_their_own_in_mxnet(tmp_path: Path) -> None:
+    net = nn.HybridSequential()
+    net.add(rnn.LSTM(2, 2, bidirectional=True, input_size=1), rnn.GRU(1, input_size=4))
+    net.load_parameters(FROM_MXNET / "recurrent.params")
+    written = files.load(FROM_MXNET / "recurrent.params")
+    np.testing.assert_array_equal(
+        values(net)["0.r1_h2h_bias"], written["0._unfused.1.r_cell.h2h_bias"]
+    )
+    net.save_parameters(tmp_path / "net.params")
+    assert_same(files.load(tmp_path / "net.params"), written)
 
 
 def test_names_of_mxnet_in_an_unclear_order(tmp_path: Path) -> None:

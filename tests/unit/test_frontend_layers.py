@@ -240,3 +240,23 @@ def test_mistakes_name_the_layer() -> None:
         nn.Conv2D(2, 3, layout="NHWC")
     with pytest.raises(ShapeError, match="L2Loss: expected a label of shape"):
         gluon.loss.L2Loss()(nd.ones((2, 3)), nd.ones((2,)))
+
+
+def test_functions_as_blocks_take_f_as_in_gluon_1() -> None:
+    x = nd.array([[1.0, 2.0]])
+
+    def shifted(F: Any, x: nd.NDArray, by: float) -> nd.NDArray:
+        return F.exp(x) + by
+
+    found = nn.HybridLambda(shifted)(x, 1.0).asnumpy()
+    np.testing.assert_array_equal(found, nd.exp(x).asnumpy() + 1)
+
+
+@pytest.mark.parametrize("axis", [-1, 1])
+def test_weights_of_samples_may_keep_the_axis_of_classes(axis: int) -> None:
+    pred = nd.array(np.random.default_rng(0).normal(size=(2, 3, 4)))
+    label = nd.zeros(np.delete(pred.shape, axis).tolist())
+    loss_of = gluon.loss.SoftmaxCrossEntropyLoss(axis)
+    weights = nd.array([2.0, 3.0])
+    found = loss_of(pred, label, weights.reshape(2, 1, 1)).asnumpy()
+    np.testing.assert_allclose(found, (loss_of(pred, label) * weights).asnumpy(), rtol=1e-6)

@@ -45,9 +45,14 @@ class Content(NamedTuple):
     """Strings by name beside the arrays."""
 
 
+def writes_params(filename: Filename) -> bool:
+    """Whether the name asks for MXNet's format."""
+    return str(filename).endswith(".params")
+
+
 def save(filename: Filename, arrays: Arrays) -> None:
     """Write the arrays, in the format that the name asks for."""
-    if str(filename).endswith(".params"):
+    if writes_params(filename):
         write_whole(filename, mxnet_format.chunks(arrays))
     else:
         save_safetensors(filename, arrays, {})

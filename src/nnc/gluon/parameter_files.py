@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nnc.dtypes import dtype_name, numeric
 from nnc.errors import OptionError
 from nnc.gluon.atomic import Filename
-from nnc.gluon.files import load, save
+from nnc.gluon.files import load, save, writes_params
 from nnc.gluon.parameter import Parameter
 from nnc.graph import Memory
 from nnc.runtime.device import Place
@@ -24,7 +24,8 @@ def save_parameters(net: "Block", filename: Filename, deduplicate: bool) -> None
     parameters = net.collect_params()
     if deduplicate:
         parameters = each_once(parameters)
-    save(filename, {name: p.data().asnumpy() for name, p in parameters.items()})
+    arrays = {name: p.data().asnumpy() for name, p in parameters.items()}
+    save(filename, with_mxnet_names(arrays) if writes_params(filename) else arrays)
 
 
 def load_parameters(
@@ -102,10 +103,42 @@ def each_once(parameters: Parameters) -> dict[str, Parameter]:
 
 def renamed(arrays: Arrays, parameters: Parameters) -> Arrays:
     """The arrays by their parameters' names, which files of MXNet may have to be asked for."""
-    plain = {name.removeprefix("arg:").removeprefix("aux:"): a for name, a in arrays.items()}
+    plain = {own_name(name): array for name, array in arrays.items()}
     if not plain or plain.keys() & parameters.keys() or any("." in name for name in plain):
         return plain
     return by_order(plain, parameters) or plain
+
+
+GATES = re.compile(r"(?P<block>|.*\.)(?P<way>[lr])(?P<layer>\d)_(?P<rest>(i2h|h2h)_(weight|bias))")
+"""A parameter of a recurrent layer, such as `0.l1_i2h_weight`."""
+UNFUSED = re.compile(
+    r"(?P<block>|.*\.)_unfused\.(?P<layer>\d)\.((?P<way>[lr])_cell\.)?(?P<rest>.*)"
+)
+"""What MXNet 1.x calls it: `0._unfused.1.i2h_weight`, with two ways `….1.l_cell.i2h_weight`."""
+
+
+def own_name(name: str) -> str:
+    """nnc's name of a parameter that MXNet has written."""
+    name = name.removeprefix("arg:").removeprefix("aux:")
+    found = UNFUSED.fullmatch(name)
+    if found is None:
+        return name
+    return f"{found['block']}{found['way'] or 'l'}{found['layer']}_{found['rest']}"
+
+
+def with_mxnet_names(arrays: Arrays) -> Arrays:
+    """The arrays by the names that MXNet 1.x looks for."""
+    found = {name: GATES.fullmatch(name) for name in arrays}
+    both = {gate["block"] for gate in found.values() if gate and gate["way"] == "r"}
+
+    def mxnet_name(name: str) -> str:
+        gate = found[name]
+        if gate is None:
+            return name
+        way = f"{gate['way']}_cell." if gate["block"] in both else ""
+        return f"{gate['block']}_unfused.{gate['layer']}.{way}{gate['rest']}"
+
+    return {mxnet_name(name): array for name, array in arrays.items()}
 
 
 def by_order(arrays: Arrays, parameters: Parameters) -> Arrays | None:

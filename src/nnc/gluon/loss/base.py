@@ -1,5 +1,7 @@
 """What losses share."""
 
+import numpy as np
+
 from nnc.array import NDArray, as_array
 from nnc.errors import ShapeError
 from nnc.gluon.block import HybridBlock, check_array
@@ -13,16 +15,16 @@ class Loss(HybridBlock):
         self._weight = weight
         self._batch_axis = batch_axis
 
-    def weighted(self, loss: NDArray, sample_weight: NDArray | None) -> NDArray:
+    def weighted(self, loss: NDArray, sample_weight: NDArray | None, lost: int = -1) -> NDArray:
         if sample_weight is not None:
-            loss = loss * sample_weight
+            loss = loss * weights_like(type(self).__name__, sample_weight, loss, lost)
         if self._weight is not None and self._weight != 1:
             loss = loss * self._weight
         return loss
 
-    def per_sample(self, loss: NDArray, sample_weight: NDArray | None) -> NDArray:
-        """Weighted, then the mean over all axes but the batch's."""
-        loss = self.weighted(loss, sample_weight)
+    def per_sample(self, loss: NDArray, sample_weight: NDArray | None, lost: int = -1) -> NDArray:
+        """Weighted, then the mean over all axes but the batch's. `lost` is gone from the loss."""
+        loss = self.weighted(loss, sample_weight, lost)
         rank = len(loss.shape)
         if rank == 1:
             return loss
@@ -31,6 +33,22 @@ class Loss(HybridBlock):
 
     def describe(self) -> str:
         return f"batch_axis={self._batch_axis}, w={self._weight}"
+
+
+def weights_like(name: str, weights: NDArray, loss: NDArray, lost: int) -> NDArray:
+    """Weights that broadcast to the loss; they may still have the axis that it has lost."""
+    shape = list(np.shape(weights))
+    if len(shape) == loss.ndim + 1 and shape[lost] == 1:
+        shape.pop(lost)
+        weights = as_array(weights).reshape(tuple(shape))
+    if len(shape) > loss.ndim or any(
+        a not in (1, b) for a, b in zip(reversed(shape), reversed(loss.shape), strict=False)
+    ):
+        raise ShapeError(
+            f"{name}: expected a sample_weight that broadcasts to shape {loss.shape}, "
+            f"given {tuple(shape)}"
+        )
+    return weights
 
 
 def labels_like(name: str, label: object, prediction: NDArray) -> NDArray:

@@ -101,7 +101,8 @@ class SoftmaxCrossEntropyLoss(Loss):
             inputs = [value, labels_like("SoftmaxCrossEntropyLoss", label, pred).current]
         settings = (self._axis, self._from_logits)
         operation = layers.cross_entropy if self._sparse else layers.soft_cross_entropy
-        return self.per_sample(NDArray(record(operation, inputs, settings)[0]), sample_weight)
+        loss = NDArray(record(operation, inputs, settings)[0])
+        return self.per_sample(loss, sample_weight, self._axis)
 
     def warn_of_softmax(self, operation: Operation | None) -> None:
         """A softmax before this loss is nearly always a mistake."""

@@ -189,4 +189,9 @@ class Lambda(Block):
 
 
 class HybridLambda(Lambda, HybridBlock):
-    """A function as a block."""
+    """A function as a block; `nnc.nd` comes first where its first argument is `F`, as in 1.x."""
+
+    def forward(self, *args: Any) -> Any:
+        code = getattr(self._function, "__code__", None)
+        takes_functions = code is not None and code.co_varnames[: code.co_argcount][:1] == ("F",)
+        return self._function(*((nd,) if takes_functions else ()), *args)
