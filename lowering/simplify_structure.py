@@ -2,6 +2,7 @@
 
 checkpoint              its body
 detach x                x
+with_gradient of x      x
 after of a constant, or of x once an argument or constant is there      x
 after of x once a view of t is there        after of x once t is there
 after of a transpose                        the transpose of what comes after
@@ -18,6 +19,7 @@ from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.reduce import BroadcastOp
 from nnc.dialects.nn.shape import ReshapeOp, SliceOp, TransposeOp
 from nnc.dialects.nn.structure import DetachOp, inline
+from nnc.dialects.nn.with_gradient import WithGradientOp
 from nnc.dialects.syntax import integers
 
 
@@ -28,6 +30,8 @@ def fold_structure(b: Builder, op: Operation) -> Sequence[SSAValue] | None:
             return inline(op.body.block, op.captured, b)
         case DetachOp():
             return [op.input]
+        case WithGradientOp():
+            return op.values
         case AfterOp():
             return fold_after(b, op)
         case _:

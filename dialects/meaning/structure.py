@@ -12,7 +12,7 @@ from xdsl.interpreter import (
     register_impls,
 )
 
-from nnc.dialects.nn import checkpoint, cond, scan, structure
+from nnc.dialects.nn import checkpoint, cond, scan, structure, with_gradient
 
 
 @register_impls
@@ -59,6 +59,12 @@ class StructureFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: checkpoint.AfterOp, args: PythonValues
     ) -> PythonValues:
         return args[:1]
+
+    @impl(with_gradient.WithGradientOp)
+    def run_with_gradient(
+        self, interpreter: Interpreter, op: with_gradient.WithGradientOp, args: PythonValues
+    ) -> PythonValues:
+        return args[: len(op.values)]
 
     @impl(structure.DetachOp)
     def run_detach(

@@ -22,6 +22,7 @@ from nnc.dialects.nn import (
     scan,
     shape,
     structure,
+    with_gradient,
 )
 
 FAMILIES = (
@@ -44,6 +45,7 @@ FAMILIES = (
     scan,
     cond,
     checkpoint,
+    with_gradient,
 )
 
 

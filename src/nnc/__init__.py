@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nnc import nd as npx
     from nnc.array import NDArray
     from nnc.compiler import compile_module
+    from nnc.custom import custom_op
     from nnc.device import cpu, gpu, num_gpus
     from nnc.errors import NncError
     from nnc.execution import programs
@@ -47,6 +48,7 @@ __all__ = [
     "compile_step",
     "configure",
     "cpu",
+    "custom_op",
     "errors",
     "gluon",
     "gpu",
@@ -74,6 +76,7 @@ _HOMES = {
     "compile_step": "functions",
     "configure": "settings",
     "cpu": "device",
+    "custom_op": "custom",
     "gpu": "device",
     "num_gpus": "device",
     "programs": "execution",

@@ -11,19 +11,25 @@ from typing import cast
 from nnc import operators as ops
 from nnc.array import NDArray, arrays_in
 from nnc.control_flow import checkpoint
-from nnc.errors import GradientError, ShapeError
-from nnc.graph import Node, Value
+from nnc.errors import GradientError, OptionError, ShapeError
+from nnc.gradient_check import check_gradient
+from nnc.graph import Node, Value, graph_of
+from nnc.own_gradient import Function
 from nnc.random import generator
 from nnc.recorder import record as record_node
 from nnc.recorder import recorder
 from nnc.slot import Slot
 
 __all__ = [
+    "Function",
     "backward",
+    "check_gradient",
     "checkpoint",
+    "get_symbol",
     "grad",
     "is_recording",
     "is_training",
+    "mark_variables",
     "pause",
     "predict_mode",
     "record",
@@ -106,6 +112,40 @@ def set_training(train_mode: bool) -> bool:
     """Switch training mode; returns what it was."""
     recorder.training, before = train_mode, recorder.training
     return before
+
+
+def mark_variables(
+    variables: NDArray | Sequence[NDArray],
+    gradients: NDArray | Sequence[NDArray],
+    grad_reqs: str | Sequence[str] = "write",
+) -> None:
+    """Make arrays leaves whose gradients `backward` shows in the arrays `gradients`."""
+    leaves, shown = arrays_in("mark_variables", variables), arrays_in("mark_variables", gradients)
+    requests = [grad_reqs] * len(leaves) if isinstance(grad_reqs, str) else list(grad_reqs)
+    if not len(leaves) == len(shown) == len(requests):
+        raise OptionError(
+            f"mark_variables: expected a gradient and a grad_req for each of {len(leaves)} "
+            f"variables, given {len(shown)} and {len(requests)}"
+        )
+    for leaf, gradient in zip(leaves, shown, strict=True):
+        if not leaf.current.type.fits(gradient.current.type):
+            raise ShapeError(
+                f"mark_variables: a gradient is {gradient.current.type}, its variable "
+                f"{leaf.current.type}"
+            )
+    for leaf, gradient, request in zip(leaves, shown, requests, strict=True):
+        leaf.attach_grad(request)
+        if request != "null":
+            leaf.current.slot.show_in(gradient)
+
+
+def get_symbol(x: NDArray) -> str:
+    """What was recorded to compute an array: the text of its program, inputs first."""
+    from nnc.modules import module_of, names_of
+
+    [recorded] = arrays_in("get_symbol", x)
+    graph = graph_of([(recorded.current, None)], through=True)
+    return str(module_of(graph.structure, names_of(graph)))
 
 
 def backward(

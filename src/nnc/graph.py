@@ -229,9 +229,11 @@ class Check(NamedTuple):
 class Node:
     """One application of an operation."""
 
-    __slots__ = ("attributes", "freed", "inputs", "operation", "serial", "site", "taped", "types")
+    __slots__ = (
+        "attributes", "freed", "inputs", "label", "operation", "serial", "site", "taped", "types",
+    )  # fmt: skip
 
-    _serial = itertools.count()
+    serials = itertools.count()
 
     def __init__(
         self,
@@ -248,8 +250,15 @@ class Node:
         self.types = types
         self.taped = taped
         self.freed = False
-        self.serial = next(Node._serial)
+        self.serial = next(Node.serials)
         self.site = site
+        self.label: str | None = None
+        """What a person calls its results, if not the name of the operation."""
+
+
+def next_serial() -> int:
+    """A number between those of the nodes before and after."""
+    return next(Node.serials)
 
 
 Site = tuple[CodeType, int]

@@ -47,6 +47,8 @@ class Names(NamedTuple):
     leaves: tuple[str, ...]
     results: tuple[str, ...]
     sites: tuple[Site | None, ...]
+    labels: tuple[str | None, ...]
+    """What people call the results of nodes."""
 
 
 def names_of(graph: Graph) -> Names:
@@ -59,7 +61,8 @@ def names_of(graph: Graph) -> Names:
 
     leaves = tuple(unique(name_of(leaf)) for leaf in graph.leaves)
     results = tuple(unique("output") for _ in graph.structure.results)
-    return Names(leaves, results, tuple(n.site for n in graph.nodes))
+    sites = tuple(n.site for n in graph.nodes)
+    return Names(leaves, results, sites, tuple(n.label for n in graph.nodes))
 
 
 def name_of(leaf: Value) -> str:
@@ -95,8 +98,12 @@ class _ModuleBuilder:
         for argument, name in zip(self.block.args, names.leaves, strict=True):
             argument.name_hint = identifier(name) or identifier(f"layer{name}")
         self.leaves = list(map(self.leaf, structure.leaves, self.block.args))
-        for spec, site in zip(structure.nodes, names.sites, strict=True):
-            self.values += self.node(spec, location_of(site))
+        for spec, site, label in zip(structure.nodes, names.sites, names.labels, strict=True):
+            results = self.node(spec, location_of(site))
+            if label is not None:
+                for result in results:
+                    result.name_hint = identifier(label)
+            self.values += results
         for op in self.block.ops:
             for result in op.results:
                 result.name_hint = result.name_hint or op.name.partition(".")[2]

@@ -58,15 +58,28 @@ class Slot:
             self.value = None
             self.lost = True
 
+    def show_in(self, array: "NDArray") -> None:
+        """The array shows the gradient from now on, which is what it holds."""
+        self.value = array.current
+        self.handle = weakref.ref(array)
+
     def get(self, leaf: Value) -> Value:
         """The gradient, zeros before the first `backward`."""
+        held = self.handle() if self.handle else None
+        if held is not None:
+            self.value = held.current
+            return self.value
         if self.lost:
             raise GradientError(
                 f"the gradient of {self.name} went straight into the update of step() and was not "
                 "kept; call grad() before step() and hold the array it returns"
             )
         if self.value is None:
-            place = leaf.type.device or HOST
-            zeros = place.array(np.zeros(leaf.type.shape, leaf.type.dtype))
-            self.value = Value(leaf.type, zeros)
+            self.value = zeros(leaf)
         return self.value
+
+
+def zeros(leaf: Value) -> Value:
+    """The gradient of a leaf on which nothing depends."""
+    place = leaf.type.device or HOST
+    return Value(leaf.type, place.array(np.zeros(leaf.type.shape, leaf.type.dtype)))

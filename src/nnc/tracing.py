@@ -19,7 +19,16 @@ from nnc.array import NDArray
 from nnc.dialects.nn.base import insert
 from nnc.dialects.nn.structure import DetachOp, YieldOp
 from nnc.errors import GradientError, OptionError, TraceError
-from nnc.graph import LeafSpec, Node, NodeSpec, Operation, Structure, Type, Value
+from nnc.graph import (
+    LeafSpec,
+    Node,
+    NodeSpec,
+    Operation,
+    Structure,
+    Type,
+    Value,
+    next_serial,
+)
 from nnc.recorder import recorder
 
 if TYPE_CHECKING:
@@ -84,13 +93,13 @@ def trace(
     name: str, function: Callable[..., Tree], types: Sequence[Type] = (), trips: int = 1
 ) -> Trace:
     """Calls `function` on arrays of these types; it stands for `trips` calls."""
-    first = Node(unknown, (), (), (), True, None)
+    first = next_serial()
     arguments = [Value(t, None, Node(unknown, (), (), (t,), True, None)) for t in types]
     with _tracing(name, trips) as writes:
         returned = function(*map(NDArray, arguments))
         results = [array.current for array in arrays_of(name, returned)]
     roots = [*results, *(write.new for write in writes)]
-    nodes, captured = _between(roots, first.serial, arguments)
+    nodes, captured = nodes_between(roots, first, arguments)
     for node in nodes:
         if node.operation is ops.gradient:
             raise GradientError(
@@ -120,7 +129,7 @@ def _tracing(name: str, trips: int) -> Generator[list[Write]]:
         recorder.handles, recorder.nodes, recorder.writes, recorder.slots = kept
 
 
-def _between(
+def nodes_between(
     roots: Iterable[Value], first: int, arguments: Sequence[Value]
 ) -> tuple[list[Node], list[Value]]:
     """The nodes recorded since `first` that make `roots`, and what they read from around them."""

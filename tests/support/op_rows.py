@@ -63,6 +63,7 @@ from nnc.dialects.nn import (
     scan,
     shape,
     structure,
+    with_gradient,
 )
 from nnc.dialects.nn.base import Unary, element_of, insert, shape_of
 from nnc.dialects.optim.adaptive import FtrlOp, RmspropCenteredOp
@@ -370,10 +371,17 @@ def control_rows() -> list[Row]:
     def run_again(*captured: SSAValue) -> Operation:
         return checkpoint.CheckpointOp(captured, body_of(functions.TanhOp, *captured))
 
+    def own_gradient(x: SSAValue, w: SSAValue) -> Operation:
+        body = Block(arg_types=[x.type, w.type])
+        b = Builder(InsertPoint.at_end(body))
+        b.insert(structure.YieldOp([insert(b, elementwise.MulOp(*body.args))]))
+        return with_gradient.WithGradientOp([x], [x], [w], body)
+
     inputs = normal(3, 17), normal(17, 17) / 4
     return [
         *(Row(choose, (np.array(p), *inputs), one) for p in (False, True)),
         Row(run_again, inputs, one),
+        Row(own_gradient, (normal(3, 5), normal(3, 5)), same),
         Row(checkpoint.AfterOp, (normal(3, 5), normal(2)), same),
         Row(structure.DetachOp, (normal(3, 5),), same),
     ]

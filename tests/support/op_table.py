@@ -50,6 +50,7 @@ STRUCTURE = {
     "nn.scan": "a loop around kernels",
     "nn.cond": "a branch around kernels, or selects",
     "nn.checkpoint": "its body",
+    "nn.with_gradient": "its values",
     "nn.yield": "the end of its body",
 }
 """What becomes the host program."""

@@ -34,8 +34,10 @@ class Affine(gluon.HybridBlock):
             self.bias = self.params.get("bias", shape=(units,), init="ones")
             self.scale = self.params.get_constant("scale", [2.0])
 
-    def hybrid_forward(self, F: Any, x: NDArray, *args: Any, **own: NDArray) -> NDArray:
-        return F.dot(x, own["weight"], transpose_b=True) * own["scale"] + own["bias"]
+    def hybrid_forward(
+        self, F: Any, x: NDArray, weight: NDArray, bias: NDArray, scale: NDArray
+    ) -> NDArray:
+        return F.dot(x, weight, transpose_b=True) * scale + bias
 
 
 class Finished(Affine):

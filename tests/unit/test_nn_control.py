@@ -19,9 +19,10 @@ from nnc.dialects.nn.base import insert
 from nnc.dialects.nn.checkpoint import AfterOp, CheckpointOp
 from nnc.dialects.nn.cond import CondOp
 from nnc.dialects.nn.contract import MatmulOp
-from nnc.dialects.nn.elementwise import AddOp, ExpOp, MulOp
+from nnc.dialects.nn.elementwise import AddOp, ExpOp, MulOp, SubOp
 from nnc.dialects.nn.functions import SqrtOp, TanhOp
 from nnc.dialects.nn.structure import DetachOp, YieldOp
+from nnc.dialects.nn.with_gradient import WithGradientOp
 from nnc.lowering.nn_gradient import NnGradientPass
 from nnc.lowering.pass_specs import build_pipeline
 
@@ -160,6 +161,37 @@ def test_no_gradient_flows_through_detach(evaluate: Evaluate) -> None:
 
     x = draw(0, 2)
     np.testing.assert_array_equal(evaluate(gradient, x, np.ones(2))[0], x)
+
+
+def test_a_gradient_of_ones_own(evaluate: Evaluate, gradcheck: Check) -> None:
+    """`exp` by its result: the gradient, and that of the gradient, go through what is captured."""
+
+    def product(b: Builder, g: SSAValue, y: SSAValue) -> Values:
+        return [insert(b, MulOp(g, y))]
+
+    def build(b: Builder, x: SSAValue) -> WithGradientOp:
+        y = insert(b, ExpOp(x))
+        return b.insert(WithGradientOp([y], [x], [y], block([y, y], product)))
+
+    x = draw(0, 3)
+    np.testing.assert_allclose(evaluate(build, x)[0], np.exp(x))
+    gradcheck(build, x, order=2)
+
+
+def test_a_gradient_of_ones_own_need_not_be_true(evaluate: Evaluate) -> None:
+    """It takes cotangents of all values, zeros where there are none."""
+
+    def difference(b: Builder, g: SSAValue, h: SSAValue) -> Values:
+        return insert(b, SubOp(g, h)), h
+
+    def gradient(b: Builder, x: SSAValue, w: SSAValue) -> Values:
+        own = WithGradientOp([x, w], [x, w], [], block([x, w], difference))
+        found = b.insert(own).vjp(b, [x, None], [False, False, True, False])
+        assert [grad is None for grad in found] == [True, True, False, True]
+        return [grad for grad in found if grad is not None]
+
+    x = draw(0, 2)
+    np.testing.assert_array_equal(evaluate(gradient, x, draw(1, 2))[0], x)
 
 
 CHAIN = """

@@ -264,12 +264,14 @@ class Block:
 class HybridBlock(Block):
     """A block. A subclass implements `forward(self, x)`, or Gluon 1.x's `hybrid_forward`."""
 
-    def hybrid_forward(self, F: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """What the block computes of `x`, by functions of `F`, which is `nnc.nd`.
-
-        Parameters come as keyword arguments, by the names of their attributes.
-        """
+    def _no_hybrid_forward(self, F: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
         return self._no_forward()
+
+    hybrid_forward: Callable[..., Any] = _no_hybrid_forward
+    """What the block computes of `x`, by functions of `F`, which is `nnc.nd`.
+
+    Parameters come as keyword arguments, by the names of their attributes.
+    """
 
     def _hybrid_forward(self, x: Any, *args: Any) -> Any:
         from nnc import nd

@@ -14,7 +14,7 @@ from nnc.dtypes import FLOATS, dtype_name, numeric
 from nnc.errors import DeferredInitializationError, DeviceError, GradientError, ShapeError
 from nnc.init import Initializer
 from nnc.runtime.device import HOST, Place
-from nnc.slot import check_grad_req
+from nnc.slot import check_grad_req, zeros
 from nnc.variable import Layout, Variable
 
 Shape = tuple[int, ...]
@@ -246,8 +246,7 @@ class Parameter:
         """Set the gradient to zeros."""
         slot = self.variable.slot
         if slot is not None:
-            slot.value = None
-            slot.set(slot.get(self.variable.current))
+            slot.set(zeros(self.variable.current))
 
     def cast(self, dtype: object) -> None:
         """Change the dtype, keeping the values."""

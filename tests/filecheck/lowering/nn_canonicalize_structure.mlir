@@ -51,3 +51,19 @@ func.func @main(%x: tensor<2xf32>, %g: tensor<2xf32>) -> (tensor<2xf32>, tensor<
   %s = nn.sin %a : tensor<2xf32>
   func.return %s, %e : tensor<2xf32>, tensor<2xf32>
 }
+
+// -----
+
+// A gradient of one's own leaves its values.
+
+// CHECK-LABEL: func.func @main
+// CHECK-NEXT: %[[E:.*]] = nn.exp %x : tensor<2xf32>
+// CHECK-NEXT: func.return %[[E]]
+func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+  %e = nn.exp %x : tensor<2xf32>
+  %y = nn.with_gradient of (%g = %e : tensor<2xf32>) captures (%a = %e : tensor<2xf32>) wrt %x : tensor<2xf32> {
+    %p = nn.mul %g, %a : tensor<2xf32>
+    nn.yield %p : tensor<2xf32>
+  }
+  func.return %y : tensor<2xf32>
+}

@@ -56,3 +56,26 @@ func.func @again(%x: tensor<2xf32>, %g: tensor<3xf32>) -> tensor<2xf32> {
   %d = nn.detach %z : tensor<2xf32>
   func.return %d : tensor<2xf32>
 }
+
+// CHECK-LABEL: func.func @own_gradient
+func.func @own_gradient(%x: tensor<2xf32>, %w: tensor<f32>) -> (tensor<2xf32>, tensor<3xf32>) {
+  %e = nn.exp %x : tensor<2xf32>
+  // CHECK: %y = nn.with_gradient of (%g = %e : tensor<2xf32>) captures (%a = %e : tensor<2xf32>) wrt %x : tensor<2xf32> {
+  %y = nn.with_gradient of (%g = %e : tensor<2xf32>) captures (%a = %e : tensor<2xf32>) wrt %x : tensor<2xf32> {
+    // CHECK-NEXT: %p = nn.mul %g, %a : tensor<2xf32>
+    %p = nn.mul %g, %a : tensor<2xf32>
+    // CHECK-NEXT: nn.yield %p : tensor<2xf32>
+    nn.yield %p : tensor<2xf32>
+  }
+  %c = nn.constant 1.0 : tensor<3xf32>
+  // CHECK: %z = nn.with_gradient of (%h = %c : tensor<3xf32>) {
+  %z = nn.with_gradient of (%h = %c : tensor<3xf32>) {
+    nn.yield
+  }
+  // CHECK: %u, %v = nn.with_gradient of (%k = %x : tensor<2xf32>, %l = %c : tensor<3xf32>) wrt %x, %w : tensor<2xf32>, tensor<f32> {
+  %u, %v = nn.with_gradient of (%k = %x : tensor<2xf32>, %l = %c : tensor<3xf32>) wrt %x, %w : tensor<2xf32>, tensor<f32> {
+    %s = nn.constant 0.0 : tensor<f32>
+    nn.yield %k, %s : tensor<2xf32>, tensor<f32>
+  }
+  func.return %y, %z : tensor<2xf32>, tensor<3xf32>
+}

@@ -118,3 +118,44 @@ func.func @checkpointed(%x: tensor<2xf32>) {
   }) : (tensor<2xf32>) -> tensor<3xf32>
   func.return
 }
+
+// -----
+
+// CHECK: nn.with_gradient: its body yields (), expected (tensor<2xf32>)
+func.func @no_cotangent(%x: tensor<2xf32>) {
+  %y = nn.with_gradient of (%g = %x : tensor<2xf32>) wrt %x : tensor<2xf32> {
+    nn.yield
+  }
+  func.return
+}
+
+// -----
+
+// CHECK: nn.with_gradient: its body takes (), expected (tensor<2xf32>)
+func.func @no_argument(%x: tensor<2xf32>) {
+  %y = "nn.with_gradient"(%x) <{operandSegmentSizes = array<i32: 1, 0, 0>}> ({
+    nn.yield
+  }) : (tensor<2xf32>) -> tensor<2xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.with_gradient: its results are (tensor<3xf32>), expected (tensor<2xf32>)
+func.func @another_result(%x: tensor<2xf32>) {
+  %y = "nn.with_gradient"(%x) <{operandSegmentSizes = array<i32: 1, 0, 0>}> ({
+  ^bb0(%g: tensor<2xf32>):
+    nn.yield
+  }) : (tensor<2xf32>) -> tensor<3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.with_gradient: its body must end with nn.yield
+func.func @no_yield(%x: tensor<2xf32>) {
+  %y = nn.with_gradient of (%g = %x : tensor<2xf32>) {
+    loop.yield
+  }
+  func.return
+}
