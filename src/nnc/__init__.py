@@ -21,11 +21,13 @@ if TYPE_CHECKING:
         optimizer,
         profiler,
         random,
+        visualization,
     )
     from nnc import init as initializer
     from nnc import kvstore as kv
     from nnc import nd as np
     from nnc import nd as npx
+    from nnc import visualization as viz
     from nnc.array import NDArray
     from nnc.compiler import compile_module
     from nnc.custom import custom_op
@@ -66,6 +68,8 @@ __all__ = [
     "profiler",
     "programs",
     "random",
+    "visualization",
+    "viz",
 ]
 
 _HOMES = {
@@ -81,7 +85,7 @@ _HOMES = {
     "num_gpus": "device",
     "programs": "execution",
 }
-_ALIASES = {"initializer": "init", "kv": "kvstore", "np": "nd", "npx": "nd"}
+_ALIASES = {"initializer": "init", "kv": "kvstore", "np": "nd", "npx": "nd", "viz": "visualization"}
 """More names that MXNet has for a module."""
 
 

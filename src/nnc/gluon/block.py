@@ -129,6 +129,12 @@ class Block:
         for name, child in self._children.items():
             yield from child._places(f"{prefix}{name}.")
 
+    def named_blocks(self, prefix: str = "") -> "Iterator[tuple[str, Block]]":
+        """The block and all below it, by their places in the tree: "" and `features.0`."""
+        yield prefix, self
+        for name, child in self._children.items():
+            yield from child.named_blocks(f"{prefix}.{name}" if prefix else name)
+
     def collect_params(self, select: str | None = None) -> ParameterDict:
         """Parameters by their place in the tree, `0.weight`; `select` is a regular expression."""
         self.apply(warn_of_containers)
