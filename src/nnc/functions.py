@@ -1,7 +1,7 @@
 """Python functions as programs that skip Python: `compile` and `compile_step`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from nnc.checks import function
 from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.execution import Bound, bind
 from nnc.gluon.trainer import Trainer
-from nnc.graph import Chooses, Graph, Scalar, Value, graph_of
+from nnc.graph import Chooses, Graph, Scalar, Type, Value, graph_of
 from nnc.index_checks import checked_graph, looked_at
 from nnc.lowering.nn_remat import BudgetError
 from nnc.recorder import flush, recorder
@@ -163,8 +163,23 @@ def compile(function: Callable[..., Any], *example_arrays: Any) -> CompiledFunct
     return compiled
 
 
+class Step(NamedTuple):
+    """A compiled step, and what of its results is shown."""
+
+    entry: Entry
+    shown: list[tuple[int, Type]]
+    """The places of the loss and of what the network gave, and what they are."""
+    finite: int | None
+    """The place of whether the gradients are numbers, where the loss is scaled."""
+    single: bool
+    """Whether the network gave one array, not a list."""
+
+
 class CompiledStep(CompiledCallable):
-    """`step(x, …, label)` is one training step; it returns the loss of each sample."""
+    """`step(x, …, label)` is one training step; it returns the loss of each sample.
+
+    With `predictions` it returns the loss and what the network gave.
+    """
 
     def __init__(
         self,
@@ -172,29 +187,37 @@ class CompiledStep(CompiledCallable):
         loss: Callable[..., Any],
         trainer: Trainer,
         memory_budget: float | None,
+        predictions: bool,
     ):
         super().__init__()
         self.net = net
         self.loss = loss
         self.trainer = trainer
         self.memory_budget = memory_budget
+        self.predictions = predictions
 
-    def __call__(self, *arrays: Any) -> NDArray:
+    def __call__(self, *arrays: Any) -> Any:
         memories = [memory_of(x) for x in arrays]
         found = self.entries.get(signature(memories))
         if found is None:
             return self.first(memories)
         if recorder.nodes:
             flush()
-        entry, place, type, finite = found
+        entry, shown, finite, single = found
         self.last = entry
         with self.trainer.counted(memories[0].shape[0]):
             results = entry(memories)
         if finite is not None:
             self.trainer.judge(bool(np.asarray(results[finite])))
-        return NDArray(Value(type, results[place]))
+        return self.returned([NDArray(Value(type, results[i])) for i, type in shown], single)
 
-    def first(self, memories: Sequence[Storage]) -> NDArray:
+    def returned(self, shown: list[NDArray], single: bool) -> Any:
+        """The loss, or the loss and what the network gave."""
+        if not self.predictions:
+            return shown[0]
+        return shown[0], shown[1] if single else shown[1:]
+
+    def first(self, memories: Sequence[Storage]) -> Any:
         """The first step with inputs like these goes through Python, and shows the program.
 
         Inputs from the host go to the parameters' device here, later in the program's call.
@@ -207,8 +230,13 @@ class CompiledStep(CompiledCallable):
         inputs = list(map(replaceable, here))
         *given, label = map(NDArray, inputs)
         with autograd.record():
-            [loss] = arrays_in("compile_step: the loss", self.loss(self.net(*given), label))
+            predicted = self.net(*given)
+            [loss] = arrays_in("compile_step: the loss", self.loss(predicted, label))
             scaled = self.trainer.scaled(loss)
+        shown, single = [loss], isinstance(predicted, NDArray)
+        if self.predictions:
+            shown += arrays_in("compile_step: the network", predicted)
+        del predicted  # What is held when the step runs is a result of the program.
         for leaf, chooses, size in indices_in(graph_of([(loss.current, None)])):
             if leaf in inputs:
                 chooses.check(memories[inputs.index(leaf)], size)
@@ -220,16 +248,21 @@ class CompiledStep(CompiledCallable):
             raise OptionError(f"compile_step: {error}") from None
         if not runs:
             raise GradientError("compile_step: the trainer has nothing to update")
-        result = loss.memory()
-        [run] = [r for r in runs if any(one is result for one in r.results)]
+        [run] = [r for r in runs if any(one is loss.memory() for one in r.results)]
         outputs = [r for r in run.results if r is not None]
-        [place] = [i for i, r in enumerate(outputs) if r is result]
-        shown = self.trainer.finite
-        finite = None if shown is None else [r is shown.memory() for r in outputs].index(True)
-        entry = Entry(run.bound, run.graph, inputs)
-        self.entries[signature(memories)] = (entry, place, loss.current.type, finite)
-        self.last = entry
-        return loss
+
+        def at(array: NDArray) -> int:
+            return [r is array.memory() for r in outputs].index(True)
+
+        finite = self.trainer.finite
+        entry = self.last = Entry(run.bound, run.graph, inputs)
+        self.entries[signature(memories)] = Step(
+            entry,
+            [(at(array), array.current.type) for array in shown],
+            None if finite is None else at(finite),
+            single,
+        )
+        return self.returned(shown, single)
 
 
 def compile_step(
@@ -237,6 +270,7 @@ def compile_step(
     loss: Callable[..., Any],
     trainer: Trainer,
     memory_budget: float | None = None,
+    predictions: bool = False,
 ) -> CompiledStep:
     """Record, backward and step as one callable that skips Python.
 
@@ -246,10 +280,12 @@ def compile_step(
     `memory_budget` is how many MiB a step may need beyond inputs, outputs, parameters and their
     states. To meet it, values of the forward pass are computed again in the backward pass; the
     numbers stay the same to the last bit.
+
+    With `predictions` a step returns the loss and what `net` gave, from before the update.
     """
     function("compile_step: net", net)
     function("compile_step: loss", loss)
-    return CompiledStep(net, loss, check_trainer(trainer), memory_budget)
+    return CompiledStep(net, loss, check_trainer(trainer), memory_budget, predictions)
 
 
 def check_trainer(given: object) -> Trainer:

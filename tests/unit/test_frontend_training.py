@@ -109,6 +109,29 @@ def test_compile_step_trains_as_the_loop() -> None:
     assert compiled.optimizer.num_update == 3
 
 
+def test_compile_step_gives_predictions() -> None:
+    """Those from before the update, as one array or the list that the network gives."""
+    net, plain = network(), network()
+    trainer = trained(net, "adam")
+    step = nnc.compile_step(net, gluon.loss.SoftmaxCrossEntropyLoss(), trainer, predictions=True)
+
+    def two(x: nd.NDArray) -> list[nd.NDArray]:
+        return [plain(x), x + 1]
+
+    def loss_of(given: list[nd.NDArray], label: nd.NDArray) -> nd.NDArray:
+        return gluon.loss.SoftmaxCrossEntropyLoss()(given[0], label)
+
+    pair = nnc.compile_step(two, loss_of, trained(plain, "adam"), predictions=True)
+    for _ in range(3):
+        expected = net(nd.array(X)).asnumpy()
+        loss, predicted = step(X, Y)
+        np.testing.assert_allclose(predicted.asnumpy(), expected, rtol=1e-6)
+        same, (first, second) = pair(X, Y)
+        np.testing.assert_allclose(same.asnumpy(), loss.asnumpy(), rtol=1e-6)
+        np.testing.assert_allclose(first.asnumpy(), expected, rtol=1e-6)
+        np.testing.assert_array_equal(second.asnumpy(), X + 1)
+
+
 def test_data_is_live_and_copies_are_snapshots() -> None:
     net = network()
     forward(net)

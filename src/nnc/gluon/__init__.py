@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from nnc import metric
-from nnc.gluon import data, loss, model_zoo, nn, rnn, utils
+from nnc.gluon import contrib, data, loss, model_zoo, nn, rnn, utils
 from nnc.gluon.block import Block, HybridBlock
 from nnc.gluon.parameter import Constant, Parameter
 from nnc.gluon.parameter_dict import ParameterDict
@@ -18,6 +18,7 @@ __all__ = [
     "Parameter",
     "ParameterDict",
     "Trainer",
+    "contrib",
     "data",
     "loss",
     "metric",
