@@ -38,7 +38,7 @@ def set_threads(count: int) -> None:
 
 
 def workers_that_ran() -> int:
-    """How many distinct workers have run a range since the last reset."""
+    """How many workers' ranges have been run since the last reset, whichever thread ran them."""
     return library().nnc_pool_ran()
 
 

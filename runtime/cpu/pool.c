@@ -1,8 +1,10 @@
 /* One thread pool per process.
  *
  * The caller is worker 0. Every other worker owns a slot: the caller bumps `start`, the worker
- * runs its range and sets `done` to the same value. A worker spins for a while after its last
- * range, because the next one mostly follows within microseconds, and then sleeps.
+ * sets `claimed` to the same value, runs its range and sets `done`. A worker spins for a while
+ * after its last range, because the next one mostly follows within microseconds, and then sleeps.
+ * A range that its worker has not claimed when the caller is through with its own, the caller
+ * runs: another process may have the worker's CPU for milliseconds.
  *
  * The ranges depend on `count` and `workers` only, so a program computes the same bits whether
  * its ranges run on the pool, or in order on the calling thread because the pool is taken by
@@ -25,12 +27,15 @@
 #define USE_LINUX 0
 #endif
 
-enum { CACHE_LINES = 128, SPIN_NANOSECONDS = 1500000, PAUSES_PER_CHECK = 64 };
+enum { CACHE_LINES = 128, PAUSES_PER_CHECK = 64 };
+enum { WORKER_PATIENCE = 1500000, CALLER_PATIENCE = 300000 }; /* nanoseconds */
 
 typedef struct {
     _Alignas(CACHE_LINES) atomic_uint start; /* written by the caller */
     atomic_uint asleep;
-    _Alignas(CACHE_LINES) atomic_uint done; /* written by the worker */
+    _Alignas(CACHE_LINES) atomic_uint claimed; /* by the worker, or by the caller in its stead */
+    atomic_uint done;                          /* written by the worker */
+    atomic_uint awaited;                       /* the caller sleeps until `done` changes */
     atomic_uint ran;
 } slot;
 
@@ -116,29 +121,41 @@ static long nanoseconds(void) {
     return now.tv_sec * 1000000000L + now.tv_nsec;
 }
 
-static unsigned wait_for_work(slot *own, unsigned seen) {
-    long deadline = nanoseconds() + (atomic_load(&crowded) ? 0 : SPIN_NANOSECONDS);
+/* Waits until `word` is no longer `value`; returns what it is. After `patience` nanoseconds of
+   spinning the thread sleeps, and its CPU is free for whoever keeps the other from running. */
+static unsigned wait_while(atomic_uint *word, unsigned value, atomic_uint *asleep, long patience) {
+    long deadline = nanoseconds() + (atomic_load(&crowded) ? 0 : patience);
     for (;;) {
         for (int i = 0; i < PAUSES_PER_CHECK; i++) {
-            unsigned start = atomic_load_explicit(&own->start, memory_order_acquire);
-            if (start != seen) return start;
+            unsigned now = atomic_load_explicit(word, memory_order_acquire);
+            if (now != value) return now;
             relax();
         }
         if (nanoseconds() < deadline) continue;
-        /* `asleep` before the last look at `start`, `start` before the caller's look at
-           `asleep`: one of the two sees the other. */
-        atomic_store(&own->asleep, 1);
-        if (atomic_load(&own->start) == seen) sleep_while(&own->start, seen);
-        atomic_store(&own->asleep, 0);
+        /* `asleep` before the last look at `word`, `word` before the other's look at `asleep`:
+           one of the two sees the other. */
+        atomic_store(asleep, 1);
+        if (atomic_load(word) == value) sleep_while(word, value);
+        atomic_store(asleep, 0);
     }
 }
 
-static void wait_until_done(slot *other) {
-    unsigned wanted = atomic_load_explicit(&other->start, memory_order_relaxed);
-    for (long turn = 1; atomic_load_explicit(&other->done, memory_order_acquire) != wanted; turn++) {
-        if (turn % 4096 == 0 || atomic_load_explicit(&crowded, memory_order_relaxed)) sched_yield();
-        else relax();
-    }
+static void announce(atomic_uint *word, unsigned value, atomic_uint *asleep) {
+    atomic_store(word, value);
+    if (atomic_load(asleep)) wake(word);
+}
+
+/* Whether the range number `start` of a slot is now this thread's to run. */
+static int claim(slot *one, unsigned start) {
+    unsigned before = start - 1;
+    return atomic_load_explicit(&one->claimed, memory_order_relaxed) == before &&
+           atomic_compare_exchange_strong(&one->claimed, &before, start);
+}
+
+static void wait_until_done(slot *other, unsigned wanted) {
+    unsigned done = atomic_load_explicit(&other->done, memory_order_acquire);
+    while (done != wanted)
+        done = wait_while(&other->done, done, &other->awaited, CALLER_PATIENCE);
 }
 
 static int is_empty(const job *work, long worker) {
@@ -150,7 +167,7 @@ static void run_range(const job *work, long worker) {
     if (is_empty(work, worker)) return;
     long outer = inside;
     inside = outer < 0 ? worker : outer;
-    atomic_store_explicit(&slots[own_worker].ran, 1, memory_order_relaxed);
+    atomic_store_explicit(&slots[inside].ran, 1, memory_order_relaxed);
     work->task(work->context, work->count * worker / work->workers,
                work->count * (worker + 1) / work->workers, inside);
     inside = outer;
@@ -160,10 +177,11 @@ static void *serve(void *argument) {
     own_worker = (long)argument;
     slot *own = &slots[own_worker];
     for (unsigned seen = 0;;) {
-        seen = wait_for_work(own, seen);
+        seen = wait_while(&own->start, seen, &own->asleep, WORKER_PATIENCE);
+        if (!claim(own, seen)) continue;
         call_workers = current_job.workers;
         run_range(&current_job, own_worker);
-        atomic_store_explicit(&own->done, seen, memory_order_release);
+        announce(&own->done, seen, &own->awaited);
     }
     return 0;
 }
@@ -185,8 +203,16 @@ static long start_threads(long wanted) {
 }
 
 static void start_range(slot *other) {
-    atomic_store(&other->start, atomic_load_explicit(&other->start, memory_order_relaxed) + 1);
-    if (atomic_load(&other->asleep)) wake(&other->start);
+    unsigned start = atomic_load_explicit(&other->start, memory_order_relaxed) + 1;
+    announce(&other->start, start, &other->asleep);
+}
+
+static void finish_range(const job *work, long worker) {
+    slot *other = &slots[worker];
+    if (is_empty(work, worker)) return;
+    unsigned start = atomic_load_explicit(&other->start, memory_order_relaxed);
+    if (claim(other, start)) run_range(work, worker);
+    else wait_until_done(other, start);
 }
 
 static void run_on_pool(const job *work) {
@@ -197,7 +223,7 @@ static void run_on_pool(const job *work) {
         if (!is_empty(work, w)) start_range(&slots[w]);
     run_range(work, 0);
     for (long w = helpers + 1; w < work->workers; w++) run_range(work, w);
-    for (long w = 1; w <= helpers; w++) wait_until_done(&slots[w]);
+    for (long w = 1; w <= helpers; w++) finish_range(work, w);
 }
 
 static void parallel(long count, nnc_task task, void *context) {
@@ -236,8 +262,10 @@ static void forget_threads(void) {
     atomic_flag_clear(&taken);
     for (long w = 0; w < NNC_MAX_WORKERS; w++) {
         atomic_store(&slots[w].start, 0);
+        atomic_store(&slots[w].claimed, 0);
         atomic_store(&slots[w].done, 0);
         atomic_store(&slots[w].asleep, 0);
+        atomic_store(&slots[w].awaited, 0);
     }
 #if !USE_LINUX
     pthread_mutex_init(&mutex, 0);

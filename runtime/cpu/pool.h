@@ -18,8 +18,7 @@ typedef int (*nnc_entry)(void *const *arguments, char *arena, const nnc_pool *po
 /* Calls `entry` with a pool of `workers` workers, the calling thread being one of them. */
 int nnc_pool_run(nnc_entry entry, void *const *arguments, char *arena, long workers);
 
-/* How many distinct threads of the pool have run a range since the last reset. All threads
-   that call programs count as one: they are worker 0. */
+/* How many workers' ranges have been run since the last reset, whichever thread ran them. */
 long nnc_pool_ran(void);
 void nnc_pool_reset_ran(void);
 

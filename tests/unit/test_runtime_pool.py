@@ -16,10 +16,12 @@ from nnc.runtime.errors import NncError
 from nnc.runtime.program import Program
 
 COUNT = 1000
+MOST_WORKERS = 7
 
 # Each index adds one to its element. Scratch has one slot for each worker, and a region that
 # finds another thread's token there adds a million: two threads run as the same worker.
 SOURCE = """
+#include <pthread.h>
 #include <time.h>
 typedef void (*nnc_task)(void *context, long begin, long end, long worker);
 typedef struct {
@@ -27,13 +29,26 @@ typedef struct {
     void (*parallel)(long count, nnc_task task, void *context);
 } nnc_pool;
 
-typedef struct { int *hits, *owner; long *scratch; const nnc_pool *pool; } work;
+typedef struct {
+    int *hits, *owner;
+    long *scratch;
+    const nnc_pool *pool;
+    int linger;
+    long *thread; /* of each worker's last range */
+} work;
+
+static void sleep_for(int microseconds) {
+    const struct timespec pause = {0, microseconds * 1000L};
+    if (microseconds) nanosleep(&pause, 0);
+}
 
 static void add(void *context, long begin, long end, long worker) {
     work *w = context;
     volatile long *mine = &w->scratch[worker * 8];
     long token = (long)&token;
     *mine = token;
+    if (end - begin > 1) w->thread[worker] = (long)pthread_self();
+    sleep_for(w->linger * (int)(worker + 1));
     for (long i = begin; i < end; i++) {
         w->hits[i] += 1 + 1000000 * (*mine != token);
         w->owner[i] = (int)worker;
@@ -44,7 +59,9 @@ static void add_nested(void *context, long begin, long end, long worker) {
     work *w = context;
     volatile long *mine = &w->scratch[worker * 8];
     for (long i = begin; i < end; i++) {
-        work inner = {w->hits + i * 10, w->owner + i * 10, w->scratch, w->pool};
+        work inner = *w;
+        inner.hits += i * 10;
+        inner.owner += i * 10;
         *mine = 0;
         w->pool->parallel(10, add, &inner);
         if (*mine == 0) w->hits[i * 10] = -1000;
@@ -52,16 +69,16 @@ static void add_nested(void *context, long begin, long end, long worker) {
 }
 
 int entry(void *const *arguments, char *arena, const nnc_pool *pool) {
-    work w = {arguments[0], arguments[1], (long *)(arena + 64), pool};
+    long *scratch = (long *)(arena + 64);
+    work w = {arguments[0], arguments[1], scratch, pool, *(int *)arguments[4], arguments[5]};
     volatile long *mine = (volatile long *)arena;
     long token = (long)&token;
     *mine = token;
-    const struct timespec pause = {0, *(int *)arguments[2] * 1000L};
     if (*(int *)arguments[3]) {
         pool->parallel(100, add_nested, &w);
     } else {
         pool->parallel(1000, add, &w);
-        nanosleep(&pause, 0);
+        sleep_for(*(int *)arguments[2]);
         pool->parallel(0, add, &w);
         pool->parallel(1, add, &w);
     }
@@ -84,6 +101,8 @@ ARTIFACT = Artifact(
         Argument("owner", "state", "inout", "int32", (COUNT,)),
         scalar("pause"),
         scalar("nested"),
+        scalar("linger"),
+        Argument("thread", "state", "inout", "int64", (MOST_WORKERS,)),
     ),
     arena_bytes=64,
     scratch_bytes=64,
@@ -97,7 +116,9 @@ class Counter:
         self.program = Program(ARTIFACT)
         self.hits = np.zeros(COUNT, np.int32)
         self.owner = np.zeros(COUNT, np.int32)
-        self.program.bind(hits=self.hits, owner=self.owner, pause=0, nested=0)
+        self.thread = np.zeros(MOST_WORKERS, np.int64)
+        self.program.bind(hits=self.hits, owner=self.owner, thread=self.thread)
+        self.program.bind(pause=0, nested=0, linger=0)
 
     def check(self, calls: int) -> None:
         for _ in range(calls):
@@ -105,6 +126,18 @@ class Counter:
         expected = np.full(COUNT, calls)
         expected[0] += calls  # The region of one index.
         np.testing.assert_array_equal(self.hits, expected)
+
+    def check_threads(self, workers: int) -> None:
+        """Calls until each worker's range has been run by a thread of its own.
+
+        The caller runs the range of a worker that starts too late.
+        """
+        self.program.set("linger", 1000)
+        for _ in range(1000):
+            self.program()
+            if len(set(self.thread[:workers])) == workers:
+                return
+        pytest.fail(f"{self.thread[:workers]}: not {workers} threads")
 
 
 @pytest.fixture(autouse=True)
@@ -125,15 +158,22 @@ def test_every_index_once_by_that_many_workers(workers: int) -> None:
     expected = np.repeat(np.arange(workers), np.diff(cuts))
     expected[0] = workers - 1  # The region of one index: [0, 1) is the last worker's range.
     np.testing.assert_array_equal(counter.owner, expected)
+    counter.check_threads(workers)
 
 
 def test_workers_that_slept_wake_up() -> None:
     pool.set_threads(2)
     counter = Counter()
     counter.program.set("pause", 4000)
-    pool.reset_workers_that_ran()
     counter.check(5)
-    assert pool.workers_that_ran() == 2
+    counter.check_threads(2)
+
+
+def test_the_caller_sleeps_until_a_long_range_ends() -> None:
+    pool.set_threads(2)
+    counter = Counter()
+    counter.program.set("linger", 3000)
+    counter.check(5)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -164,9 +204,10 @@ def test_one_program_called_by_two_threads_has_an_arena_for_each() -> None:
 
 
 def run_in_child(results: "multiprocessing.Queue[int]") -> None:
-    pool.reset_workers_that_ran()
-    Counter().check(50)
-    results.put(pool.workers_that_ran())
+    counter = Counter()
+    counter.check(50)
+    counter.check_threads(2)
+    results.put(len(set(counter.thread[:2])))
 
 
 def test_a_forked_child_starts_its_own_pool() -> None:
@@ -201,7 +242,7 @@ def test_the_portable_pool(monkeypatch: pytest.MonkeyPatch) -> None:
         counter = Counter()
         counter.program.set("pause", 3000)
         counter.check(20)
-        assert pool.workers_that_ran() == 3
+        counter.check_threads(3)
     finally:
         native.library.cache_clear()
 
