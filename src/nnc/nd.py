@@ -10,6 +10,7 @@ uint8 and int8 are int32, all others keep their dtype, and integers wrap around.
 from collections.abc import Sequence
 from typing import Any
 
+from nnc import array_files
 from nnc import attention_functions as attentions
 from nnc import control_flow as contrib
 from nnc import creation_functions as creation
@@ -31,6 +32,9 @@ __all__ = ["NDArray", "array", "contrib"]
 
 
 attention = attentions.attention
+
+load = array_files.load
+save = array_files.save
 
 arange = creation.arange
 empty = creation.empty

@@ -156,6 +156,38 @@ def test_names_of_mxnet_in_an_unclear_order(tmp_path: Path) -> None:
         network(nn.Dense(2, in_units=2)).load_parameters(SCOPED)
 
 
+def test_dicts_of_parameters_are_saved_without_a_prefix(tmp_path: Path) -> None:
+    net, other, file = network(), network(), tmp_path / "net.params"
+    net.collect_params("^2").save(file, strip_prefix="2.")
+    assert files.load(file).keys() == {"weight", "bias"}
+    other.collect_params("^2").load(file, restore_prefix="2.")
+    np.testing.assert_array_equal(values(other)["2.weight"], values(net)["2.weight"])
+    with pytest.raises(OptionError, match=r"net.params does not fit the network: it lacks \['2"):
+        other.collect_params("^[23]").load(file)
+
+
+def test_arrays_are_saved_as_mxnet_does(tmp_path: Path) -> None:
+    x, y, file = nd.array([1, 2], "int32"), nd.array([[3.5]]), tmp_path / "arrays"
+    for data in (x, [x, y], {"x": x, "y": y}):
+        nd.save(file, data)
+        found = nd.load(file)
+        assert isinstance(found, dict) == isinstance(data, dict)
+        expected = data.values() if isinstance(data, dict) else data if data is not x else [x]
+        for a, b in zip(
+            found.values() if isinstance(found, dict) else found, expected, strict=True
+        ):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a.asnumpy(), b.asnumpy())
+    nd.save(file, [x, y])
+    with pytest.raises(OptionError, match="arrays holds a list of arrays, expected arrays by name"):
+        network().load_parameters(file)
+    network().save_parameters(file)
+    assert set(nd.load(file)) == set(values(network()))
+    wrong: Any = [1.0]
+    with pytest.raises(OptionError, match=r"save: expected arrays of nnc.nd, given float"):
+        nd.save(file, wrong)
+
+
 def test_single_layers_have_short_names(tmp_path: Path) -> None:
     arrays = {"dense7_weight": np.ones((2, 3)), "dense7_bias": np.ones(2)}
     files.save(tmp_path / "x.params", arrays)

@@ -16,6 +16,7 @@ from nnc.gluon.atomic import Filename
 from nnc.gluon.hooks import Hook, HookHandle, Hooks, array_hook
 from nnc.gluon.parameter import DEFAULT, Parameter
 from nnc.gluon.parameter_dict import ParameterDict
+from nnc.gluon.parameter_files import load_parameters, save_parameters
 from nnc.init import Initializer
 from nnc.tracing import arrays_of
 
@@ -239,9 +240,7 @@ class Block:
         The format is safetensors, or MXNet's where the name ends in `.params`; MXNet's
         `load_parameters` reads it. With `deduplicate`, a shared parameter is written once.
         """
-        from nnc.gluon.parameter_files import save_parameters
-
-        save_parameters(self, filename, deduplicate)
+        save_parameters(self.collect_params(), filename, deduplicate)
 
     def load_parameters(
         self,
@@ -260,11 +259,10 @@ class Block:
         are safetensors or MXNet's; names such as `dense0_weight`, of MXNet's `export` and
         `collect_params().save`, stand for the network's parameters in their order.
         """
-        from nnc.gluon.parameter_files import load_parameters
-
         place = place_named("load_parameters", device, ctx)
         saved = chosen("dtype_source", dtype_source, ("current", "saved")) == "saved" and cast_dtype
-        load_parameters(self, filename, place, allow_missing, ignore_extra, saved)
+        parameters = self.collect_params()
+        load_parameters(parameters, filename, place, allow_missing, ignore_extra, saved)
 
 
 class HybridBlock(Block):

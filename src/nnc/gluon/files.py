@@ -53,7 +53,7 @@ def writes_params(filename: Filename) -> bool:
 def save(filename: Filename, arrays: Arrays) -> None:
     """Write the arrays, in the format that the name asks for."""
     if writes_params(filename):
-        write_whole(filename, mxnet_format.chunks(arrays))
+        write_whole(filename, mxnet_format.chunks([*arrays.values()], [*arrays]))
     else:
         save_safetensors(filename, arrays, {})
 

@@ -7,7 +7,7 @@ device number, i32 dtype, the elements; then u64 count and for each name u64 len
 
 import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,18 +39,18 @@ def is_params(data: bytes) -> bool:
     return data.startswith(MAGIC[:8])
 
 
-def chunks(arrays: Mapping[str, Memory]) -> Iterator[bytes | memoryview]:
+def chunks(arrays: Sequence[Memory], names: Sequence[str] = ()) -> Iterator[bytes | memoryview]:
     """The parts of a file; arrays without elements or axes need NumPy's shapes."""
-    numpy_shapes = any(a.ndim == 0 or a.size == 0 for a in arrays.values())
+    numpy_shapes = any(a.ndim == 0 or a.size == 0 for a in arrays)
     kind = NUMPY_SHAPES if numpy_shapes else LEGACY_SHAPES
     yield MAGIC + struct.pack("<Q", len(arrays))
-    for array in arrays.values():
+    for array in arrays:
         flag = FLAG_OF[array.dtype.name]
         yield struct.pack(f"<Iii{array.ndim}q", kind, 0, array.ndim, *array.shape)
         yield struct.pack("<iii", CPU, 0, flag)
         yield np.ascontiguousarray(array, FLAGS[flag]).reshape(-1).view(np.uint8).data
-    yield struct.pack("<Q", len(arrays))
-    for name in arrays:
+    yield struct.pack("<Q", len(names))
+    for name in names:
         encoded = name.encode()
         yield struct.pack("<Q", len(encoded)) + encoded
 
@@ -58,6 +58,8 @@ def chunks(arrays: Mapping[str, Memory]) -> Iterator[bytes | memoryview]:
 def arrays_in(filename: str, data: bytes) -> dict[str, Memory]:
     """The arrays by name."""
     found, names = listed_in(filename, data)
+    if found and not names:
+        raise OptionError(f"{filename} holds a list of arrays, expected arrays by name")
     if len(names) != len(found) or len(set(names)) != len(names):
         raise OptionError(f"{filename}: {len(found)} arrays have {len(set(names))} different names")
     return dict(zip(names, found, strict=True))

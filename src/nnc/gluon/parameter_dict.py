@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from nnc.checks import chosen
 from nnc.device import place_named
 from nnc.dtypes import dtype_name
 from nnc.errors import OptionError
+from nnc.gluon.atomic import Filename
 from nnc.gluon.parameter import DEFAULT, Constant, Parameter, warn_kept
+from nnc.gluon.parameter_files import load_parameters, save_parameters
 from nnc.init import Initializer
 
 
@@ -111,3 +114,24 @@ class ParameterDict(dict[str, Parameter]):
             if not hasattr(parameter, name):
                 raise OptionError(f"parameters have no attribute '{name}'")
             setattr(parameter, name, value)
+
+    def save(self, filename: Filename, strip_prefix: str = "") -> None:
+        """Write all values, as `Block.save_parameters`, by names without a prefix."""
+        named = {name.removeprefix(strip_prefix): p for name, p in self.items()}
+        save_parameters(named, filename, False)
+
+    def load(
+        self,
+        filename: Filename,
+        ctx: object = None,
+        allow_missing: bool = False,
+        ignore_extra: bool = False,
+        restore_prefix: str = "",
+        cast_dtype: bool = False,
+        dtype_source: str = "current",
+    ) -> None:
+        """Read values, as `Block.load_parameters`, by names that a file has without a prefix."""
+        place = place_named("load", ctx)
+        saved = chosen("dtype_source", dtype_source, ("current", "saved")) == "saved" and cast_dtype
+        named = {name.removeprefix(restore_prefix): p for name, p in self.items()}
+        load_parameters(named, filename, place, allow_missing, ignore_extra, saved)

@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from nnc.dtypes import dtype_name, numeric
 from nnc.errors import OptionError
@@ -13,15 +12,12 @@ from nnc.gluon.parameter import Parameter
 from nnc.graph import Memory
 from nnc.runtime.device import Place
 
-if TYPE_CHECKING:
-    from nnc.gluon.block import Block
-
 Parameters = Mapping[str, Parameter]
 Arrays = Mapping[str, Memory]
 
 
-def save_parameters(net: "Block", filename: Filename, deduplicate: bool) -> None:
-    parameters = net.collect_params()
+def save_parameters(parameters: Parameters, filename: Filename, deduplicate: bool) -> None:
+    """Writes the values by the parameters' names."""
     if deduplicate:
         parameters = each_once(parameters)
     arrays = {name: p.data().asnumpy() for name, p in parameters.items()}
@@ -29,7 +25,7 @@ def save_parameters(net: "Block", filename: Filename, deduplicate: bool) -> None
 
 
 def load_parameters(
-    net: "Block",
+    parameters: Parameters,
     filename: Filename,
     place: Place | None,
     allow_missing: bool,
@@ -37,7 +33,6 @@ def load_parameters(
     takes_dtype: bool,
 ) -> None:
     """Fills the parameters, of which none changes if something is wrong."""
-    parameters = net.collect_params()
     arrays = renamed(load(filename), parameters)
     check_names(str(filename), arrays, parameters, allow_missing, ignore_extra)
     filling(arrays, parameters, place, takes_dtype)()
