@@ -82,7 +82,7 @@ def sample_of(dataset: Dataset, index: Any) -> Sample:
         where = "".join(f", {note}" for note in notes if note.startswith(TRANSFORM))
         shrunk = f"; the dataset has {len(dataset)} samples now" * isinstance(error, IndexError)
         raise SampleError(
-            f"DataLoader: sample {index}{where}: {type(error).__name__}: {error}{shrunk}"
+            f"DataLoader: {dataset.name_of(index)}{where}: {type(error).__name__}: {error}{shrunk}"
         ) from error
 
 
@@ -142,6 +142,8 @@ class DataLoader:
         state = self._state = self._begin()
         made = in_place if self._workers and not self._threads else None
         wanted = self._wanted(state["seed"], state["batches"])
+        if self._workers and getattr(self._batches, "reads_files", False):
+            wanted = in_background(wanted, self._ahead)
         with closing(self._batches_of(wanted)) as batches:
             for batch in batches:
                 state["batches"] += 1

@@ -62,6 +62,10 @@ class Dataset(ABC):
         """What a loader without a sampler of its own reads."""
         return RandomSampler(len(self)) if shuffle else SequentialSampler(len(self))
 
+    def name_of(self, idx: Any) -> str:
+        """What an error calls a sample."""
+        return f"sample {idx}"
+
     def rows(self, indices: Any) -> Sample | None:
         """The parts of many samples at once, where that is faster than one by one; else None."""
         return None
@@ -100,6 +104,9 @@ class MappedDataset(Dataset):
 
     def order(self, shuffle: bool) -> Sampler[Any]:
         return self._source.order(shuffle)
+
+    def name_of(self, idx: Any) -> str:
+        return self._source.name_of(idx)
 
 
 TRANSFORM = "in transform "

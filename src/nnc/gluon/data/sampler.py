@@ -18,6 +18,9 @@ Item = TypeVar("Item", covariant=True)
 class Sampler(ABC, Generic[Item]):
     """An order of indices."""
 
+    reads_files: bool = False
+    """Whether it may take a while to know what comes next."""
+
     @abstractmethod
     def __iter__(self) -> Iterator[Item]: ...
 
@@ -98,6 +101,7 @@ class BatchSampler(Sampler[list[Any]]):
 
     def __init__(self, sampler: Sampler[Any], batch_size: int, last_batch: str = "keep"):
         self._sampler = sampler
+        self.reads_files = sampler.reads_files
         self._batch_size = count("DataLoader: batch_size", batch_size)
         self._last_batch = chosen("DataLoader: last_batch", last_batch, LAST_BATCH)
         self._left: list[Any] = []

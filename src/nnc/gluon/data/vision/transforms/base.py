@@ -49,7 +49,7 @@ class ImageTransform(Transform):
 class Compose(Block):
     """Transforms one after the other; each is a block or a function."""
 
-    def __init__(self, transforms: Sequence[Callable[..., Any]]):
+    def __init__(self, transforms: Sequence[Any]):
         super().__init__()
         self._transforms = list(transforms)
         for position, transform in enumerate(transforms):
@@ -77,7 +77,7 @@ class HybridCompose(Compose, HybridBlock):
     `HybridSequential(HybridCompose([ToTensor(), Normalize(…)]), net)` takes images of bytes.
     """
 
-    def __init__(self, transforms: Sequence[Callable[..., Any]]):
+    def __init__(self, transforms: Sequence[Any]):
         super().__init__(transforms)
         for transform in transforms:
             if not isinstance(transform, HybridBlock) or isinstance(transform, ImageTransform):

@@ -104,7 +104,7 @@ class RandomResizedCrop(Crop):
         self,
         size: Any,
         scale: Any = (0.08, 1.0),
-        ratio: tuple[float, float] = (3.0 / 4.0, 4.0 / 3.0),
+        ratio: Any = (3.0 / 4.0, 4.0 / 3.0),
         interpolation: int = 1,
     ):
         super().__init__(size, interpolation)
@@ -199,7 +199,8 @@ class Rotation(Transform):
 
     def _turned(self, image: Image, degrees: float) -> Image:
         height, width = image.shape[:2]
-        cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        angle = math.radians(degrees)
+        cosine, sine = round(math.cos(angle), 15), round(math.sin(angle), 15)
         across = (width * abs(cosine) + height * abs(sine)) / width
         along = (height * abs(cosine) + width * abs(sine)) / height
         scale = max(across, along) ** self._zoom
