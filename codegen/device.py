@@ -14,7 +14,7 @@ from math import prod
 from xdsl.ir import Operation, SSAValue
 
 from nnc.codegen.errors import CodegenError
-from nnc.codegen.functions import KernelPrinter, Program, aligned, buffer_bytes, is_repeatable
+from nnc.codegen.functions import KernelPrinter, Program, is_repeatable, scratch_bytes
 from nnc.codegen.helpers import Helpers
 from nnc.codegen.linear import Linear
 from nnc.codegen.scope import memory_type
@@ -119,7 +119,7 @@ class DevicePrinter(KernelPrinter):
         threads = max((phase.threads for phase in self.parts), default=1)
         for op in self.function.walk():
             if isinstance(op, buffer.AllocOp):
-                size = aligned(buffer_bytes(op.output))
+                size = scratch_bytes(op.output)
                 if op.parent is self.function.block and self._is_shared(op):
                     common[op] = end
                     end += size
@@ -250,7 +250,7 @@ class DevicePrinter(KernelPrinter):
         if op in self.common:
             self.out.line(f"{element} *{name} = ({element} *)({self.scratch} + {self.common[op]});")
         elif op in self.large:
-            own = f"{self.owner} * {aligned(buffer_bytes(op.output))}"
+            own = f"{self.owner} * {scratch_bytes(op.output)}"
             place = f"{self.scratch} + {self.large[op]} + {own}"
             self.out.line(f"{element} *{name} = ({element} *)({place});")
         else:

@@ -28,6 +28,11 @@ def aligned(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
+def scratch_bytes(value: SSAValue) -> int:
+    """The scratch a buffer takes: a place to point to even where it has no elements."""
+    return aligned(max(buffer_bytes(value), 1))
+
+
 def buffer_bytes(value: SSAValue) -> int:
     type = type_of(value)
     size = element_bytes(type.element_type)
@@ -127,7 +132,7 @@ class Program:
             match op:
                 case buffer.AllocOp():
                     offsets[op] = own
-                    own += aligned(buffer_bytes(op.output))
+                    own += scratch_bytes(op.output)
                 case kernel.CallOp():
                     inner = max(inner, self.facts(called(op, self.kernels)).scratch)
                 case loop.ParallelOp():
@@ -155,7 +160,7 @@ class Program:
 
     def own_scratch(self, function: kernel.FuncOp) -> int:
         """Bytes of the kernel's own allocations; callees' scratch follows them."""
-        return sum(aligned(buffer_bytes(op.results[0])) for op in self.facts(function).offsets)
+        return sum(scratch_bytes(op.results[0]) for op in self.facts(function).offsets)
 
 
 class KernelPrinter(LoopPrinter):

@@ -66,7 +66,7 @@ def fixed_parameters(program: Program) -> list[SSAValue]:
 
 def panel_lanes(weight: SSAValue, target: Target) -> int | None:
     """The lanes of the panels that all products with a weight are better read from, if any."""
-    if target.lanes == 1 or len(shape_of(weight)) != 2:
+    if target.lanes == 1 or len(shape_of(weight)) != 2 or 0 in shape_of(weight):
         return None
     found = {better_lanes(use.operation, weight, target) for use in weight.uses}
     return found.pop() if len(found) == 1 else None

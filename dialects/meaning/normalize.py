@@ -15,7 +15,7 @@ from nnc.dialects.nn import normalize as n
 
 
 def log_sum_exp(x: Array, axis: int) -> Array:
-    largest = np.max(x, axis, keepdims=True)
+    largest = np.max(x, axis, keepdims=True, initial=-np.inf)
     return largest + np.log(np.sum(np.exp(x - largest), axis, keepdims=True))
 
 

@@ -9,6 +9,7 @@ An index that does not exist means the nearest that does.
 """
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import cast as cast_to
 
 from xdsl.builder import Builder
@@ -26,11 +27,15 @@ from nnc.dialects.nn.shape import check_axis
 from nnc.dialects.syntax import IntegerArray, Shape, array, integers
 
 
-def check_indices(name: str, indices: Attribute, size: int = 0) -> None:
+def check_indices(name: str, indices: Attribute, size: int | None = None) -> None:
     """Raises unless the elements are i32 or i64, and can name each of `size` positions."""
     if element_of(indices) not in (i32, i64):
         raise VerifyException(f"{name}: indices must be i32 or i64, given {indices}")
-    if element_of(indices) == i32:
+    if size == 0 and prod(shape_of(indices)):
+        raise VerifyException(
+            f"{name}: the axis that indices count along has no elements, given {indices}"
+        )
+    if size and element_of(indices) == i32:
         countable(name, "the axis that indices of i32 count along", size)
 
 

@@ -176,6 +176,7 @@ class Labelled(GraphOp, Decomposes):
                 f"{cls.name}: label must have the shape {list(shape[:-1])} of {scores} without "
                 f"its last axis, the classes, given {label}"
             )
+        check_indices(cls.name, label, shape[-1])
 
     def row_axes(self) -> Axes:
         return (len(shape_of(self.operands[0])) - 1,)

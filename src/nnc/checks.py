@@ -57,6 +57,12 @@ def axis_of(what: str, axis: Any, rank: int) -> int:
     return axes_of(what, axis, rank)[0]
 
 
+def elements(what: str, shape: tuple[int, ...], axis: Any) -> None:
+    """Raises unless there is an element along the axes."""
+    if any(shape[one] == 0 for one in axes_of(what, axis, len(shape))):
+        raise ShapeError(f"{what}: an array of shape {shape} has no elements along axis {axis}")
+
+
 UNSIGNED = {np.dtype(f"int{bits}"): np.dtype(f"uint{bits}") for bits in (8, 16, 32, 64)}
 
 

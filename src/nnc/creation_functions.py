@@ -1,5 +1,6 @@
 """Arrays made of numbers: constants and ranges."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,7 @@ from nnc.checks import count, is_number, number, sizes_of
 from nnc.device import place_named
 from nnc.dtypes import dtype_name, numeric
 from nnc.errors import OptionError
-from nnc.graph import placed
+from nnc.graph import placed, type_of
 from nnc.index_functions import positions
 from nnc.recorder import record
 
@@ -61,8 +62,9 @@ def arange(
     first, end = (0, start) if stop is None else (start, stop)
     if not is_number(step) or not step:
         raise OptionError(f"arange: expected a step other than 0, given {step!r}")
-    values = np.arange(number("arange", first), number("arange", end), step)
-    return array(values, dtype, ctx, device)
+    bounds = number("arange", first), number("arange", end)
+    type_of((math.ceil((bounds[1] - bounds[0]) / step),), "float64")
+    return array(np.arange(*bounds, step), dtype, ctx, device)
 
 
 def full_like(x: NDArray, fill_value: float, dtype: object = None) -> NDArray:
@@ -78,7 +80,8 @@ def linspace(
 ) -> NDArray:
     """Numbers at equal distances, the last at `stop` unless told otherwise."""
     bounds = number("linspace", start), number("linspace", stop)
-    return array(np.linspace(*bounds, count("linspace: num", num, 0), endpoint), dtype)
+    type_of((count("linspace: num", num, 0),), "float64")
+    return array(np.linspace(*bounds, num, endpoint), dtype)
 
 
 def eye(n: int, m: int | None = None, k: int = 0, dtype: object = "float32") -> NDArray:

@@ -14,7 +14,7 @@ from xdsl.builder import Builder
 from xdsl.dialects.builtin import AnyFloat, TensorType, f32, i32, i64
 from xdsl.ir import SSAValue
 
-from nnc.checks import axes_of, axis_of
+from nnc.checks import axes_of, axis_of, elements
 from nnc.dialects.nn import contract, elementwise, functions, indexing, random, reduce, shape
 from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.constant import ConstantOp, constant
@@ -293,8 +293,8 @@ def reduce_(b: Builder, x: SSAValue, kind: str, axis: Axis, keepdims: bool) -> S
     """The sum, mean, product, maximum or minimum; sums and products of small integers are int32."""
     sizes = shape_of(x)
     axes = axes_of(kind, axis, len(sizes))
-    if kind in ("mean", "max", "min") and any(sizes[a] == 0 for a in axes):
-        raise ShapeError(f"{kind}: an array of shape {sizes} has no elements along axis {axis}")
+    if kind in ("mean", "max", "min"):
+        elements(kind, sizes, axis)
     if kind in ("sum", "prod") and numpy_name(element_of(x)) in ("bool", "uint8", "int8"):
         x = cast.emit(b, x, "int32")
     if axes:
@@ -306,6 +306,7 @@ def reduce_(b: Builder, x: SSAValue, kind: str, axis: Axis, keepdims: bool) -> S
 
 @operation
 def argmax(b: Builder, x: SSAValue, axis: int | None) -> SSAValue:
+    elements("argmax", shape_of(x), axis)
     if axis is None:
         x, axis = reshape.emit(b, x, (math.prod(shape_of(x)),)), 0
     return insert(b, reduce.ArgmaxOp(x, axis_of("argmax", axis, len(shape_of(x)))))

@@ -8,6 +8,7 @@ from nnc import index_operators as ops
 from nnc.arithmetic import Axis
 from nnc.array import NDArray, as_array
 from nnc.checks import axis_of, chosen, count
+from nnc.checks import elements as check_elements
 from nnc.dtypes import FLOATS
 from nnc.errors import OptionError
 from nnc.index_functions import gathered, moveaxis, positions, selected
@@ -17,6 +18,7 @@ from nnc.recorder import record
 def var(x: Any, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> NDArray:
     """The mean of squared distances from the mean; of `ddof` elements less."""
     data = as_array(x).as_float()
+    check_elements("var", data.shape, axis)
     squares = (data - data.mean(axis, True)).square()
     total = squares.sum(axis, keepdims)
     return total / max(data.size // max(total.size, 1) - ddof, 0)
@@ -24,14 +26,20 @@ def var(x: Any, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> NDA
 
 def std(x: Any, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> NDArray:
     """The root of `var`."""
-    return var(x, axis, keepdims, ddof).sqrt()
+    return _root(var(x, axis, keepdims, ddof))
+
+
+def _root(squares: NDArray) -> NDArray:
+    """The root of sums of squares; at 0, where it has a kink, the gradient is 0."""
+    positive = squares != 0
+    return selected(positive, selected(positive, squares, 1).sqrt(), 0)
 
 
 def norm(x: Any, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> NDArray:
     """The root of the sum of squares, the sum of absolute values (1) or the largest (inf)."""
     data = as_array(x).as_float()
     if ord == 2:
-        return data.square().sum(axis, keepdims).sqrt()
+        return _root(data.square().sum(axis, keepdims))
     if ord == 1:
         return data.abs().sum(axis, keepdims)
     if ord == math.inf:
@@ -42,6 +50,7 @@ def norm(x: Any, ord: float = 2, axis: Axis = None, keepdims: bool = False) -> N
 def logsumexp(x: Any, axis: Axis = None, keepdims: bool = False) -> NDArray:
     """`log(sum(exp(x)))`, without overflow."""
     data = as_array(x).as_float()
+    check_elements("logsumexp", data.shape, axis)
     largest = data.detach().max(axis, True)
     # Infinities cannot be taken away.
     largest = selected(elements.isfinite(largest), largest, 0)
@@ -62,6 +71,7 @@ def all(x: Any, axis: Axis = None, keepdims: bool = False) -> NDArray:
 def argmin(x: Any, axis: int | None = None) -> NDArray:
     """The first position of the minimum; NaN is smaller than everything."""
     data = as_array(x)
+    check_elements("argmin", data.shape, axis)
     # -1 - x has no overflow in integers.
     return (-data if data.dtype.name in FLOATS else -1 - _countable(data)).argmax(axis)
 

@@ -62,7 +62,8 @@ def split(x: NDArray, num_outputs: int, axis: int = 1) -> list[NDArray]:
     if size % count("split: num_outputs", num_outputs):
         raise ShapeError(f"split: {size} elements cannot be divided into {num_outputs} parts")
     part, before = size // num_outputs, (slice(None),) * axis
-    return [x[(*before, slice(i, i + part))] for i in range(0, size, part)]
+    starts = [part * number for number in range(num_outputs)]
+    return [x[(*before, slice(start, start + part))] for start in starts]
 
 
 # Axes in another order.

@@ -12,6 +12,7 @@ from nnc.checks import number, sizes_of
 from nnc.device import place_named
 from nnc.dtypes import FLOATS, dtype_name, numeric
 from nnc.errors import DeferredInitializationError, DeviceError, GradientError, ShapeError
+from nnc.graph import type_of
 from nnc.init import Initializer
 from nnc.runtime.device import HOST, Place
 from nnc.slot import check_grad_req, zeros
@@ -141,6 +142,7 @@ class Parameter:
 
     def _fill(self, source: Initializer) -> None:
         assert self._shape is not None
+        type_of(self._shape, self._dtype)  # Too many elements are found before there is memory.
         values = numeric(source.values(self.name, self._shape), self._dtype)
         self.check_shape(values.shape)
         self._hold(values)

@@ -85,7 +85,7 @@ def cost(x: NDArray, labels: NDArray, lengths: NDArray, steps: Any) -> NDArray:
     emitted = along_axis(
         x.log_softmax(-1), spelt.expand_dims(0).broadcast_to((count, batch, size)), 2
     )
-    before = nd.concat(nd.full((batch, 2), -1, dtype="int32"), spelt[:, :-2], dim=1)
+    before = nd.concat(nd.full((batch, 2), -1, dtype="int32"), spelt, dim=1)[:, :size]
     skips = nd.logical_and(spelt != classes - 1, spelt != before)
     impossible = nd.full((batch, 2), IMPOSSIBLE, dtype=x.dtype)
     begin = nd.full((batch, size), IMPOSSIBLE, dtype=x.dtype)

@@ -24,6 +24,14 @@ func.func @labels(%x: tensor<3x4xf32>, %label: tensor<4xi32>) {
 
 // -----
 
+// CHECK: nn.cross_entropy: the axis that indices count along has no elements, given tensor<3xi32>
+func.func @no_classes(%x: tensor<3x0xf32>, %label: tensor<3xi32>) {
+  %nll, %p = nn.cross_entropy %x, %label : (tensor<3x0xf32>, tensor<3xi32>) -> (tensor<3xf32>, tensor<3x0xf32>)
+  func.return
+}
+
+// -----
+
 // CHECK: nn.cross_entropy: indices must be i32 or i64, given tensor<3xf32>
 func.func @soft_labels(%x: tensor<3x4xf32>, %label: tensor<3xf32>) {
   %nll, %p = nn.cross_entropy %x, %label : (tensor<3x4xf32>, tensor<3xf32>) -> (tensor<3xf32>, tensor<3x4xf32>)

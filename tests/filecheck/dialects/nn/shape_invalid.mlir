@@ -133,3 +133,19 @@ func.func @f(%i: tensor<4xi64>) {
   %y = nn.one_hot %i to i1 {size = 3000000000} : tensor<4xi64> -> tensor<4x3000000000xi1>
   func.return
 }
+
+// -----
+
+// CHECK: nn.gather: the axis that indices count along has no elements, given tensor<4xi32>
+func.func @f(%x: tensor<0x3xf32>, %i: tensor<4xi32>) {
+  %y = nn.gather %x, %i {axis = 0, batch_dims = 0} : (tensor<0x3xf32>, tensor<4xi32>) -> tensor<4x3xf32>
+  func.return
+}
+
+// -----
+
+// CHECK: nn.scatter_add: the axis that indices count along has no elements, given tensor<4xi32>
+func.func @f(%x: tensor<4xf32>, %i: tensor<4xi32>) {
+  %y = nn.scatter_add %x, %i {size = 0, axis = 0, batch_dims = 0} : (tensor<4xf32>, tensor<4xi32>) -> tensor<0xf32>
+  func.return
+}
