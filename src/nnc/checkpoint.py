@@ -17,6 +17,7 @@ not come from nnc are yours to keep.
 
 import math
 import numbers
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -111,7 +112,7 @@ class Checkpoints:
     """The checkpoints of one training in a folder: the last `keep`, and the best one.
 
     `best` names the progress that tells how good one is: the least counts, or the greatest with
-    `mode="max"`.
+    `mode="max"`. Files are called `checkpoint-000001.safetensors`, or by another prefix.
     """
 
     def __init__(
@@ -123,8 +124,10 @@ class Checkpoints:
         keep: int = 3,
         best: str | None = None,
         mode: str = "min",
+        prefix: str = "checkpoint",
     ):
         self.folder = Path(folder)
+        self.prefix = prefix
         self.parts = (net, trainer, loader)
         self.keep = count("Checkpoints: keep", keep)
         self.best_of = best
@@ -133,7 +136,10 @@ class Checkpoints:
 
     def files(self) -> list[Path]:
         """All checkpoints, the oldest first."""
-        return sorted(self.folder.glob("[0-9]*.safetensors"), key=number_of)
+        names = re.compile(re.escape(self.prefix) + r"-\d+\.safetensors")
+        return sorted(
+            filter(lambda f: names.fullmatch(f.name), self.folder.iterdir()), key=number_of
+        )
 
     def save(self, **progress: Any) -> Path:
         """Write a checkpoint, and remove what is neither among the last nor the best."""
@@ -143,7 +149,8 @@ class Checkpoints:
                 f"is found; given {progress.get(self.best_of)!r:.40}"
             )
         files = self.files()
-        file = self.folder / f"{number_of(files[-1]) + 1 if files else 1:06}.safetensors"
+        number = number_of(files[-1]) + 1 if files else 1
+        file = self.folder / f"{self.prefix}-{number:06}.safetensors"
         save(file, *self.parts, **progress)
         self.remove_old([*files, file])
         return file
@@ -178,8 +185,8 @@ def progress_of(filename: Filename) -> dict[str, Any]:
 
 
 def number_of(file: Path) -> int:
-    """The number that is the file's name."""
-    return int(file.stem) if file.stem.isdigit() else 0
+    """The number in the file's name."""
+    return int(file.stem.rpartition("-")[2])
 
 
 def badness(progress: dict[str, Any], name: str, mode: str) -> float:

@@ -193,6 +193,19 @@ def test_parameters_move_through_files(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_training_on_a_device_goes_on(tmp_path: Path) -> None:
+    net, trainer, step = step_on_gpu("adam", 0.5)
+    step(IMAGES[:BATCH], LABELS[:BATCH])
+    nnc.checkpoint.save(tmp_path / "run", net, trainer)
+    expected = [step(IMAGES[:BATCH], LABELS[:BATCH]).asnumpy() for _ in range(2)]
+    nnc.checkpoint.load(tmp_path / "run", net, trainer)
+    found = [step(IMAGES[:BATCH], LABELS[:BATCH]).asnumpy() for _ in range(2)]
+    np.testing.assert_array_equal(found, expected)
+    assert {state.device for p in net.collect_params().values() for state in trainer.states(p)} == {
+        nnc.gpu(0)
+    }
+
+
 def test_arrays_on_a_device() -> None:
     ctx = nnc.gpu(0)
     values = np.arange(6, dtype=np.float32).reshape(2, 3)

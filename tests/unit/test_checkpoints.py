@@ -324,18 +324,23 @@ def test_a_damaged_checkpoint_changes_nothing(tmp_path: Path) -> None:
 
 def test_the_last_and_the_best_are_kept(tmp_path: Path) -> None:
     runs = checkpoint.Checkpoints(tmp_path / "run", keep=2, best="loss")
+    other = checkpoint.Checkpoints(tmp_path / "run", prefix="checkpoint-2")
+    other.save(epoch=7)
     assert runs.resume() is None
     assert runs.latest() is runs.best() is None
     for epoch, loss in enumerate([float("nan"), 3.0, 1.0, 2.0, 5.0, 4.0]):
         runs.save(epoch=epoch, loss=loss)
-    assert sorted(os.listdir(tmp_path / "run")) == [f"00000{i}.safetensors" for i in (3, 5, 6)]
+    other.files()[0].unlink()
+    assert sorted(os.listdir(tmp_path / "run")) == [
+        f"checkpoint-00000{i}.safetensors" for i in (3, 5, 6)
+    ]
     assert runs.resume() == {"epoch": 5, "loss": 4.0}
     best = runs.best()
     assert best is not None
     assert checkpoint.load(best)["epoch"] == 2
     greatest = checkpoint.Checkpoints(tmp_path / "run", best="loss", mode="max").best()
     assert greatest is not None
-    assert greatest.name == "000005.safetensors"
+    assert greatest.name == "checkpoint-000005.safetensors"
     with pytest.raises(OptionError, match=r"save\(loss=…\) must be given a number.*given None"):
         runs.save(epoch=6)
 

@@ -383,3 +383,43 @@ def test_mistakes(mistake: Callable[[], object], message: str) -> None:
     with pytest.raises(OptionError) as error:
         mistake()
     assert message in str(error.value)
+
+
+def shuffled() -> gluon.data.DataLoader:
+    return gluon.data.DataLoader(gluon.data.ArrayDataset(X, Y), 4, shuffle=True)
+
+
+@pytest.mark.parametrize("period", [1, None])
+@pytest.mark.parametrize("done", [1, 3, 4])
+def test_a_stopped_training_goes_on(done: int, period: int | None, tmp_path: Path) -> None:
+    """Within an epoch of three batches, at its end, and after it."""
+
+    def fit(epochs: int | None, batches: int | None) -> list[Any]:
+        made = Estimator(network(), CROSS_ENTROPY)
+        keeper = est.CheckpointHandler(tmp_path, batch_period=period, resume_from_checkpoint=True)
+        made.fit(shuffled(), None, epochs, quiet(keeper), batches)
+        assert made.current_batch == (batches or 6)
+        return values(made.net)
+
+    made = Estimator(network(), CROSS_ENTROPY)
+    made.fit(shuffled(), epochs=2, event_handlers=quiet())
+    fit(None, done)
+    for path in tmp_path.glob("*"):
+        assert path.name.startswith("model-00000")
+    for a, b in zip(fit(2, None), values(made.net), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_best_checkpoint_is_kept(tmp_path: Path) -> None:
+    made = estimator()
+    keeper = est.CheckpointHandler(
+        tmp_path, "net", made.train_metrics[1], verbose=1, save_best=True, max_checkpoints=1
+    )
+    made.fit(TRAIN, epochs=3, event_handlers=quiet(keeper))
+    assert [path.name for path in tmp_path.iterdir()] == ["net-000003.safetensors"]
+    progress = nnc.checkpoint.load(tmp_path / "net-000003.safetensors", network())
+    assert progress == {"epoch": 3, "batch": 9, "score": made.train_metrics[1].get()[1]}
+    with pytest.raises(OptionError, match=r"net-000003.safetensors is of an earlier training; pa"):
+        made.fit(TRAIN, epochs=3, event_handlers=quiet(keeper))
+    with pytest.raises(OptionError, match="save_best needs a monitor"):
+        est.CheckpointHandler(tmp_path, save_best=True)

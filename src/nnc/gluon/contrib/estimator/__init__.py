@@ -9,6 +9,7 @@ Names and arguments are those of MXNet's `gluon.contrib.estimator`; the handlers
 """
 
 from nnc.gluon.contrib.estimator.batch_processor import BatchProcessor
+from nnc.gluon.contrib.estimator.checkpoint_handler import CheckpointHandler
 from nnc.gluon.contrib.estimator.early_stopping import EarlyStoppingHandler
 from nnc.gluon.contrib.estimator.estimator import Estimator
 from nnc.gluon.contrib.estimator.events import (
@@ -39,6 +40,7 @@ __all__ = [
     "BatchBegin",
     "BatchEnd",
     "BatchProcessor",
+    "CheckpointHandler",
     "EarlyStoppingHandler",
     "EpochBegin",
     "EpochEnd",

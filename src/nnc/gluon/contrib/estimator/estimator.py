@@ -103,8 +103,14 @@ class Estimator:
         """Epochs that `fit` has finished."""
         self.current_batch = 0
         """Batches that `fit` has finished, of all epochs."""
+        self.train_data: Iterable[Any] = ()
+        """What `fit` trains on."""
         self.batches: int | None = None
         """Batches of an epoch, if the data has a length."""
+        self.resumed = False
+        """Whether a handler has moved on to where another training was: its epoch may be over."""
+        self.cut_short = False
+        """Whether a handler has ended the epoch after one of its batches."""
         self.updates_in_step = False
         self.updated = False
         """Whether the step of this batch has updated the parameters already."""
@@ -141,6 +147,7 @@ class Estimator:
         self.max_epoch = period("fit: epochs", epochs)
         self.max_batch = period("fit: batches", batches)
         self.current_epoch = self.current_batch = 0
+        self.train_data = train_data
         self.batches = length_of(train_data)
         handlers = self._with_defaults(event_handlers, val_data)
         updating = [h for h in handlers if isinstance(h, GradientUpdateHandler)]
@@ -150,10 +157,10 @@ class Estimator:
             for handler in of_event(TrainBegin, handlers):
                 handler.train_begin(self)
             for _ in self._epochs():
-                stop = self._epoch(train_data, handlers, batch_axis)
+                self.cut_short = self._epoch(train_data, handlers, batch_axis)
                 self.current_epoch += 1
                 ends = [h.epoch_end(self) for h in of_event(EpochEnd, handlers)]
-                if stop or any(ends):
+                if self.cut_short or any(ends):
                     break
             for handler in of_event(TrainEnd, handlers):
                 handler.train_end(self)
@@ -181,7 +188,8 @@ class Estimator:
             parts = {"batch": batch, "pred": pred, "label": label, "loss": loss}
             if any([handler.batch_end(self, **parts) for handler in end]):
                 return True
-        if self.current_batch == before:
+        resumed, self.resumed = self.resumed, False
+        if self.current_batch == before and not resumed:
             raise OptionError("fit: the training data has no batches")
         return False
 
