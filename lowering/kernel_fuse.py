@@ -54,10 +54,12 @@ class Group:
 
     ops: list[Operation]
     space: Space | None
-    bit: int
-    """One bit, of the group's own, in program order."""
+    number: int
+    """Where it began, in program order."""
+    bits: int
+    """One bit for each op."""
     below: int = 0
-    """The bits of all groups that need a result of this one, directly or not."""
+    """Bits of all groups that need a result of this one, directly or not."""
 
 
 class Groups:
@@ -68,13 +70,17 @@ class Groups:
         self.max_ops = max_ops
         self.ops = [op for op in block.ops if not is_copied(op) or needs_kernel(op)]
         self.of = {
-            op: Group([op], None if stays_outside(op) else space_of(op), 1 << i)
+            op: Group([op], None if stays_outside(op) else space_of(op), i, 1 << i)
             for i, op in enumerate(self.ops)
+        }
+        self.reads_of_results = {
+            op: [read for r in op.results for read in reads_of(r) if read.reader in self.of]
+            for op in self.ops
         }
         self.groups = dict.fromkeys(self.of.values())
         for group in reversed(self.groups):
             for reader in self.readers(group):
-                group.below |= reader.below | reader.bit
+                group.below |= reader.below | reader.bits
 
     def members(self) -> list[list[Operation]]:
         """The ops of each group, in program order."""
@@ -88,15 +94,13 @@ class Groups:
     def reads(self, group: Group) -> Iterator[tuple[Group, Read]]:
         """The reads of a group's results by other groups of this block."""
         for op in group.ops:
-            for result in op.results:
-                for read in reads_of(result):
-                    reader = self.of.get(read.reader)
-                    if reader is not None and reader is not group:
-                        yield reader, read
+            for read in self.reads_of_results[op]:
+                if (reader := self.of[read.reader]) is not group:
+                    yield reader, read
 
     def readers(self, group: Group) -> list[Group]:
         """The groups that read a result of this one, in program order."""
-        return sorted({reader for reader, _ in self.reads(group)}, key=lambda g: g.bit)
+        return sorted({reader for reader, _ in self.reads(group)}, key=lambda g: g.number)
 
     def merge_all(self) -> None:
         for op in reversed(self.ops):
@@ -156,23 +160,25 @@ class Groups:
     def convex(self, a: Group, b: Group) -> bool:
         """Whether no value would leave the union and come back."""
         return not any(
-            reader.below & other.bit
+            reader.below & other.bits
             for group, other in ((a, b), (b, a))
             for reader in self.readers(group)
             if reader is not other
         )
 
     def unite(self, a: Group, b: Group, space: Space) -> None:
-        """Makes `a` the union."""
+        """Makes `a` the union; whoever needs one of the two needs both from now on."""
+        below, bits = (a.below | b.below) & ~a.bits & ~b.bits, a.bits | b.bits
+        for one in (a, b):
+            if below & ~one.below:
+                for group in self.groups:
+                    if group.below & one.bits:
+                        group.below |= below | bits
         a.ops += b.ops
-        a.space = space
-        a.below = (a.below | b.below) & ~a.bit & ~b.bit
+        a.space, a.bits, a.below = space, bits, below
         for op in b.ops:
             self.of[op] = a
         del self.groups[b]
-        for group in self.groups:
-            if group.below & (a.bit | b.bit):
-                group.below = group.below & ~b.bit | a.bit | a.below
 
 
 def needs_kernel(op: Operation) -> bool:

@@ -5,17 +5,21 @@ known and every other reader of the arguments it replaces has run, so that gradi
 the update can still be written in place.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
+from xdsl.traits import IsTerminator
 
 from nnc.dialects import kernel
 from nnc.lowering.program import Program
 from nnc.lowering.views import is_view
+
+Place = tuple[int, ...]
+"""Where an op stands: what is moved behind it later extends its place by a smaller number."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,12 @@ class KernelSchedulePass(ModulePass):
             for result in program.results()
             if result.tied is not None
         }
-        for launch in [o for o in program.block.ops if is_update(o, replaced, program.end)]:
-            move_up(launch, [replaced[r] for r in launch.results], program)
+        places: dict[Operation, Place] = {op: (i,) for i, op in enumerate(program.block.ops)}
+        updates = [op for op in places if is_update(op, replaced, program.end)]
+        for number, launch in enumerate(updates, 1):
+            last = last_needed(launch, [replaced[r] for r in launch.results], places)
+            move_after(last, launch)
+            places[launch] = (*places[last], -number) if last else (-number,)
 
 
 def is_update(op: Operation, replaced: Mapping[SSAValue, SSAValue], end: Operation) -> bool:
@@ -43,17 +51,25 @@ def is_update(op: Operation, replaced: Mapping[SSAValue, SSAValue], end: Operati
     )
 
 
-def move_up(update: Operation, arguments: list[SSAValue], program: Program) -> None:
-    """Moves `update` to just after the last op that must precede it."""
-    position = {op: i for i, op in enumerate(program.block.ops)}
+def last_needed(
+    update: Operation, arguments: Sequence[SSAValue], places: Mapping[Operation, Place]
+) -> Operation | None:
+    """The last op that must precede an update."""
     before = {o.owner for o in update.operands if isinstance(o.owner, Operation)}
     for argument in arguments:
-        before |= set(readers(argument)) - {update, program.end}
-    update.detach()
-    if before:
-        program.block.insert_op_after(update, max(before, key=position.__getitem__))
-    else:
-        program.block.insert_op_before(update, next(iter(program.block.ops)))
+        before.update(op for op in readers(argument) if not op.has_trait(IsTerminator))
+    return max(before - {update}, key=places.__getitem__, default=None)
+
+
+def move_after(last: Operation | None, op: Operation) -> None:
+    """Moves an op to just after another one, or to the start of its block."""
+    block = op.parent
+    assert block is not None
+    op.detach()
+    if last is not None:
+        block.insert_op_after(op, last)
+    elif block.first_op is not None:
+        block.insert_op_before(op, block.first_op)
 
 
 def readers(value: SSAValue) -> Iterator[Operation]:

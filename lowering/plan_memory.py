@@ -6,8 +6,10 @@ a buffer lives from the first to the last op that touches it, and one that a loo
 not allocate, lives as long as the whole loop. First fit, in several orders; the best plan wins.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import prod
 
 from xdsl.builder import Builder
@@ -100,8 +102,13 @@ ORDERS: tuple[Order, ...] = (
 
 
 def plan(lives: Sequence[Live]) -> list[int]:
-    """An offset for each temporary, by the order that needs the fewest bytes."""
-    return min((first_fit(lives, order) for order in ORDERS), key=lambda o: arena_size(lives, o))
+    """An offset for each temporary, by the first order that needs the fewest bytes."""
+    least, plans = most_alive(lives), list[list[int]]()
+    for order in ORDERS:
+        plans.append(first_fit(lives, order))
+        if arena_size(lives, plans[-1]) == least:
+            break
+    return min(plans, key=lambda offsets: arena_size(lives, offsets))
 
 
 def arena_size(lives: Sequence[Live], offsets: Sequence[int]) -> int:
@@ -114,22 +121,23 @@ def first_fit(lives: Sequence[Live], order: Order) -> list[int]:
     offsets = [0] * len(lives)
     placed: list[int] = []
     for i in sorted(range(len(lives)), key=lambda i: order(lives[i])):
-        neighbours = sorted(
-            (j for j in placed if lives[j].meets(lives[i])), key=offsets.__getitem__
-        )
-        for j in neighbours:
-            if offsets[i] + lives[i].size <= offsets[j]:
-                break
-            offsets[i] = max(offsets[i], offsets[j] + lives[j].size)
-        placed.append(i)
+        live, offset = lives[i], 0
+        for j in placed:
+            if lives[j].meets(live):
+                if offset + live.size <= offsets[j]:
+                    break
+                offset = max(offset, offsets[j] + lives[j].size)
+        offsets[i] = offset
+        insort(placed, i, key=offsets.__getitem__)
     return offsets
 
 
 def most_alive(lives: Sequence[Live]) -> int:
     """The most bytes alive at any time: no plan needs less."""
-    return max(
-        (sum(o.size for o in lives if o.first <= one.first <= o.last) for one in lives), default=0
-    )
+    changes = [(live.first, live.size) for live in lives]
+    # At each op, what is no longer alive goes before what begins there comes.
+    changes += [(live.last + 1, -live.size) for live in lives]
+    return max(accumulate(change for _, change in sorted(changes)), default=0)
 
 
 def place(program: Program, lives: Sequence[Live], offsets: Sequence[int]) -> None:

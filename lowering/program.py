@@ -5,6 +5,7 @@ an argument, `nnc.tied` and `nnc.outputs` of the function. A hand-written progra
 out: arguments are then inputs, results are outputs.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -143,12 +144,11 @@ class Program:
             if isinstance(listed, ArrayAttr)
             else []
         )
-        results: list[Result] = []
-        for value, tie in zip(values, ties, strict=True):
-            position = sum(r.tied is None for r in results)
-            name = names[position] if position < len(names) else f"output{position}"
-            results.append(Result(value, name) if tie < 0 else Result(value, tied=tie))
-        return results
+        untied = (names[i] if i < len(names) else f"output{i}" for i in itertools.count())
+        return [
+            Result(value, next(untied)) if tie < 0 else Result(value, tied=tie)
+            for value, tie in zip(values, ties, strict=True)
+        ]
 
     def set_results(self, results: Sequence[Result]) -> None:
         """Returns these instead."""
