@@ -218,18 +218,18 @@ def compile_structure(structure: Structure, names: Names, settings: Settings) ->
     target = chosen_target("cuda" if on_gpu else settings.target)
     if settings.backend == "interpret":
         return CompiledStructure(structure, names, target, settings, None)
-    module = frontend_module(structure, names, settings)
     budget = settings.memory_budget
 
     def make() -> list[Artifact]:
-        module.verify()
         with no_garbage_collection():
+            module = frontend_module(structure, names, settings)
+            module.verify()
             programs = lower_prepared(module, LEVEL_NAMES[-1], target, budget)
             return [artifact_of(program, target) for program in programs]
 
     # What a CPU must have changes no text, and sets have no order.
-    key = replace(target, cpu_features=frozenset()), budget
-    artifacts = generated(module, key, make)
+    machine = replace(target, cpu_features=frozenset())
+    artifacts = generated((structure, names, machine, settings.precision, budget), make)
     return CompiledStructure(structure, names, target, settings, *artifacts)
 
 

@@ -163,6 +163,10 @@ class Operation:
         """Whether it needs the ops that led to its operands, not only their values."""
         self.signatures: dict[Attributes, tuple[Type, ...]] = {}
 
+    def __repr__(self) -> str:
+        """Another one for each operation, and the same in every process."""
+        return f"{self.emit.__module__}.{self.emit.__qualname__}:{self.name}"
+
     def infer(self, types: Sequence[Type], attributes: Attributes) -> tuple[Type, ...]:
         """The types of the results; an error is the user's."""
         device = common_place(self.name, [t.device for t in types])

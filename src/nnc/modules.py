@@ -40,13 +40,16 @@ from nnc.graph import (
 )
 from nnc.lowering.program import Program, Result, identifier, place
 
+Line = tuple[str, int]
+"""A line of the user's program: the file as seen from the working directory, and its number."""
+
 
 class Names(NamedTuple):
     """What people call the arguments and results, and the lines that nodes come from."""
 
     leaves: tuple[str, ...]
     results: tuple[str, ...]
-    sites: tuple[Site | None, ...]
+    lines: tuple[Line | None, ...]
     labels: tuple[str | None, ...]
     """What people call the results of nodes."""
 
@@ -61,8 +64,19 @@ def names_of(graph: Graph) -> Names:
 
     leaves = tuple(unique(name_of(leaf)) for leaf in graph.leaves)
     results = tuple(unique("output") for _ in graph.structure.results)
-    sites = tuple(n.site for n in graph.nodes)
-    return Names(leaves, results, sites, tuple(n.label for n in graph.nodes))
+    lines = {site: shown(site) for site in {n.site for n in graph.nodes}}
+    labels = tuple(n.label for n in graph.nodes)
+    return Names(leaves, results, tuple(lines[n.site] for n in graph.nodes), labels)
+
+
+def shown(site: Site | None) -> Line | None:
+    """The user's line."""
+    if site is None:
+        return None
+    file, line = line_of(site)
+    path = Path(file)
+    inside = path.is_relative_to(Path.cwd())
+    return str(path.relative_to(Path.cwd())) if inside else path.name, line
 
 
 def name_of(leaf: Value) -> str:
@@ -98,8 +112,9 @@ class _ModuleBuilder:
         for argument, name in zip(self.block.args, names.leaves, strict=True):
             argument.name_hint = identifier(name) or identifier(f"layer{name}")
         self.leaves = list(map(self.leaf, structure.leaves, self.block.args))
-        for spec, site, label in zip(structure.nodes, names.sites, names.labels, strict=True):
-            results = self.node(spec, location_of(site))
+        locations = {line: location_of(line) for line in set(names.lines)}
+        for spec, line, label in zip(structure.nodes, names.lines, names.labels, strict=True):
+            results = self.node(spec, locations[line])
             if label is not None:
                 for result in results:
                     result.name_hint = identifier(label)
@@ -202,11 +217,8 @@ def stored_type(leaf: LeafSpec) -> TensorType[Attribute]:
     return type_of(tuple(leaf.type.shape[d] for d in leaf.layout), leaf.type.dtype).tensor()
 
 
-def location_of(site: Site | None) -> LocationAttr:
-    """The user's line, with the file as seen from the working directory."""
-    if site is None:
+def location_of(line: Line | None) -> LocationAttr:
+    """A line as a location of the IR."""
+    if line is None:
         return UnknownLoc()
-    file, line = line_of(site)
-    path = Path(file)
-    shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path.name
-    return FileLineColLoc(StringAttr(str(shown)), IntAttr(line), IntAttr(0))
+    return FileLineColLoc(StringAttr(line[0]), IntAttr(line[1]), IntAttr(0))

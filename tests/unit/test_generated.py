@@ -1,6 +1,8 @@
 """Programs that were generated before are read from the cache."""
 
+import gc
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 import nnc
 from nnc import compiler, generated, settings
-from nnc.graph import graph_of
+from nnc.graph import Operation, graph_of
 from nnc.modules import names_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -98,3 +100,22 @@ def test_every_file_of_the_compiler_counts() -> None:
         os.utime(source, ns=(state.st_atime_ns, state.st_mtime_ns))
         generated.fingerprint.cache_clear()
     assert generated.fingerprint() == before
+
+
+def test_operations_that_emit_something_else_are_told_apart() -> None:
+    operations = [found for found in gc.get_objects() if type(found) is Operation]
+    assert len(operations) > 100
+    emitted = {(repr(operation), operation.emit) for operation in operations}
+    shared = Counter(text for text, _ in emitted)
+    assert [text for text, count in shared.items() if count > 1] == []
+
+
+def test_a_name_has_no_address() -> None:
+    """What is kept of a body of control flow is the same in every process."""
+    zeros = nnc.nd.zeros((3, 2))
+    outputs, _ = nnc.nd.contrib.foreach(lambda x, s: (x * s[0], [s[0] + 1]), zeros, [zeros[0]])
+    graph = graph_of([(outputs.current, None)])
+    names = names_of(graph)
+    assert "scan" in repr(graph.structure)
+    assert Path(__file__).name in repr(names)
+    assert " at 0x" not in repr((graph.structure, names))
