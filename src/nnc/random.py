@@ -24,8 +24,8 @@ STREAM = (0x6E6E63,)
 """Sets the numbers apart from those of a user's own `default_rng(seed)`."""
 
 
-COUNTER = "counter"
-"""The name of the program argument that tells draws apart."""
+SEED, COUNTER = "seed", "counter"
+"""The names of the program arguments that draws follow from; the counter tells them apart."""
 
 
 class Generator:
@@ -60,11 +60,16 @@ class Generator:
 
     def state(self) -> tuple[Scalar, Scalar]:
         """Key and counter of a new draw, as program arguments; in a loop each step has its own."""
-        following = functools.partial(self.next_counter, recorder.trips)
-        return (
-            Scalar(self.key, "int64", lambda: self.key, "seed"),
-            Scalar(following(), "int64", following, COUNTER),
-        )
+        return self.key_number(), self.counter_number(1)
+
+    def key_number(self) -> Scalar:
+        """The key as a program argument."""
+        return Scalar(self.key, "int64", lambda: self.key, SEED)
+
+    def counter_number(self, draws: int) -> Scalar:
+        """The first counter of new draws as a program argument."""
+        following = functools.partial(self.next_counter, recorder.trips * draws)
+        return Scalar(following(), "int64", following, COUNTER)
 
 
 generator = Generator()

@@ -7,6 +7,7 @@ from nnc.gluon import contrib, data, loss, model_zoo, nn, rnn, utils
 from nnc.gluon.block import Block, HybridBlock
 from nnc.gluon.parameter import Constant, Parameter
 from nnc.gluon.parameter_dict import ParameterDict
+from nnc.gluon.symbol_block import SymbolBlock
 from nnc.gluon.trainer import Trainer
 from nnc.gluon.utils import split_and_load
 from nnc.lowering.pass_specs import did_you_mean
@@ -17,6 +18,7 @@ __all__ = [
     "HybridBlock",
     "Parameter",
     "ParameterDict",
+    "SymbolBlock",
     "Trainer",
     "contrib",
     "data",

@@ -285,6 +285,28 @@ class HybridBlock(Block):
 
     forward = _hybrid_forward
 
+    def hybridize(self, active: bool = True, **options: Any) -> None:
+        """`export` knows the inputs of calls from now on; every block is compiled anyway."""
+        self._hooks.remembers = active
+
+    def export(
+        self, path: Filename, epoch: int = 0, remove_amp_cast: bool = True
+    ) -> tuple[str, str]:
+        """Write `PATH-symbol.mlir` and `PATH-0000.params`, for `SymbolBlock.imports` and `nnc-opt`.
+
+        The program is that of the last call after `hybridize()`: for any number of samples where
+        nothing but sizes depends on it, otherwise for those shapes. Returns the names of the files.
+        """
+        from nnc.gluon.export import export
+
+        form = self._hooks.inputs
+        if form is None:
+            raise OptionError(
+                "export: call net.hybridize() and then the network once, so that the shapes of its "
+                "inputs are known"
+            )
+        return export(self, path, epoch, form)
+
     def infer_type(self, *args: Any) -> None:
         """Parameters take the dtype of the first input."""
         self.cast(check_array(type(self).__name__, *args[:1]).dtype)

@@ -39,12 +39,17 @@ class Hooks:
         self.before: dict[HookHandle, Hook] = {}
         self.after: dict[HookHandle, Hook] = {}
         self.operations: dict[HookHandle, Hook] = {}
+        self.remembers = False
+        """Whether `inputs` has what the block was called with last: types in place of arrays."""
+        self.inputs: tuple[Any, ...] | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.before or self.after or self.operations)
+        return bool(self.remembers or self.before or self.after or self.operations)
 
     def call(self, block: "Block", args: tuple[Any, ...]) -> Any:
         """The block's `forward` among the hooks."""
+        if self.remembers:
+            self.inputs = types_of(args)
         for hook in list(self.before.values()):
             hook(block, args)
         around = recorder.watchers
@@ -56,6 +61,13 @@ class Hooks:
         for hook in list(self.after.values()):
             hook(block, args, result)
         return result
+
+
+def types_of(given: Any) -> Any:
+    """Types in place of arrays, in the same lists and tuples."""
+    if isinstance(given, list | tuple):
+        return type(given)([types_of(part) for part in given])
+    return given.current.type if isinstance(given, NDArray) else given
 
 
 def watcher(hook: Hook) -> Watcher:

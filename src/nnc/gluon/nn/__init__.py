@@ -46,6 +46,7 @@ from nnc.gluon.nn.pool import (
     ReflectionPad2D,
 )
 from nnc.gluon.nn.shuffle import PixelShuffle1D, PixelShuffle2D, PixelShuffle3D
+from nnc.gluon.symbol_block import SymbolBlock
 
 __all__ = [
     "ELU",
@@ -97,5 +98,6 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Swish",
+    "SymbolBlock",
     "SyncBatchNorm",
 ]
