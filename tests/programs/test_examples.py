@@ -75,6 +75,27 @@ def test_prose(monkeypatch: pytest.MonkeyPatch) -> None:
     assert example("prose").main(steps=40) > 0.55
 
 
+def test_tabular(tmp_path: Path) -> None:
+    linear, network = example("tabular").main(epochs=3, out=tmp_path)
+    assert linear == pytest.approx(0.105, abs=1e-3)
+    assert network > linear - 0.05
+    assert (tmp_path / "tabular.png").stat().st_size > 1000
+
+
+def test_autoencoder(tmp_path: Path) -> None:
+    linear, network = example("autoencoder").main(epochs=4, out=tmp_path)
+    assert linear == pytest.approx(0.585, abs=1e-2)
+    assert network > 0.2
+    assert (tmp_path / "autoencoder.png").stat().st_size > 1000
+
+
+def test_fine_tuning() -> None:
+    first, tuned, _ = example("fine_tuning").main(epochs=2).values()
+    assert first.accuracy > 0.9
+    assert tuned.numbers == 2565
+    assert tuned.accuracy > 0.6
+
+
 @pytest.mark.parametrize("module", [path.stem for path in EXAMPLES.glob("*.py")])
 def test_examples_say_what_they_do(module: str) -> None:
     assert (EXAMPLES / f"{module}.py").read_text().startswith('"""')

@@ -131,19 +131,32 @@ class TensorBoardHandler(RecordHandler):
 
 
 class PlotHandler(RecordHandler):
-    """Draws a curve of each metric into a picture, again after each epoch; needs matplotlib.
+    """Draws a curve of each metric into a picture; needs matplotlib.
 
-    Training and validation are in one field for each metric. The file's ending says what it is:
-    `curves.png`, `.svg`, `.pdf`.
+    Training and validation are in one field for each metric. The picture is drawn again while the
+    training goes on. The file's ending says what it is: `curves.png`, `.svg`, `.pdf`.
     """
+
+    REFRESH = 5.0
+    """Seconds between two drawings."""
 
     def __init__(self, filename: str | os.PathLike[str]):
         super().__init__()
         self._figure: Any = needed("PlotHandler", "matplotlib.figure", "matplotlib").Figure
         self._ticker: Any = needed("PlotHandler", "matplotlib.ticker", "matplotlib")
         self.filename = Path(filename)
+        self._drawn = -math.inf
 
     def record(self, record: Record) -> None:
+        if time.perf_counter() - self._drawn > self.REFRESH:
+            self.draw()
+
+    def close(self) -> None:
+        if self.records:
+            self.draw()
+
+    def draw(self) -> None:
+        """Write the picture."""
         fields = self.fields()
         figure = self._figure(figsize=(5 * len(fields), 3.5), layout="constrained")
         for axes, (metric, curves) in zip(
@@ -157,6 +170,7 @@ class PlotHandler(RecordHandler):
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False)
         figure.savefig(self.filename, dpi=150)
+        self._drawn = time.perf_counter()
 
     def fields(self) -> dict[str, dict[str, list[tuple[float, float]]]]:
         """For each metric and stage, the points of its curve."""
