@@ -70,6 +70,8 @@ def _smaller(operator: str, types: dict[str, str]) -> Callable[[Form], str]:
             if types is UNSIGNED:
                 raise CodegenError.at(f.op, "there are no unsigned vectors")
             return f.call("at_most" if operator == "<" else "at_least")
+        if f.of_itself:
+            return f.a
         return f"{_converted(f, types, operator)} ? {f.a} : {f.b}"
 
     return expression
@@ -123,6 +125,10 @@ def _grouped(pattern: str) -> str:
 
 def _cmpi(f: Form) -> str:
     operator = _INTEGER_PREDICATES[_predicate(f.op)]
+    if f.of_itself:  # Compilers warn of `a < a`.
+        known = int(operator in ("==", "<=", ">=", "u<=", "u>="))
+        answer = splat(f.helpers, f"-{known}", "i1") if f.vector else known
+        return f"((void){f.a}, {answer})"
     if operator.startswith("u"):
         return _converted(f, UNSIGNED, operator[1:])
     return _converted(f, VALUE_TYPES, operator)

@@ -41,6 +41,11 @@ class Form:
     def result(self) -> str:
         return kind(self.op.results[0].type)
 
+    @property
+    def of_itself(self) -> bool:
+        """Whether both operands are one value."""
+        return self.op.operands[0] is self.op.operands[1]
+
     def operand(self, i: int) -> str:
         """Operand `i`, as a vector where the op is on vectors."""
         atom = self.atoms[i]

@@ -17,12 +17,16 @@ from planted import (
     Bug,
     forget_tanh,
     overlap,
-    planted,
+    read_one_operand_twice,
+    stay_at_the_first_step,
     swap_difference,
     swap_subtraction,
+    with_bug,
     wrong_coefficients,
 )
+from random_graph import Halves
 from random_graphs import Drawn, graphs
+from random_training import optimizers, trained, with_gradients, with_tight_memory
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
@@ -31,15 +35,15 @@ from nnc.codegen import artifact as artifacts
 from nnc.codegen.artifact import Artifact
 from nnc.codegen.emit import emit
 from nnc.compiler import lower
-from nnc.dialects.target import target_named
+from nnc.dialects.target import TARGETS, target_named
 from nnc.lowering.pass_specs import build_pipeline
+from nnc.runtime.machine import cpu_features
 from nnc.runtime.program import Program
 from nnc.tools.check_numerics import NumericsError, Results, differences, largest_difference
 from nnc.tools.programs import Argument, Array, draw, evaluate
 
 TOLERANCE = 1e-3
-EMULATED = settings().max_examples // 25
-"""Programs emulated as CUDA, for each of which g++ needs a second."""
+PIPELINES = ["infer", *(f"lower{{target={name}}}" for name in ("c99", "avx512", "sse2", "cuda"))]
 ROLES = (("parameter", "state", "scalar"), ("input",), ("output",))
 """Roles of what a program holds, is given and returns."""
 Compute = Callable[[Artifact, Mapping[str, Array]], dict[str, Array]]
@@ -47,7 +51,7 @@ Compute = Callable[[Artifact, Mapping[str, Array]], dict[str, Array]]
 
 def measured(values: Results) -> Results:
     """Each result beside a 1: what cancels out to nothing is measured by that."""
-    return {name: np.append(value, 1) for name, value in values.items()}
+    return {name: np.append(value.astype(np.float64), 1) for name, value in values.items()}
 
 
 def check_passes(module: ModuleOp, passes: Sequence[ModulePass]) -> None:
@@ -101,24 +105,41 @@ def emulated(artifact: Artifact, memory: Mapping[str, Array]) -> dict[str, Array
     return arrays
 
 
-@given(graphs(), st.sampled_from(["lower{target=c99}", "lower{target=avx512}"]))
+def some(part: float) -> settings:
+    """Settings for a part of the examples."""
+    return settings(max_examples=max(2, int(part * settings().max_examples)))
+
+
+@some(0.6)
+@given(graphs(), st.sampled_from(PIPELINES))
 def test_every_pass_keeps_the_meaning(drawn: Drawn, pipeline: str) -> None:
     check_passes(drawn.module, build_pipeline(pipeline))
 
 
-@given(graphs(training=True))
-def test_training_keeps_its_meaning(drawn: Drawn) -> None:
-    check_passes(drawn.module, build_pipeline("train-cpu{rule=momentum}"))
+@some(0.1)
+@given(graphs(Halves.PRODUCTS), st.sampled_from(["bf16", "f16"]), st.sampled_from(["avx2", "c99"]))
+def test_half_precision_keeps_the_meaning(drawn: Drawn, type: str, target: str) -> None:
+    pipeline = f"nn-precision{{type={type}}},lower{{target={target}}}"
+    check_passes(drawn.module, build_pipeline(pipeline))
 
 
-@pytest.mark.parametrize("target", ["avx512", "c99"])
-@given(graphs())
-def test_compiled(target: str, drawn: Drawn) -> None:
-    check_compiled(drawn.module, target, called)
+@some(0.3)
+@given(with_gradients(), optimizers, st.sampled_from(["avx512", "c99"]), st.booleans())
+def test_training_keeps_its_meaning(drawn: Drawn, optimizer: str, target: str, tight: bool) -> None:
+    lowering = with_tight_memory(target) if tight else build_pipeline(f"lower{{target={target}}}")
+    check_passes(drawn.module, [*build_pipeline(optimizer), *lowering])
 
 
-@settings(max_examples=EMULATED)
-@given(graphs())
+@given(st.one_of(graphs(), trained()), st.sampled_from(["avx2", "sse2", None, None]))
+def test_compiled(drawn: Drawn, also: str | None) -> None:
+    """For the best target and for the plainest; sometimes for one between them."""
+    for target in ("avx512", "c99", also):
+        if target is not None and TARGETS[target].cpu_features <= cpu_features():
+            check_compiled(drawn.module, target, called)
+
+
+@some(0.04)
+@given(st.one_of(graphs(), trained()))
 def test_emulated(drawn: Drawn) -> None:
     check_compiled(drawn.module, "cuda", emulated)
 
@@ -129,19 +150,31 @@ def in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-BUGS: dict[str, Bug] = {
-    "nn-canonicalize": forget_tanh,
-    "kernel-fuse": swap_difference,
-    "kernel-to-loops": swap_subtraction,
-    "expand-math": wrong_coefficients,
-    "plan-memory": overlap,
+LOWER = build_pipeline("lower{target=c99}")
+HALF = [*build_pipeline("nn-precision"), *LOWER]
+TRAIN = [*build_pipeline("train"), *with_tight_memory("c99")]
+BUGS: dict[str, tuple[Bug, Sequence[ModulePass], Halves]] = {
+    "nn-canonicalize": (forget_tanh, LOWER, Halves.SOME),
+    "kernel-fuse": (swap_difference, LOWER, Halves.SOME),
+    "kernel-to-loops": (swap_subtraction, LOWER, Halves.SOME),
+    "expand-math": (wrong_coefficients, LOWER, Halves.SOME),
+    "plan-memory": (overlap, LOWER, Halves.SOME),
+    "bufferize": (stay_at_the_first_step, LOWER, Halves.SOME),
+    "nn-precision": (read_one_operand_twice, HALF, Halves.PRODUCTS),
+    "optim-apply": (swap_difference, TRAIN, Halves.NOTHING),
+    "nn-remat": (forget_tanh, TRAIN, Halves.NOTHING),
 }
+"""A bug for each of these passes, the pipeline it is in, and what programs it is looked for in."""
 
 
 def is_found(drawn: Drawn, name: str) -> bool:
     """Whether the bug planted in a pass changes what a program means."""
+    bug, passes, _ = BUGS[name]
+    module, place = drawn.module.clone(), [one.name for one in passes].index(name)
+    for one in passes[:place]:
+        one.apply(Context(), module)
     try:
-        check_passes(drawn.module, planted("lower{target=c99}", name, BUGS[name]))
+        check_passes(module, [with_bug(passes[place], bug)])
     except NumericsError as error:
         return str(error).startswith(f"{name} changes the results")
     return False
@@ -150,7 +183,9 @@ def is_found(drawn: Drawn, name: str) -> bool:
 @pytest.mark.usefixtures("in_its_folder")
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found(name: str) -> None:
-    find(graphs(), lambda drawn: is_found(drawn, name), settings=settings(phases=[Phase.generate]))
+    looked = settings(phases=[Phase.generate], max_examples=500)
+    find(graphs(BUGS[name][2]), lambda drawn: is_found(drawn, name), settings=looked)
+    assert Path(f"reproducer-{name}.mlir").read_text().startswith("// RUN: nnc-opt %s -p '")
 
 
 @pytest.mark.usefixtures("in_its_folder")

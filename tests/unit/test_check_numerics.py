@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from planted import Bug, planted, swap_subtraction
+from planted import Bug, planted, swap_difference, swap_subtraction
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.parser import Parser
@@ -82,13 +82,14 @@ def test_passes_without_bugs_keep_the_results() -> None:
     ("name", "bug", "where"),
     [
         ("kernel-fuse", forget_relu, "not inside one kernel"),
+        ("bufferize", swap_difference, "not inside one kernel"),
         ("kernel-to-loops", swap_subtraction, "in kernel @matmul"),
         ("loop-hoist", lose_a_sum, "in kernel @matmul"),
     ],
 )
 def test_a_planted_bug_is_found(name: str, bug: Bug, where: str, tmp_path: Path) -> None:
     with pytest.raises(NumericsError) as caught:
-        check(planted(PIPELINE, name, bug))
+        check(planted(build_pipeline(PIPELINE), name, bug))
     first, second, *_ = str(caught.value).splitlines()
     assert first == f"{name} changes the results, {where}"
     assert re.match(r"'output0' at \[\d, \d\] is .*, before it was .*", second)
@@ -100,7 +101,7 @@ def test_a_crash_leaves_a_reproducer(tmp_path: Path) -> None:
         raise IndexError("out of registers")
 
     with pytest.raises(NumericsError, match="loop-tile fails: IndexError: out of registers"):
-        check(planted(PIPELINE, "loop-tile", crash))
+        check(planted(build_pipeline(PIPELINE), "loop-tile", crash))
     assert "kernel.func" in saved(tmp_path, "loop-tile")
 
 

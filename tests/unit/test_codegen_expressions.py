@@ -207,9 +207,12 @@ def fill(module: Module, floats: list[str], integers: list[str], vector: bool) -
                 module.add(
                     f"%r = {op} %a, %b : T<{kind}>", [(x, kind), (y, kind)], kind, meaning(x, y)
                 )
+                module.add(f"%r = {op} %a, %a : T<{kind}>", [(x, kind)], kind, meaning(x, x))
         for predicate, meaning in INTEGER_PREDICATES.items():
             body, result = with_mask(f"arith.cmpi {predicate}, %a, %b", kind, vector)
             module.add(body, [(x, kind), (y, kind)], result, meaning(x, y))
+            body, result = with_mask(f"arith.cmpi {predicate}, %a, %a", kind, vector)
+            module.add(body, [(x, kind)], result, meaning(x, x))
         shift = np.abs(y) % 31
         for op, moved in (
             ("arith.shli", (unsigned(x) << unsigned(shift)).view(x.dtype)),
