@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnc import checks
-from nnc.checkpoint import Checkpoints
 from nnc.errors import OptionError
 from nnc.gluon.contrib.estimator.early_stopping import Watched
 from nnc.gluon.contrib.estimator.events import BatchEnd, EpochEnd, TrainBegin
@@ -12,6 +11,7 @@ from nnc.gluon.contrib.estimator.handlers import period
 from nnc.metric import EvalMetric
 
 if TYPE_CHECKING:
+    from nnc.checkpoint import Checkpoints
     from nnc.gluon.contrib.estimator.estimator import Estimator
 
 SCORE = "score"
@@ -58,6 +58,8 @@ class CheckpointHandler(TrainBegin, BatchEnd, EpochEnd):
         """The files, from the first `fit` on."""
 
     def train_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
+        from nnc.checkpoint import Checkpoints  # It imports this package.
+
         data: Any = estimator.train_data
         self.checkpoints = Checkpoints(
             self.model_dir,
