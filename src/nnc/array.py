@@ -14,7 +14,8 @@ from typing import Any, NamedTuple, SupportsIndex, cast
 import numpy as np
 
 from nnc import operators as ops
-from nnc.arithmetic import Arithmetic, Axis
+from nnc.arithmetic import Axis
+from nnc.array_methods import Methods
 from nnc.basic_index import basic_items, resolve_shape
 from nnc.checks import axes_of, axis_of
 from nnc.device import place_named
@@ -42,7 +43,7 @@ class View(NamedTuple):
     of: NumpyView
 
 
-class NDArray(Arithmetic, Placed):
+class NDArray(Methods, Placed):
     """An array of a fixed shape and dtype, like numpy's but computed lazily."""
 
     __slots__ = ("__weakref__", "_base", "_seen", "_value", "_view")
@@ -236,6 +237,9 @@ class NDArray(Arithmetic, Placed):
     def __itruediv__(self, other: Operand) -> "NDArray":
         return self._update(self / other)
 
+    def __imod__(self, other: Operand) -> "NDArray":
+        return self._update(self % other)
+
     def _update(self, new: "NDArray") -> "NDArray":
         if not new.current.type.fits(self._value.type):
             raise ShapeError(
@@ -299,10 +303,14 @@ class NDArray(Arithmetic, Placed):
     def as_float(self) -> "NDArray":
         return self if self._value.type.dtype in FLOATS else self.astype("float32")
 
-    def reshape(self, *shape: Any) -> "NDArray":
-        """A view with the same elements in order; one size may be -1."""
-        wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        sizes = resolve_shape(tuple(wanted), self.shape)
+    def reshape(self, *sizes: Any, shape: Any = None, reverse: bool = False) -> "NDArray":
+        """A view with the same elements in order; one size may be -1.
+
+        MXNet's codes: 0 keeps a size, -2 all that are left, -3 multiplies two, -4 divides one into
+        the two numbers that follow. With `reverse` they count from the last axis.
+        """
+        one = sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+        sizes = resolve_shape(tuple(one if shape is None else shape), self.shape, reverse)
         return self.view(ops.reshape, (sizes,), lambda memory: memory.reshape(sizes))
 
     def flatten(self) -> "NDArray":

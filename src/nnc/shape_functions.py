@@ -17,8 +17,9 @@ Axis = int | Sequence[int] | None
 
 
 @function
-def reshape(x: NDArray, shape: Sequence[int]) -> NDArray:
-    return x.reshape(shape)
+def reshape(x: NDArray, shape: Sequence[int], reverse: bool = False) -> NDArray:
+    """The same elements in order, in another shape; see `NDArray.reshape`."""
+    return x.reshape(shape, reverse=reverse)
 
 
 @function
@@ -64,6 +65,14 @@ def split(x: NDArray, num_outputs: int, axis: int = 1) -> list[NDArray]:
     part, before = size // num_outputs, (slice(None),) * axis
     starts = [part * number for number in range(num_outputs)]
     return [x[(*before, slice(start, start + part))] for start in starts]
+
+
+def slice_channel(
+    x: Any, num_outputs: int, axis: int = 1, squeeze_axis: bool = False
+) -> list[NDArray]:
+    """`split`, with `squeeze_axis` of parts of size 1 without that axis."""
+    parts = split(x, num_outputs, axis)
+    return [part.squeeze(axis) for part in parts] if squeeze_axis else parts
 
 
 # Axes in another order.
