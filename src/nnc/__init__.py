@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         kvstore,
         lr_scheduler,
         metric,
+        monitor,
         nd,
         optimizer,
         profiler,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     )
     from nnc import init as initializer
     from nnc import kvstore as kv
+    from nnc import monitor as mon
     from nnc import nd as np
     from nnc import nd as npx
     from nnc import visualization as viz
@@ -60,6 +62,8 @@ __all__ = [
     "kvstore",
     "lr_scheduler",
     "metric",
+    "mon",
+    "monitor",
     "nd",
     "np",
     "npx",
@@ -85,7 +89,14 @@ _HOMES = {
     "num_gpus": "device",
     "programs": "execution",
 }
-_ALIASES = {"initializer": "init", "kv": "kvstore", "np": "nd", "npx": "nd", "viz": "visualization"}
+_ALIASES = {
+    "initializer": "init",
+    "kv": "kvstore",
+    "mon": "monitor",
+    "np": "nd",
+    "npx": "nd",
+    "viz": "visualization",
+}
 """More names that MXNet has for a module."""
 
 

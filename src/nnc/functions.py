@@ -199,7 +199,7 @@ class CompiledStep(CompiledCallable):
     def __call__(self, *arrays: Any) -> Any:
         memories = [memory_of(x) for x in arrays]
         found = self.entries.get(signature(memories))
-        if found is None:
+        if found is None or recorder.observed:
             return self.first(memories)
         if recorder.nodes:
             flush()
@@ -256,12 +256,13 @@ class CompiledStep(CompiledCallable):
 
         finite = self.trainer.finite
         entry = self.last = Entry(run.bound, run.graph, inputs)
-        self.entries[signature(memories)] = Step(
-            entry,
-            [(at(array), array.current.type) for array in shown],
-            None if finite is None else at(finite),
-            single,
-        )
+        if not recorder.observed:  # The program of a monitor's step gives its statistics, too.
+            self.entries[signature(memories)] = Step(
+                entry,
+                [(at(array), array.current.type) for array in shown],
+                None if finite is None else at(finite),
+                single,
+            )
         return self.returned(shown, single)
 
 

@@ -123,12 +123,11 @@ class Block:
                 setattr(owner, attribute, parameter)
         return self
 
-    def _places(self, prefix: str = "") -> "Iterator[tuple[str, Block, str]]":
+    def _places(self) -> "Iterator[tuple[str, Block, str]]":
         """Each parameter's name, its block, and its name there."""
-        for key in self._parameters:
-            yield prefix + key, self, key
-        for name, child in self._children.items():
-            yield from child._places(f"{prefix}{name}.")
+        for path, block in self.named_blocks():
+            for key in block._parameters:
+                yield f"{path}.{key}" if path else key, block, key
 
     def named_blocks(self, prefix: str = "") -> "Iterator[tuple[str, Block]]":
         """The block and all below it, by their places in the tree: "" and `features.0`."""
