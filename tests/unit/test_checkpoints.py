@@ -189,6 +189,8 @@ def test_progress_is_anything_that_a_file_can_hold(tmp_path: Path) -> None:
         checkpoint.save(tmp_path / "run", model={1})
     with pytest.raises(OptionError, match="progress/by: expected texts as keys of a dict, given 1"):
         checkpoint.save(tmp_path / "run", by={1: 2})
+    with pytest.raises(DtypeError, match=r"progress/names: files hold float16, .*; given <U1"):
+        checkpoint.save(tmp_path / "run", names=np.array(["a"]))
     assert checkpoint.load(tmp_path / "run")["epoch"] == 3
 
 
