@@ -17,7 +17,7 @@ from nnc import operators as ops
 from nnc.arithmetic import Axis
 from nnc.array_methods import Methods
 from nnc.basic_index import basic_items, resolve_shape
-from nnc.checks import axes_of, axis_of
+from nnc.checks import axes_of, axis_of, chosen
 from nnc.device import place_named
 from nnc.dtypes import FLOATS, common_dtype, dtype_name, numeric
 from nnc.errors import DtypeError, IndexingError, InPlaceError, OptionError, ShapeError
@@ -281,9 +281,18 @@ class NDArray(Methods, Placed):
         """A snapshot."""
         return self.apply(ops.copy)
 
-    def take(self, indices: Operand, axis: int = 0) -> "NDArray":
-        """The slices at `indices` along `axis`."""
-        positions = as_indices(indices).current
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> "NDArray":
+        """The first position of the maximum along `axis`, or in the flattened array."""
+        found = super().argmax(axis)
+        return found.expand_dims(axis) if keepdims and axis is not None else found
+
+    def take(self, indices: Operand, axis: int = 0, mode: str = "raise") -> "NDArray":
+        """The slices at `indices` along `axis`.
+
+        Those that do not exist are an error, or with `mode` the nearest ("clip", MXNet's default)
+        or counted around ("wrap").
+        """
+        positions = placed_by(mode, as_indices(indices), self.shape, axis).current
         return NDArray(record(ops.take, [self.current, positions], (axis,))[0])
 
     # How operations are applied.
@@ -407,6 +416,14 @@ def as_indices(operand: Operand) -> NDArray:
     """The operand as int32, from numbers that are looked at as they are given."""
     given = np.asarray(operand) if isinstance(operand, list | tuple) else operand
     return as_array(given).astype("int32", copy=False)
+
+
+def placed_by(mode: str, indices: NDArray, shape: tuple[int, ...], axis: int) -> NDArray:
+    """Indices along an axis: as they are, clipped to its positions, or counted around."""
+    if chosen("mode", mode, ("raise", "clip", "wrap")) == "raise":
+        return indices
+    size = shape[axis_of("take, pick", axis, len(shape))]
+    return indices.clip(0, size - 1) if mode == "clip" else indices % size
 
 
 def as_value(operand: Operand, dtype: str) -> Value:

@@ -51,7 +51,7 @@ def index_copy(old_tensor: Any, index_vector: Any, new_tensor: Any) -> NDArray:
     old, new = as_array(old_tensor), as_array(new_tensor)
     if new.shape != (*as_array(index_vector).shape, *old.shape[1:]):
         raise ShapeError(f"index_copy: rows of shape {new.shape} for an array of {old.shape}")
-    hits = one_hot(index_vector, len(old), "int32") * (positions([len(new), 1], 0) + 1)
+    hits = one_hot(index_vector, len(old), dtype="int32") * (positions([len(new), 1], 0) + 1)
     last = hits.max(0)
     mask = (last > 0).reshape((-1, *[1] * (old.ndim - 1))).broadcast_to(old.shape)
     return selected(mask, new.take(maximum(last - 1, 0)), old)

@@ -194,7 +194,7 @@ def eliminated(a: NDArray, b: NDArray) -> tuple[NDArray, NDArray]:
     def column(given: list[NDArray], rest: NDArray) -> tuple[NDArray, NDArray]:
         unit, place, below = given
         sizes = (rest * place).sum(-1).abs() * below + (below - 1)
-        best = one_hot(sizes.argmax(-1), size, a.dtype)
+        best = one_hot(sizes.argmax(-1), size, dtype=a.dtype)
         here = (rest * unit.expand_dims(-1)).sum(-2)
         row = (rest * best.expand_dims(-1)).sum(-2)
         pivot = (row * place).sum(-1, keepdims=True)

@@ -68,12 +68,13 @@ def all(x: Any, axis: Axis = None, keepdims: bool = False) -> NDArray:
     return (as_array(x) == 0).sum(axis, keepdims) == 0
 
 
-def argmin(x: Any, axis: int | None = None) -> NDArray:
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> NDArray:
     """The first position of the minimum; NaN is smaller than everything."""
     data = as_array(x)
     check_elements("argmin", data.shape, axis)
     # -1 - x has no overflow in integers.
-    return (-data if data.dtype.name in FLOATS else -1 - _countable(data)).argmax(axis)
+    turned = -data if data.dtype.name in FLOATS else -1 - _countable(data)
+    return turned.argmax(axis, keepdims)
 
 
 def _countable(x: NDArray) -> NDArray:

@@ -56,22 +56,15 @@ def _listed(name: str, arrays: Sequence[Any]) -> list[NDArray]:
 
 
 @function
-def split(x: NDArray, num_outputs: int, axis: int = 1) -> list[NDArray]:
-    """Equal parts along an axis."""
+def split(x: NDArray, num_outputs: int, axis: int = 1, squeeze_axis: bool = False) -> list[NDArray]:
+    """Equal parts along an axis; with `squeeze_axis` without it, where they have size 1."""
     axis = axis_of("split", axis, x.ndim)
     size = x.shape[axis]
     if size % count("split: num_outputs", num_outputs):
         raise ShapeError(f"split: {size} elements cannot be divided into {num_outputs} parts")
     part, before = size // num_outputs, (slice(None),) * axis
     starts = [part * number for number in range(num_outputs)]
-    return [x[(*before, slice(start, start + part))] for start in starts]
-
-
-def slice_channel(
-    x: Any, num_outputs: int, axis: int = 1, squeeze_axis: bool = False
-) -> list[NDArray]:
-    """`split`, with `squeeze_axis` of parts of size 1 without that axis."""
-    parts = split(x, num_outputs, axis)
+    parts = [x[(*before, slice(start, start + part))] for start in starts]
     return [part.squeeze(axis) for part in parts] if squeeze_axis else parts
 
 
