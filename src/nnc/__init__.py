@@ -99,11 +99,25 @@ _ALIASES = {
 }
 """More names that MXNet has for a module."""
 
+_GONE = {
+    "callback": "nnc.checkpoint",
+    "image": "nnc.gluon.data.vision",
+    "io": "nnc.gluon.data",
+    "mod": "nnc.gluon",
+    "module": "nnc.gluon",
+    "recordio": "nnc.gluon.data",
+    "sym": "nnc.gluon",
+    "symbol": "nnc.gluon",
+}
+"""Modules of MXNet that nnc has none of, and what is used instead."""
+
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used: the tools need none of them."""
     if name not in __all__:
-        raise AttributeError(f"module 'nnc' has no attribute '{name}'")
+        hint = _GONE.get(name)
+        remedy = f": write it with {hint}, see docs/coming_from_mxnet.md" if hint else ""
+        raise AttributeError(f"module 'nnc' has no attribute '{name}'{remedy}")
     home = _HOMES.get(name, _ALIASES.get(name, name))
     module = importlib.import_module(f"nnc.{home}")
     value = getattr(module, name) if name in _HOMES else module

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+import nnc
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TUTORIAL = sorted((ROOT / "docs/tutorial").glob("*.md"))
@@ -112,6 +114,16 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)|src(?:set)?=\"([^\":]+)\"", page.read_text())
     for link in filter(None, (a or b for a, b in links)):
         assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_names_for_people_who_come_from_mxnet_exist() -> None:
+    text = (ROOT / "docs/coming_from_mxnet.md").read_text()
+    names = re.findall(r"`nnc\.([A-Za-z_.]+?)(?:\(.*?\))?`", text)
+    assert len(names) > 30
+    for name in names:
+        value: Any = nnc
+        for part in name.split("."):
+            value = getattr(value, part)
 
 
 def test_picture_shows_what_is_printed_now() -> None:
