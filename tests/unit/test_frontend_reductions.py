@@ -152,6 +152,22 @@ MOVES: dict[str, tuple[Function, Formula, Array]] = {
         lambda x: np.einsum("bij,kj,kj", x, X, X),
         CUBE,
     ),
+    "trace": (lambda x: nd.einsum("ii", x[:, :3]), lambda x: np.trace(x[:, :3]), X),
+    "einsum of a diagonal": (
+        lambda x: nd.einsum("iji,j->ji", x[:2, :, :2], x[0, :, 0]),
+        lambda x: np.einsum("iji,j->ji", x[:2, :, :2], x[0, :, 0]),
+        CUBE,
+    ),
+    "einsum of any axes": (
+        lambda x: nd.einsum("...i,...i->...", x, x[:, :1]),
+        lambda x: np.einsum("...i,...i->...", x, x[:, :1]),
+        CUBE,
+    ),
+    "einsum of some axes": (
+        lambda x: nd.einsum("j...,jk", x, x[:, 0]),
+        lambda x: np.einsum("j...,jk", x, x[:, 0]),
+        CUBE,
+    ),
 }
 ROWS = REDUCTIONS | MOVES
 
@@ -267,7 +283,16 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: nd.SequenceMask(X, [1], True, axis=2), OptionError, "expected axis 0 or 1"),
     (lambda: nd.einsum("ij,jk->ik", X), OptionError, "the axes of each of 1 operands"),
     (lambda: nd.einsum("ij->k", X), OptionError, "no operand has an axis 'k'"),
+    (lambda: nd.einsum("ij->ii", X), OptionError, "the result has an axis twice"),
+    (lambda: nd.einsum("i.j", X), OptionError, r"letters, and perhaps '\.\.\.', for"),
     (lambda: nd.einsum("i->i", X), ShapeError, "'i' names 1 axes"),
+    (lambda: nd.einsum("ij...k", X), ShapeError, r"'ij\.\.\.k' names 3 axes"),
+    (lambda: nd.einsum("ii", X), ShapeError, "axis 'i' has size 3 and 4"),
+    (
+        lambda: nd.einsum("...,...", X, X[:, :3]),
+        ShapeError,
+        r"axes of '\.\.\.' have sizes 4 and 3, which cannot be broadcast",
+    ),
     (lambda: nd.einsum("ij,ik->jk", X, CUBE[0, :2]), ShapeError, "axis 'i' has size 3 and 2"),
 ]
 
