@@ -7,7 +7,7 @@ import numpy as np
 
 from nnc import autograd
 from nnc.array import NDArray, array, arrays_in, memory_value
-from nnc.checks import function
+from nnc.checks import function, number
 from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.execution import Bound, bind
 from nnc.gluon.trainer import Trainer
@@ -286,6 +286,8 @@ def compile_step(
     """
     function("compile_step: net", net)
     function("compile_step: loss", loss)
+    if memory_budget is not None:
+        number("compile_step: memory_budget", memory_budget, above=0)
     return CompiledStep(net, loss, check_trainer(trainer), memory_budget, predictions)
 
 
