@@ -301,3 +301,11 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
 def test_errors(call: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "prod"])
+def test_all_axes_but_the_given_ones(name: str) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 4)).astype(np.float32)
+    for axis, others in ((1, (0, 2)), ((0, -1), (1,)), ((0, 1, 2), ())):
+        found = getattr(nd, name)(nd.array(x), axis=axis, exclude=True)
+        np.testing.assert_allclose(found.asnumpy(), getattr(x, name)(axis=others), rtol=1e-5)
