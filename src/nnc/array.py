@@ -204,13 +204,10 @@ class NDArray(Methods, Placed):
         return memory_value(memory if value.variable is None else np.array(memory))
 
     def __getitem__(self, key: Any) -> "NDArray":
-        if isinstance(key, NDArray | np.ndarray | list):
-            positions = key if isinstance(key, NDArray) else np.asarray(key)
-            if positions.dtype == np.bool_:
-                raise IndexingError(
-                    "an index is not a mask, shapes are static; use nnc.nd.where(mask, a, b)"
-                )
-            return self.take(positions)
+        from nnc.array_index import has_arrays, picked
+
+        if has_arrays(key):
+            return picked(self, key)
         items = basic_items(key, self.shape)
         return self.view(ops.index, (items,), lambda memory: memory[key])
 
@@ -221,7 +218,12 @@ class NDArray(Methods, Placed):
             [new] = record(ops.broadcast_to, [whole], (self.shape,))
             self.assign(placed(new, self.device))
             return
-        basic_items(key, self.shape)
+        from nnc.array_index import has_arrays, on_host
+
+        if has_arrays(key):
+            key = on_host(key)
+        else:
+            basic_items(key, self.shape)
         new = value.host() if isinstance(value, NDArray) else numeric(value, self.dtype)
         self.change(lambda memory: set_part(memory, key, new))
 
@@ -389,6 +391,8 @@ def set_part(memory: Memory, key: Any, new: Memory) -> None:
     """Write a part of the memory."""
     try:
         memory[key] = new
+    except IndexError as error:
+        raise IndexingError(f"assignment: {error}") from None
     except ValueError:
         expected = memory[key].shape
         raise ShapeError(f"assignment: expected shape {expected}, given {new.shape}") from None

@@ -99,6 +99,9 @@ class Methods(Arithmetic):
             zeros_like,
         )
 
+    stype = "default"
+    """How elements are stored, as in MXNet: all of them."""
+
     def _of_masks(self, sign: str, operation: Operation, other: Any) -> Self:
         for each in (self, other):
             kind = getattr(each, "dtype", type(each))

@@ -16,10 +16,9 @@ from nnc.control_flow import foreach
 from nnc.creation_functions import eye
 from nnc.errors import ShapeError
 from nnc.index_functions import gathered, moveaxis, one_hot, positions, selected
-from nnc.numpy_functions import diagonal
 from nnc.product_functions import linalg_gemm2
 from nnc.reduce_functions import norm
-from nnc.shape_functions import concat, flip, swapaxes, tril, triu
+from nnc.shape_functions import concat, diagonal, flip, swapaxes, tril, triu
 
 gemm2 = linalg_gemm2
 
@@ -88,12 +87,15 @@ def makediag(a: Any, offset: int = 0) -> NDArray:
 def triangle(size: int, offset: int, lower: bool) -> np.ndarray[Any, Any]:
     """The positions in a flat matrix of the triangle up to a diagonal, or from it on."""
     below = lower if offset == 0 else offset < 0
-    rows, columns = (np.tril_indices if below else np.triu_indices)(size, offset)
-    return (rows * size + columns).astype(np.int32)
+    rows, columns = np.tril_indices(size, -abs(offset))
+    return (rows * size + columns if below else columns * size + rows).astype(np.int32)
 
 
 def extracttrian(a: Any, offset: int = 0, lower: bool = True) -> NDArray:
-    """A triangle, row by row; from a diagonal above the main one on, or up to one below it."""
+    """A triangle: the lower one row by row, the upper one column by column.
+
+    It goes up to a diagonal below the main one, or from one above it on.
+    """
     data = square_matrix("linalg.extracttrian", a)
     size = data.shape[-1]
     flat = data.reshape((*data.shape[:-2], size * size))

@@ -27,7 +27,7 @@ from nnc import shape_functions as shapes
 from nnc.array import NDArray, array, as_array, promoted
 from nnc.array_methods import METHODS
 from nnc.recorder import flush, record
-from nnc.wrapping import binary, function, real, unary
+from nnc.wrapping import binary, function, real, reduction, unary
 
 Shape = int | Sequence[int]
 
@@ -143,8 +143,10 @@ copysign = others.copysign
 corrcoef = others.corrcoef
 count_nonzero = others.count_nonzero
 cov = others.cov
-diagonal = others.diagonal
 diff = others.diff
+erfinv = others.erfinv
+gamma = others.gamma
+gammaln = others.gammaln
 heaviside = others.heaviside
 hypot = others.hypot
 inner = others.inner
@@ -158,8 +160,8 @@ nan_to_num = others.nan_to_num
 nanmax = others.nanmax
 nanmean = others.nanmean
 nanmin = others.nanmin
-nanprod = others.nanprod
-nansum = others.nansum
+nanprod = reduction(others.nanprod)
+nansum = reduction(others.nansum)
 outer = others.outer
 percentile = others.percentile
 ptp = others.ptp
@@ -212,6 +214,7 @@ any = reductions.any
 argmin = reductions.argmin
 argsort = reductions.argsort
 cumprod = reductions.cumprod
+cumsum = reductions.cumsum
 logsumexp = reductions.logsumexp
 norm = reductions.norm
 sort = reductions.sort
@@ -225,6 +228,7 @@ concat = shapes.concat
 concatenate = shapes.concatenate
 depth_to_space = shapes.depth_to_space
 diag = shapes.diag
+diagonal = shapes.diagonal
 flip = shapes.flip
 pad = shapes.pad
 repeat = shapes.repeat
@@ -295,17 +299,17 @@ clip = function(NDArray.clip)
 exp = function(NDArray.exp)
 expand_dims = function(NDArray.expand_dims)
 log = function(NDArray.log)
-max = function(NDArray.max)
-mean = function(NDArray.mean)
-min = function(NDArray.min)
+max = reduction(NDArray.max)
+mean = reduction(NDArray.mean)
+min = reduction(NDArray.min)
 negative = function(NDArray.__neg__)
-prod = function(NDArray.prod)
+prod = reduction(NDArray.prod)
 relu = function(NDArray.relu)
 sigmoid = function(NDArray.sigmoid)
 sqrt = function(NDArray.sqrt)
 square = function(NDArray.square)
 squeeze = function(NDArray.squeeze)
-sum = function(NDArray.sum)
+sum = reduction(NDArray.sum)
 take = function(NDArray.take)
 tanh = function(NDArray.tanh)
 
@@ -317,11 +321,6 @@ erf = real(ops.erf)
 gelu = real(ops.gelu)
 silu = real(ops.silu)
 sign = unary(ops.sign)
-
-
-@function
-def cumsum(x: NDArray, axis: int = 0) -> NDArray:
-    return x.apply(ops.cumsum, axis)
 
 
 @function

@@ -1,6 +1,7 @@
 """More of NumPy's functions, each made of others; arguments and results as in NumPy."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from nnc import elementwise_functions as elements
@@ -11,8 +12,9 @@ from nnc.array import NDArray, as_array
 from nnc.checks import axis_of, chosen, count, number
 from nnc.dtypes import FLOATS
 from nnc.errors import ShapeError
-from nnc.index_functions import gathered, moveaxis, positions, selected
+from nnc.index_functions import moveaxis, selected
 from nnc.product_functions import dot
+from nnc.shape_functions import diagonal
 from nnc.wrapping import binary
 
 maximum, minimum = binary(ops.maximum), binary(ops.minimum)
@@ -70,6 +72,101 @@ def copysign(x: Any, y: Any) -> NDArray:
     """The size of `x` with the sign of `y`, where 0 counts as positive."""
     size = as_array(x).as_float().abs()
     return selected(as_array(y) + size * 0 < 0, -size, size)
+
+
+def erfinv(x: Any) -> NDArray:
+    """The inverse of erf: Giles's polynomials, then two of Newton's steps."""
+    data = as_array(x).as_float()
+    w = -elements.log1p(-data.square())
+    near = _polynomial(NEAR, w - 2.5)
+    far = _polynomial(FAR, w.sqrt() - 3)
+    found = selected(w < 5, near, far) * data
+    for _ in range(2):
+        slope = (-found.square()).exp() * (2 / math.sqrt(math.pi))
+        found = found - (found.apply(ops.erf) - data) / slope
+    edge = data.apply(ops.sign) * math.inf
+    return selected(data.abs() < 1, found, selected(data.abs() == 1, edge, math.nan))
+
+
+def _polynomial(coefficients: Sequence[float], x: NDArray) -> NDArray:
+    """Horner's scheme, the highest power first."""
+    total = x * 0 + coefficients[0]
+    for each in coefficients[1:]:
+        total = total * x + each
+    return total
+
+
+NEAR = (
+    2.81022636e-8,
+    3.43273939e-7,
+    -3.5233877e-6,
+    -4.39150654e-6,
+    2.1858087e-4,
+    -1.25372503e-3,
+    -4.17768164e-3,
+    2.46640727e-1,
+    1.50140941,
+)
+FAR = (
+    -2.00214257e-4,
+    1.00950558e-4,
+    1.34934322e-3,
+    -3.67342844e-3,
+    5.73950773e-3,
+    -7.6224613e-3,
+    9.43887047e-3,
+    1.00167406,
+    2.83297682,
+)
+"""Of Giles's approximation, in terms of `-log(1 - x²)`."""
+
+
+def gammaln(x: Any) -> NDArray:
+    """`log |gamma(x)|`, by Lanczos's approximation; below 1/2 by reflection."""
+    data = as_array(x).as_float()
+    low = data < 0.5
+    found = _lanczos(selected(low, 1 - data, data))
+    reflected = math.log(math.pi) - _sine_of_pi(data).abs().log() - found
+    return selected(low, reflected, found)
+
+
+def gamma(x: Any) -> NDArray:
+    """The gamma function: `(x - 1)!` of a whole number."""
+    data = as_array(x).as_float()
+    low = data < 0.5
+    found = _lanczos(selected(low, 1 - data, data)).exp()
+    return selected(low, math.pi / (_sine_of_pi(data) * found), found)
+
+
+def _sine_of_pi(x: NDArray) -> NDArray:
+    """`sin(pi x)`, exact at whole numbers."""
+    rest = x - elements.floor(x / 2) * 2
+    turned = selected(rest > 1, 1 - rest, rest)
+    folded = selected(turned.abs() > 0.5, turned.apply(ops.sign) - turned, turned)
+    return (folded * math.pi).apply(ops.sin)
+
+
+def _lanczos(x: NDArray) -> NDArray:
+    """`log(gamma(x))` for x of at least 1/2."""
+    total = x * 0 + LANCZOS[0]
+    for i, each in enumerate(LANCZOS[1:]):
+        total = total + each / (x + i)
+    base = x + 6.5
+    return (x - 0.5) * base.log() - base + total.log() + 0.5 * math.log(2 * math.pi)
+
+
+LANCZOS = (
+    0.99999999999980993,
+    676.5203681218851,
+    -1259.1392167224028,
+    771.32342877765313,
+    -176.61502916214059,
+    12.507343278686905,
+    -0.13857109526572012,
+    9.9843695780195716e-6,
+    1.5056327351493116e-7,
+)
+"""For g = 7."""
 
 
 def nan_to_num(x: Any, nan: float = 0.0) -> NDArray:
@@ -266,24 +363,6 @@ def khatri_rao(*matrices: Any) -> NDArray:
     for one in rest:
         total = (total.expand_dims(1) * one.expand_dims(0)).reshape(-1, total.shape[1])
     return total
-
-
-# Diagonals.
-
-
-def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> NDArray:
-    """A diagonal of two axes, as the last one."""
-    data = as_array(x)
-    first, second = axis_of("diagonal", axis1, data.ndim), axis_of("diagonal", axis2, data.ndim)
-    if first == second:
-        raise ShapeError(f"diagonal: expected two axes, given {axis1} and {axis2}")
-    rest = [i for i in range(data.ndim) if i not in (first, second)]
-    flat = data.transpose(*rest, first, second)
-    rows, columns = flat.shape[-2:]
-    length = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
-    start = max(-offset, 0) * columns + max(offset, 0)
-    at = positions([length], 0) * (columns + 1) + start
-    return gathered(flat.reshape((*flat.shape[:-2], rows * columns)), at, flat.ndim - 2)
 
 
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> NDArray:

@@ -93,6 +93,22 @@ ROWS: dict[str, Row] = {
     ),
     "diff": (lambda x: nd.diff(x, 2, 1), lambda x: np.diff(x, 2, 1), (CUBE,)),
     "heaviside": (lambda x: nd.heaviside(x, 0.5), lambda x: np.heaviside(x, 0.5), (MARKS,)),
+    "erfinv": (
+        lambda x: nd.erf(nd.erfinv(x)),
+        np.copy,
+        (np.array([-0.999999, -0.5, -1e-9, 0, 0.3, 0.99, 1.0]),),
+    ),
+    "erfinv at its ends": (
+        nd.erfinv,
+        lambda x: np.array([-np.inf, np.inf, np.nan]),
+        (np.array([-1, 1, 1.5]),),
+    ),
+    "gamma": (nd.gamma, np.vectorize(math.gamma), (np.array([-3.5, -0.2, 0.1, 0.5, 1, 4, 20]),)),
+    "gammaln": (
+        nd.gammaln,
+        np.vectorize(math.lgamma),
+        (np.array([-3.5, -0.2, 1e-5, 0.5, 1, 2, 4, 1e4]),),
+    ),
     "hypot": (nd.hypot, np.hypot, (A, B)),
     "inner": (nd.inner, np.inner, (A, B)),
     "isclose": (
@@ -139,7 +155,35 @@ ROWS: dict[str, Row] = {
     ),
     "trace": (lambda x: nd.trace(x, -1), lambda x: np.trace(x, -1), (A,)),
     "vdot": (nd.vdot, np.vdot, (A, B)),
+    "sum of all other axes": (
+        lambda x: nd.sum(x, 1, exclude=True, keepdims=True),
+        lambda x: x.sum((0, 2), keepdims=True),
+        (CUBE,),
+    ),
+    "max of all other axes": (
+        lambda x: nd.max(x, (0, -1), exclude=True),
+        lambda x: x.max(1),
+        (CUBE,),
+    ),
+    "cumsum of all": (nd.cumsum, np.cumsum, (A,)),
+    "cumprod of all": (nd.cumprod, np.cumprod, (A,)),
     # How arrays are put together and taken apart.
+    "arange again and again": (
+        lambda x: nd.arange(1, 4, repeat=2) + x,
+        lambda x: np.repeat([1.0, 2, 3], 2) + x,
+        (np.zeros(6),),
+    ),
+    "broadcast_like along axes": (
+        lambda x, y: nd.broadcast_like(x, y, (0, 2), (1, -1)),
+        lambda x, y: np.broadcast_to(x, (3, 4, 4)),
+        (V.reshape(1, 4, 1), A.reshape(1, 3, 4)),
+    ),
+    "broadcast_to with a size that stays": (
+        lambda x: nd.broadcast_to(x, (3, 0)),
+        lambda x: np.broadcast_to(x, (3, 4)),
+        (V.reshape(1, 4),),
+    ),
+    "diag of a cube": (lambda x: nd.diag(x, -1), lambda x: np.diagonal(x, -1), (CUBE,)),
     "argmax_channel": (nd.argmax_channel, lambda x: x.argmax(1), (A,)),
     "atleast_2d": (nd.atleast_2d, np.atleast_2d, (V,)),
     "atleast_3d": (nd.atleast_3d, np.atleast_3d, (V,)),
@@ -287,6 +331,50 @@ def test_codes_of_shapes(wanted: tuple[int, ...], reverse: bool, expected: tuple
         assert nd.reshape(x, wanted, reverse).shape == expected
 
 
+ROW, COLUMN, TABLE = np.array([0, 2]), np.array([1, 3]), np.array([[0, 1], [2, 1]])
+IMAGE = DRAW.normal(size=(3, 4, 5)).astype(np.float32)
+KEYS: list[Any] = [
+    (ROW, COLUMN),
+    (slice(None), ROW),
+    (..., ROW),
+    (slice(None), ROW, COLUMN),
+    (1, ROW),
+    (ROW, 1),
+    (slice(1, None), TABLE),
+    (ROW[:, None], COLUMN),
+    ([0, 2], [1, 3]),
+    (slice(None), slice(None), [4, 0]),
+    TABLE,
+]
+
+
+@pytest.mark.parametrize("key", KEYS, ids=repr)
+def test_indices_with_arrays(key: Any) -> None:
+    """Reading, with a gradient, and writing."""
+    x = nd.array(IMAGE)
+    x.attach_grad()
+    with autograd.record():
+        y = x[key] * 2
+    y.backward()
+    np.testing.assert_array_equal(y.asnumpy(), IMAGE[key] * 2)
+    expected = np.zeros_like(IMAGE)
+    np.add.at(expected, key, 2)
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.asnumpy(), expected)
+    written, by_numpy = nd.array(IMAGE), IMAGE.copy()
+    written[key] = 7
+    by_numpy[key] = 7
+    np.testing.assert_array_equal(written.asnumpy(), by_numpy)
+
+
+def test_masks_and_arrays_of_nnc_as_places_to_write() -> None:
+    x = nd.array(A)
+    x[x > 0] = 0
+    np.testing.assert_array_equal(x.asnumpy(), np.minimum(A, 0).astype(np.float32))
+    x[nd.array([2, 0])] = nd.ones((2, 4))
+    assert x.sum(1).tolist()[::2] == [4, 4]
+
+
 def test_an_empty_array_has_sizes_of_zero() -> None:
     assert nd.zeros((0, 3)).reshape(3, 0).shape == (3, 0)
 
@@ -354,6 +442,23 @@ def test_interleaved_attention() -> None:
         (
             lambda: nd.ones((2,)).reshape(0, 0),
             "reshape: shape (0, 0) asks for more axes than (2,) has",
+        ),
+        (
+            lambda: nd.ones((2, 3, 4))[0, :, [1]],
+            "the arrays and numbers of an index stand side by side, without None; take the slices "
+            "first, as x[0][:, at]",
+        ),
+        (
+            lambda: nd.ones((2, 3))[[0], [1], [1]],
+            "index with 3 items for an array of 2 axes",
+        ),
+        (
+            lambda: nd.ones((2, 3))[0, nd.ones((3,)) > 0],
+            "an index is not a mask, shapes are static; use nnc.nd.where(mask, a, b)",
+        ),
+        (
+            lambda: nd.ones((2, 3)).__setitem__([5], 1),
+            "assignment: index 5 is out of bounds for axis 0 with size 2",
         ),
         (
             lambda: nd.tensordot(nd.ones((2, 3)), nd.ones((2, 3)), 1),
