@@ -96,6 +96,15 @@ def test_fine_tuning() -> None:
     assert tuned.accuracy > 0.6
 
 
+def test_faces() -> None:
+    assert example("faces").main(epochs=10) > 0.8
+
+
+def test_streaming() -> None:
+    """A training that is stopped within an epoch ends with the same parameters."""
+    assert example("streaming").main(epochs=2)
+
+
 @pytest.mark.parametrize("module", [path.stem for path in EXAMPLES.glob("*.py")])
 def test_examples_say_what_they_do(module: str) -> None:
     assert (EXAMPLES / f"{module}.py").read_text().startswith('"""')

@@ -1,6 +1,5 @@
 """Files that are written whole or not at all."""
 
-import errno
 import fcntl
 import os
 from collections.abc import Generator, Iterable
@@ -11,7 +10,6 @@ from typing import BinaryIO
 from nnc.errors import OptionError
 
 Chunk = bytes | memoryview
-UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
 Filename = str | os.PathLike[str]
 
 
@@ -59,22 +57,11 @@ def alone(path: Path) -> Generator[BinaryIO]:
     """An empty file that only one process or thread writes; others wait for it."""
     while True:
         with path.open("ab") as file:
-            with where_supported():
-                fcntl.flock(file, fcntl.LOCK_EX)
+            fcntl.flock(file, fcntl.LOCK_EX)
             if is_at(file, path):
                 file.truncate(0)
                 yield file
                 return
-
-
-@contextmanager
-def where_supported() -> Generator[None]:
-    """File systems of networks may lack what is done inside, and do without."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in UNSUPPORTED:
-            raise
 
 
 def is_at(file: BinaryIO, path: Path) -> bool:
@@ -89,7 +76,6 @@ def sync_folder(folder: Path) -> None:
     """The names in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with where_supported():
-            os.fsync(descriptor)
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)

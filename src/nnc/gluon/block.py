@@ -13,7 +13,6 @@ from nnc.device import place_named
 from nnc.dtypes import FLOATS, dtype_name
 from nnc.errors import DeferredInitializationError, DtypeError, OptionError, ShapeError
 from nnc.gluon.atomic import Filename
-from nnc.gluon.block_type import BlockType
 from nnc.gluon.hooks import Hook, HookHandle, Hooks, array_hook
 from nnc.gluon.parameter import DEFAULT, Parameter
 from nnc.gluon.parameter_dict import ParameterDict
@@ -22,7 +21,7 @@ from nnc.init import Initializer
 from nnc.tracing import arrays_of
 
 
-class Block(metaclass=BlockType):
+class Block:
     """A part of a network: attributes that are blocks or parameters are found by their names.
 
     A subclass implements `forward`.
@@ -124,11 +123,12 @@ class Block(metaclass=BlockType):
                 setattr(owner, attribute, parameter)
         return self
 
-    def _places(self) -> "Iterator[tuple[str, Block, str]]":
+    def _places(self, prefix: str = "") -> "Iterator[tuple[str, Block, str]]":
         """Each parameter's name, its block, and its name there."""
-        for path, block in self.named_blocks():
-            for key in block._parameters:
-                yield f"{path}.{key}" if path else key, block, key
+        for key in self._parameters:
+            yield prefix + key, self, key
+        for name, child in self._children.items():
+            yield from child._places(f"{prefix}{name}.")
 
     def named_blocks(self, prefix: str = "") -> "Iterator[tuple[str, Block]]":
         """The block and all below it, by their places in the tree: "" and `features.0`."""
@@ -335,8 +335,10 @@ class Sequential(Block):
     def __init__(
         self,
         *blocks: Block,
+        prefix: str | None = None,
+        params: ParameterDict | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(prefix, params)
         self.add(*blocks)
 
     def forward(self, *args: Any) -> Any:

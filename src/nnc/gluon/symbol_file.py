@@ -78,17 +78,15 @@ class Exported(NamedTuple):
 
     def of(self, shapes: Sequence[tuple[int, ...]]) -> Instance:
         """The program for inputs of these shapes; an error says what is expected."""
-        return instance_of(self.text_for(shapes))
-
-    def text_for(self, shapes: Sequence[tuple[int, ...]]) -> str:
-        """The program for inputs with as many samples as these, as text."""
+        instance = instance_of(self.first)
         if self.second is not None:
-            expected = inputs(instance_of(self.first)), inputs(instance_of(self.second))
-            for given, one, other in zip(shapes, *expected, strict=False):
+            for given, one, other in zip(
+                shapes, inputs(instance), inputs(instance_of(self.second)), strict=False
+            ):
                 if one.type is not other.type and given:
                     more = given[0] - one.type.shape[0]
-                    return extrapolated(self.first, self.second, more) or self.first
-        return self.first
+                    return instance_of(extrapolated(self.first, self.second, more) or self.first)
+        return instance
 
 
 def inputs(instance: Instance) -> list[Argument]:

@@ -19,7 +19,7 @@ from nnc.errors import OptionError, SampleError
 from nnc.gluon.data.ahead import in_background, read_ahead, threads
 from nnc.gluon.data.batchify import stack_samples
 from nnc.gluon.data.dataset import TRANSFORM, ArrayDataset, Dataset, Sample
-from nnc.gluon.data.pool import WorkerPool
+from nnc.gluon.data.pool import WorkerPool, start_server
 from nnc.gluon.data.randomness import Draws, drawing, drawn, random_generator
 from nnc.gluon.data.sampler import BatchSampler, Sampler
 from nnc.graph import Memory
@@ -132,6 +132,8 @@ class DataLoader:
         self._ahead = max(ahead, num_workers)
         self._timeout = number("DataLoader: timeout", timeout, least=0) or None
         self._pool: WorkerPool | None = None
+        if num_workers and not thread_pool:
+            start_server()
         self._resumed: dict[str, Any] | None = None
         self._state = self._between_epochs()
 

@@ -1,11 +1,13 @@
 """Libraries that only some data needs."""
 
+import functools
 import importlib
 from typing import Any
 
 from nnc.errors import OptionError
 
 
+@functools.cache
 def needed(module: str, package: str, what: str) -> Any:
     """The module, or an error that says how to install it."""
     try:

@@ -6,6 +6,7 @@ import pickle
 import signal
 import time
 import weakref
+from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.reduction import DupFd, recv_handle
@@ -191,6 +192,13 @@ def start_context() -> BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([serve.__module__])
     return context
+
+
+def start_server() -> None:
+    """Start what forks workers: it imports nnc while this process goes on."""
+    inheriting = getattr(multiprocessing.current_process(), "_inheriting", False)
+    if start_context().get_start_method() == "forkserver" and not inheriting:
+        forkserver.ensure_running()
 
 
 def refuse_unguarded() -> None:

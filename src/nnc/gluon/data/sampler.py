@@ -128,4 +128,5 @@ class BatchSampler(Sampler[list[Any]]):
         return {"left": list(self._left)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._left = list(state_dict["left"])
+        left = state_dict["left"]  # Where it was in a file, pairs are lists.
+        self._left = [tuple(index) if isinstance(index, list) else index for index in left]

@@ -1,5 +1,6 @@
 """A worker process: reads batches for a loader until it is told to stop, or its parent is gone."""
 
+import contextlib
 import os
 import queue
 import signal
@@ -36,6 +37,7 @@ class Done(NamedTuple):
 def serve(connection: Connection, work: Packed, descriptor: Any) -> None:
     """The life of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business.
+    give_way()
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
     threading.Thread(target=receive, args=(connection, tasks), daemon=True).start()
     function: Work | None = None
@@ -53,6 +55,12 @@ def serve(connection: Connection, work: Packed, descriptor: Any) -> None:
         connection.send(done)
         if done.new_file:
             send_handle(connection, files[task.file].descriptor, os.getppid())
+
+
+def give_way() -> None:
+    """Have the system not interrupt the training thread when it gives this process a task."""
+    with contextlib.suppress(AttributeError, OSError):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def receive(connection: Connection, tasks: "queue.SimpleQueue[Task]") -> None:

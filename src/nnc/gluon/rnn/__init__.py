@@ -15,8 +15,6 @@ from nnc.gluon.rnn.cell import (
     ZoneoutCell,
 )
 from nnc.gluon.rnn.layer import GRU, LSTM, RNN
-from nnc.gluon.rnn.projected import LSTMPCell
-from nnc.gluon.rnn.variational import VariationalDropoutCell
 
 __all__ = [
     "GRU",
@@ -28,12 +26,10 @@ __all__ = [
     "HybridRecurrentCell",
     "HybridSequentialRNNCell",
     "LSTMCell",
-    "LSTMPCell",
     "ModifierCell",
     "RNNCell",
     "RecurrentCell",
     "ResidualCell",
     "SequentialRNNCell",
-    "VariationalDropoutCell",
     "ZoneoutCell",
 ]

@@ -26,11 +26,13 @@ def pillow(module: str = "Image") -> Any:
 def decode(data: bytes, flag: int = 1) -> Image:
     """The image in the bytes of a file: 3 channels of colour, or 1 of grey with `flag=0`."""
     pil = pillow()
+    mode = "RGB" if flag else "L"
     try:
-        image = pil.open(io.BytesIO(data)).convert("RGB" if flag else "L")
+        image = pil.open(io.BytesIO(data))
+        image.load()
     except (pil.UnidentifiedImageError, OSError, SyntaxError) as error:
         raise OptionError(f"decode: {len(data)} bytes that are no image: {error}") from None
-    return hwc(np.asarray(image))
+    return hwc(np.asarray(image if image.mode == mode else image.convert(mode)))
 
 
 def hwc(image: Image) -> Image:

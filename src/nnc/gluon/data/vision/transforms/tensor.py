@@ -29,8 +29,8 @@ class ToTensor(Transform):
     """Images (H, W, C) or (N, H, W, C) of bytes as float32 (C, H, W) or (N, C, H, W): `x / 255`."""
 
     def on_host(self, image: Image) -> Image:
-        order = self._order(image.shape)
-        return np.divide(image.transpose(order), np.float32(255), dtype=np.float32)
+        channels = np.ascontiguousarray(image.transpose(self._order(image.shape)))
+        return np.divide(channels, np.float32(255), dtype=np.float32)
 
     def on_array(self, image: NDArray) -> NDArray:
         order = self._order(image.shape)
@@ -57,7 +57,8 @@ class Normalize(Transform):
 
     def on_host(self, image: Image) -> Image:
         self._check(image.dtype.name, image.shape)
-        return (image - self._mean.astype(image.dtype)) / self._std.astype(image.dtype)
+        result = np.subtract(image, self._mean, dtype=image.dtype)
+        return np.divide(result, self._std, out=result, dtype=image.dtype)
 
     def on_array(self, image: NDArray) -> NDArray:
         self._check(image.dtype.name, image.shape)
