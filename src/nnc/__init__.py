@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         kvstore,
         lr_scheduler,
         metric,
+        monitor,
         nd,
         optimizer,
         profiler,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     )
     from nnc import init as initializer
     from nnc import kvstore as kv
+    from nnc import monitor as mon
     from nnc import nd as np
     from nnc import nd as npx
     from nnc import visualization as viz
@@ -60,6 +62,8 @@ __all__ = [
     "kvstore",
     "lr_scheduler",
     "metric",
+    "mon",
+    "monitor",
     "nd",
     "np",
     "npx",
@@ -85,14 +89,35 @@ _HOMES = {
     "num_gpus": "device",
     "programs": "execution",
 }
-_ALIASES = {"initializer": "init", "kv": "kvstore", "np": "nd", "npx": "nd", "viz": "visualization"}
+_ALIASES = {
+    "initializer": "init",
+    "kv": "kvstore",
+    "mon": "monitor",
+    "np": "nd",
+    "npx": "nd",
+    "viz": "visualization",
+}
 """More names that MXNet has for a module."""
+
+_GONE = {
+    "callback": "nnc.checkpoint",
+    "image": "nnc.gluon.data.vision",
+    "io": "nnc.gluon.data",
+    "mod": "nnc.gluon",
+    "module": "nnc.gluon",
+    "recordio": "nnc.gluon.data",
+    "sym": "nnc.gluon",
+    "symbol": "nnc.gluon",
+}
+"""Modules of MXNet that nnc has none of, and what is used instead."""
 
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used: the tools need none of them."""
     if name not in __all__:
-        raise AttributeError(f"module 'nnc' has no attribute '{name}'")
+        hint = _GONE.get(name)
+        remedy = f": write it with {hint}, see docs/coming_from_mxnet.md" if hint else ""
+        raise AttributeError(f"module 'nnc' has no attribute '{name}'{remedy}")
     home = _HOMES.get(name, _ALIASES.get(name, name))
     module = importlib.import_module(f"nnc.{home}")
     value = getattr(module, name) if name in _HOMES else module

@@ -107,22 +107,22 @@ class Arithmetic(ABC):
 
     __hash__ = object.__hash__
 
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        """The sum over `axis`, over all axes by default."""
-        return self.apply(ops.reduce_, "sum", axis, keepdims)
+    def sum(self, axis: Axis = None, keepdims: bool = False, exclude: bool = False) -> Self:
+        """The sum over `axis`, all axes by default; with `exclude` over the others."""
+        return self.apply(ops.reduce_, "sum", axis, keepdims, exclude)
 
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        return self.as_float().apply(ops.reduce_, "mean", axis, keepdims)
+    def mean(self, axis: Axis = None, keepdims: bool = False, exclude: bool = False) -> Self:
+        return self.as_float().apply(ops.reduce_, "mean", axis, keepdims, exclude)
 
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Self:
+    def max(self, axis: Axis = None, keepdims: bool = False, exclude: bool = False) -> Self:
         """The maximum; its gradient is 1 at each of tied maxima."""
-        return self.apply(ops.reduce_, "max", axis, keepdims)
+        return self.apply(ops.reduce_, "max", axis, keepdims, exclude)
 
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        return self.apply(ops.reduce_, "min", axis, keepdims)
+    def min(self, axis: Axis = None, keepdims: bool = False, exclude: bool = False) -> Self:
+        return self.apply(ops.reduce_, "min", axis, keepdims, exclude)
 
-    def prod(self, axis: Axis = None, keepdims: bool = False) -> Self:
-        return self.apply(ops.reduce_, "prod", axis, keepdims)
+    def prod(self, axis: Axis = None, keepdims: bool = False, exclude: bool = False) -> Self:
+        return self.apply(ops.reduce_, "prod", axis, keepdims, exclude)
 
     def argmax(self, axis: int | None = None) -> Self:
         """The first position of the maximum along `axis`, or in the flattened array."""

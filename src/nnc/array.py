@@ -14,9 +14,10 @@ from typing import Any, NamedTuple, SupportsIndex, cast
 import numpy as np
 
 from nnc import operators as ops
-from nnc.arithmetic import Arithmetic, Axis
+from nnc.arithmetic import Axis
+from nnc.array_methods import Methods
 from nnc.basic_index import basic_items, resolve_shape
-from nnc.checks import axes_of, axis_of
+from nnc.checks import axes_of, axis_of, chosen
 from nnc.device import place_named
 from nnc.dtypes import FLOATS, common_dtype, dtype_name, numeric
 from nnc.errors import DtypeError, IndexingError, InPlaceError, OptionError, ShapeError
@@ -42,7 +43,7 @@ class View(NamedTuple):
     of: NumpyView
 
 
-class NDArray(Arithmetic, Placed):
+class NDArray(Methods, Placed):
     """An array of a fixed shape and dtype, like numpy's but computed lazily."""
 
     __slots__ = ("__weakref__", "_base", "_seen", "_value", "_view")
@@ -203,13 +204,10 @@ class NDArray(Arithmetic, Placed):
         return memory_value(memory if value.variable is None else np.array(memory))
 
     def __getitem__(self, key: Any) -> "NDArray":
-        if isinstance(key, NDArray | np.ndarray | list):
-            positions = key if isinstance(key, NDArray) else np.asarray(key)
-            if positions.dtype == np.bool_:
-                raise IndexingError(
-                    "an index is not a mask, shapes are static; use nnc.nd.where(mask, a, b)"
-                )
-            return self.take(positions)
+        from nnc.array_index import has_arrays, picked
+
+        if has_arrays(key):
+            return picked(self, key)
         items = basic_items(key, self.shape)
         return self.view(ops.index, (items,), lambda memory: memory[key])
 
@@ -220,7 +218,12 @@ class NDArray(Arithmetic, Placed):
             [new] = record(ops.broadcast_to, [whole], (self.shape,))
             self.assign(placed(new, self.device))
             return
-        basic_items(key, self.shape)
+        from nnc.array_index import has_arrays, on_host
+
+        if has_arrays(key):
+            key = on_host(key)
+        else:
+            basic_items(key, self.shape)
         new = value.host() if isinstance(value, NDArray) else numeric(value, self.dtype)
         self.change(lambda memory: set_part(memory, key, new))
 
@@ -235,6 +238,9 @@ class NDArray(Arithmetic, Placed):
 
     def __itruediv__(self, other: Operand) -> "NDArray":
         return self._update(self / other)
+
+    def __imod__(self, other: Operand) -> "NDArray":
+        return self._update(self % other)
 
     def _update(self, new: "NDArray") -> "NDArray":
         if not new.current.type.fits(self._value.type):
@@ -277,9 +283,18 @@ class NDArray(Arithmetic, Placed):
         """A snapshot."""
         return self.apply(ops.copy)
 
-    def take(self, indices: Operand, axis: int = 0) -> "NDArray":
-        """The slices at `indices` along `axis`."""
-        positions = as_indices(indices).current
+    def argmax(self, axis: int | None = None, keepdims: bool = False) -> "NDArray":
+        """The first position of the maximum along `axis`, or in the flattened array."""
+        found = super().argmax(axis)
+        return found.expand_dims(axis) if keepdims and axis is not None else found
+
+    def take(self, indices: Operand, axis: int = 0, mode: str = "raise") -> "NDArray":
+        """The slices at `indices` along `axis`.
+
+        Those that do not exist are an error, or with `mode` the nearest ("clip", MXNet's default)
+        or counted around ("wrap").
+        """
+        positions = placed_by(mode, as_indices(indices), self.shape, axis).current
         return NDArray(record(ops.take, [self.current, positions], (axis,))[0])
 
     # How operations are applied.
@@ -299,10 +314,14 @@ class NDArray(Arithmetic, Placed):
     def as_float(self) -> "NDArray":
         return self if self._value.type.dtype in FLOATS else self.astype("float32")
 
-    def reshape(self, *shape: Any) -> "NDArray":
-        """A view with the same elements in order; one size may be -1."""
-        wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        sizes = resolve_shape(tuple(wanted), self.shape)
+    def reshape(self, *sizes: Any, shape: Any = None, reverse: bool = False) -> "NDArray":
+        """A view with the same elements in order; one size may be -1.
+
+        MXNet's codes: 0 keeps a size, -2 all that are left, -3 multiplies two, -4 divides one into
+        the two numbers that follow. With `reverse` they count from the last axis.
+        """
+        one = sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+        sizes = resolve_shape(tuple(one if shape is None else shape), self.shape, reverse)
         return self.view(ops.reshape, (sizes,), lambda memory: memory.reshape(sizes))
 
     def flatten(self) -> "NDArray":
@@ -372,6 +391,8 @@ def set_part(memory: Memory, key: Any, new: Memory) -> None:
     """Write a part of the memory."""
     try:
         memory[key] = new
+    except IndexError as error:
+        raise IndexingError(f"assignment: {error}") from None
     except ValueError:
         expected = memory[key].shape
         raise ShapeError(f"assignment: expected shape {expected}, given {new.shape}") from None
@@ -399,6 +420,14 @@ def as_indices(operand: Operand) -> NDArray:
     """The operand as int32, from numbers that are looked at as they are given."""
     given = np.asarray(operand) if isinstance(operand, list | tuple) else operand
     return as_array(given).astype("int32", copy=False)
+
+
+def placed_by(mode: str, indices: NDArray, shape: tuple[int, ...], axis: int) -> NDArray:
+    """Indices along an axis: as they are, clipped to its positions, or counted around."""
+    if chosen("mode", mode, ("raise", "clip", "wrap")) == "raise":
+        return indices
+    size = shape[axis_of("take, pick", axis, len(shape))]
+    return indices.clip(0, size - 1) if mode == "clip" else indices % size
 
 
 def as_value(operand: Operand, dtype: str) -> Value:

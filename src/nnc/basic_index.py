@@ -48,12 +48,44 @@ def basic_item(key: Any, size: int, axis: int) -> Item:
     return position % size
 
 
-def resolve_shape(wanted: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
-    """The wanted shape of the elements, with -1 replaced by what is left."""
-    size, known_sizes = prod(given), sizes_of("reshape", wanted, -1)
+def resolve_shape(
+    wanted: tuple[int, ...], given: tuple[int, ...], reverse: bool = False
+) -> tuple[int, ...]:
+    """The wanted shape of the elements, with MXNet's codes and -1 replaced by what they mean."""
+    size = prod(given)
+    if size and not {0, -2, -3, -4}.isdisjoint(wanted):
+        turn = slice(None, None, -1 if reverse else 1)
+        wanted = decoded(wanted[turn], given[turn])[turn]
+    known_sizes = sizes_of("reshape", wanted, -1)
     known = prod(s for s in known_sizes if s != -1)
     rest = size // known if known else 0
     sizes = tuple(rest if s == -1 else s for s in known_sizes)
     if known_sizes.count(-1) > 1 or prod(sizes) != size:
         raise ShapeError(f"reshape: {given} has {size} elements, given shape {wanted}")
     return sizes
+
+
+def decoded(wanted: tuple[int, ...], given: tuple[int, ...]) -> tuple[int, ...]:
+    """The wanted shape without MXNet's codes.
+
+    0 keeps a size, -2 all that are left, -3 multiplies two; -4 divides one into the two numbers
+    that follow, one of which may be -1.
+    """
+    codes, left, sizes = iter(wanted), list(given), list[int]()
+    try:
+        for code in codes:
+            if code == -2:
+                sizes += left
+                left = []
+            elif code == -3:
+                sizes.append(left.pop(0) * left.pop(0))
+            elif code == -4:
+                first, second, whole = next(codes), next(codes), left.pop(0)
+                sizes += [whole // second if first == -1 else first]
+                sizes += [whole // first if second == -1 else second]
+            else:
+                size = left.pop(0) if left or code == 0 else 1
+                sizes.append(size if code == 0 else code)
+    except (IndexError, StopIteration, ZeroDivisionError):
+        raise ShapeError(f"reshape: shape {wanted} asks for more axes than {given} has") from None
+    return tuple(sizes)

@@ -58,13 +58,17 @@ def arange(
     dtype: object = "float32",
     ctx: object = None,
     device: object = None,
+    *,
+    repeat: int = 1,
 ) -> NDArray:
+    """From `start`, 0 if it is left out, to before `stop`, each number as often as asked for."""
     first, end = (0, start) if stop is None else (start, stop)
     if not is_number(step) or not step:
         raise OptionError(f"arange: expected a step other than 0, given {step!r}")
     bounds = number("arange", first), number("arange", end)
     type_of((math.ceil((bounds[1] - bounds[0]) / step),), "float64")
-    return array(np.arange(*bounds, step), dtype, ctx, device)
+    numbers = np.arange(*bounds, step).repeat(count("arange: repeat", repeat))
+    return array(numbers, dtype, ctx, device)
 
 
 def full_like(x: NDArray, fill_value: float, dtype: object = None) -> NDArray:

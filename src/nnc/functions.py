@@ -7,7 +7,7 @@ import numpy as np
 
 from nnc import autograd
 from nnc.array import NDArray, array, arrays_in, memory_value
-from nnc.checks import function
+from nnc.checks import function, number
 from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.execution import Bound, bind
 from nnc.gluon.trainer import Trainer
@@ -199,7 +199,7 @@ class CompiledStep(CompiledCallable):
     def __call__(self, *arrays: Any) -> Any:
         memories = [memory_of(x) for x in arrays]
         found = self.entries.get(signature(memories))
-        if found is None:
+        if found is None or recorder.observed:
             return self.first(memories)
         if recorder.nodes:
             flush()
@@ -256,12 +256,13 @@ class CompiledStep(CompiledCallable):
 
         finite = self.trainer.finite
         entry = self.last = Entry(run.bound, run.graph, inputs)
-        self.entries[signature(memories)] = Step(
-            entry,
-            [(at(array), array.current.type) for array in shown],
-            None if finite is None else at(finite),
-            single,
-        )
+        if not recorder.observed:  # The program of a monitor's step gives its statistics, too.
+            self.entries[signature(memories)] = Step(
+                entry,
+                [(at(array), array.current.type) for array in shown],
+                None if finite is None else at(finite),
+                single,
+            )
         return self.returned(shown, single)
 
 
@@ -285,6 +286,8 @@ def compile_step(
     """
     function("compile_step: net", net)
     function("compile_step: loss", loss)
+    if memory_budget is not None:
+        number("compile_step: memory_budget", memory_budget, above=0)
     return CompiledStep(net, loss, check_trainer(trainer), memory_budget, predictions)
 
 

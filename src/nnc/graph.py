@@ -366,7 +366,7 @@ def collect(roots: Iterable[Value], through: bool) -> list[Node]:
     """The nodes that make `roots`, in the order they were recorded.
 
     With `through`, values on a tape are computed again even if they are in memory: a gradient
-    needs the way from its leaves.
+    needs the way from its leaves. No gradient goes through what is not on a tape.
     """
     seen: set[Node] = set()
     pending = [value.node for value in roots if value.node is not None]
@@ -375,8 +375,9 @@ def collect(roots: Iterable[Value], through: bool) -> list[Node]:
         if node in seen:
             continue
         seen.add(node)
+        on_the_way = through and (node.taped or node.operation.differentiates)
         for value in node.inputs:
-            if value.node is not None and (through or value.memory is None):
+            if value.node is not None and (on_the_way or value.memory is None):
                 pending.append(value.node)
     return sorted(seen, key=SERIAL)
 
@@ -401,7 +402,7 @@ def graph_of(roots: Sequence[tuple[Value, Value | None]], through: bool = False)
 
     def number(value: Value) -> int:
         """The number of a value that is met for the first time."""
-        if value.node is not None and (through or value.memory is None):
+        if value.node in first and (through or value.memory is None):
             found = first[value.node] + value.index
         else:
             found = ~len(leaves)

@@ -58,7 +58,8 @@ def bilinear_resize2d(data: NDArray, height: int, width: int) -> NDArray:
     )
 
 
-def up_sampling(data: NDArray, scale: int) -> NDArray:
-    """Each element of images `scale` times in both directions."""
+def up_sampling(data: NDArray, scale: int, sample_type: str = "nearest") -> NDArray:
+    """Each element of images `scale` times in both directions; `bilinear_resize2d` interpolates."""
+    chosen("up_sampling: sample_type", sample_type, ["nearest"])
     images.check_images("up_sampling", data.shape, 2)
     return data.apply(images.repeat_pixels, count("up_sampling: scale", scale))

@@ -5,8 +5,8 @@ from typing import Any
 
 from nnc import index_operators as ops
 from nnc import operators as basic
-from nnc.array import NDArray, as_array, as_indices
-from nnc.checks import axis_of, count, sizes_of
+from nnc.array import NDArray, as_array, as_indices, placed_by
+from nnc.checks import axis_of, count, number, sizes_of
 from nnc.dtypes import dtype_name
 from nnc.errors import IndexingError, OptionError, ShapeError
 from nnc.recorder import record
@@ -128,12 +128,29 @@ def sequence_mask(
 
 
 @function
-def pick(x: NDArray, index: Any, axis: int = -1) -> NDArray:
-    """The element at `index` along an axis, which disappears."""
-    return NDArray(record(basic.pick, [x.current, as_indices(index).current], (axis,))[0])
+def pick(
+    x: NDArray, index: Any, axis: int = -1, keepdims: bool = False, mode: str = "raise"
+) -> NDArray:
+    """The element at `index` along an axis, which disappears unless `keepdims`.
+
+    An index that does not exist is an error, or goes where `mode` says, as in `take`.
+    """
+    indices = placed_by(mode, as_indices(index), x.shape, axis)
+    picked = NDArray(record(basic.pick, [x.current, indices.current], (axis,))[0])
+    return picked.expand_dims(axis) if keepdims else picked
 
 
-def one_hot(indices: Any, depth: int, dtype: object = "float32") -> NDArray:
-    """1 where the last position is the index; a row of zeros for an index that is no position."""
+def one_hot(
+    indices: Any,
+    depth: int,
+    on_value: float = 1.0,
+    off_value: float = 0.0,
+    dtype: object = "float32",
+) -> NDArray:
+    """`on_value` where the last position is the index; no position is that of other indices."""
     size = count("one_hot: depth", depth)
-    return as_array(indices).apply(basic.one_hot, size, dtype_name(dtype))
+    hot = as_array(indices).apply(basic.one_hot, size, dtype_name(dtype))
+    if (on_value, off_value) == (1, 0):
+        return hot
+    values = number("one_hot: on_value", on_value), number("one_hot: off_value", off_value)
+    return (hot * (values[0] - values[1]) + values[1]).astype(dtype, copy=False)

@@ -10,29 +10,31 @@ uint8 and int8 are int32, all others keep their dtype, and integers wrap around.
 from collections.abc import Sequence
 from typing import Any
 
-from nnc import array_files
+from nnc import array_files, contrib, linalg, random
 from nnc import attention_functions as attentions
-from nnc import control_flow as contrib
 from nnc import creation_functions as creation
 from nnc import elementwise_functions as elements
 from nnc import image_functions as images
 from nnc import index_functions as indexing
+from nnc import joining_functions as joining
+from nnc import layer_functions as layers
 from nnc import norm_functions as norms
+from nnc import numpy_functions as others
 from nnc import operators as ops
 from nnc import product_functions as products
 from nnc import reduce_functions as reductions
 from nnc import shape_functions as shapes
 from nnc.array import NDArray, array, as_array, promoted
+from nnc.array_methods import METHODS
 from nnc.recorder import flush, record
-from nnc.wrapping import binary, function, real, unary
+from nnc.wrapping import binary, function, real, reduction, unary
 
 Shape = int | Sequence[int]
 
-__all__ = ["NDArray", "array", "contrib"]
+__all__ = ["NDArray", "array", "contrib", "linalg", "random"]
 
 
 attention = attentions.attention
-
 load = array_files.load
 save = array_files.save
 
@@ -118,6 +120,85 @@ bilinear_resize2d = images.bilinear_resize2d
 pooling = images.pooling
 up_sampling = images.up_sampling
 
+activation = layers.activation
+batch_norm = layers.batch_norm
+convolution = layers.convolution
+deconvolution = layers.deconvolution
+dropout = layers.dropout
+fully_connected = layers.fully_connected
+local_response_norm = layers.local_response_norm
+log_softmax = layers.log_softmax
+sequence_last = layers.sequence_last
+sequence_reverse = layers.sequence_reverse
+softmax = layers.softmax
+softmax_cross_entropy = layers.softmax_cross_entropy
+softmin = layers.softmin
+
+add_n = others.add_n
+allclose = others.allclose
+arctan2 = others.arctan2
+array_equal = others.array_equal
+average = others.average
+copysign = others.copysign
+corrcoef = others.corrcoef
+count_nonzero = others.count_nonzero
+cov = others.cov
+diff = others.diff
+erfinv = others.erfinv
+gamma = others.gamma
+gammaln = others.gammaln
+heaviside = others.heaviside
+hypot = others.hypot
+inner = others.inner
+isclose = others.isclose
+khatri_rao = others.khatri_rao
+kron = others.kron
+logaddexp = others.logaddexp
+median = others.median
+moments = others.moments
+nan_to_num = others.nan_to_num
+nanmax = others.nanmax
+nanmean = others.nanmean
+nanmin = others.nanmin
+nanprod = reduction(others.nanprod)
+nansum = reduction(others.nansum)
+outer = others.outer
+percentile = others.percentile
+ptp = others.ptp
+quantile = others.quantile
+rcbrt = others.rcbrt
+searchsorted = others.searchsorted
+stop_gradient = others.stop_gradient
+tensordot = others.tensordot
+trace = others.trace
+vdot = others.vdot
+
+argmax_channel = joining.argmax_channel
+atleast_1d = joining.atleast_1d
+atleast_2d = joining.atleast_2d
+atleast_3d = joining.atleast_3d
+batch_take = joining.batch_take
+broadcast_axis = joining.broadcast_axis
+column_stack = joining.column_stack
+dstack = joining.dstack
+flatten = joining.flatten
+fliplr = joining.fliplr
+flipud = joining.flipud
+hsplit = joining.hsplit
+hstack = joining.hstack
+logspace = joining.logspace
+meshgrid = joining.meshgrid
+ravel = joining.ravel
+ravel_multi_index = joining.ravel_multi_index
+reshape_like = joining.reshape_like
+rot90 = joining.rot90
+shape_array = joining.shape_array
+size_array = joining.size_array
+split_v2 = joining.split_v2
+unravel_index = joining.unravel_index
+vsplit = joining.vsplit
+vstack = joining.vstack
+
 group_norm = norms.group_norm
 instance_norm = norms.instance_norm
 l2_normalization = norms.l2_normalization
@@ -127,13 +208,13 @@ rms_norm = norms.rms_norm
 batch_dot = products.batch_dot
 dot = products.dot
 einsum = products.einsum
-linalg_gemm2 = products.linalg_gemm2
 
 all = reductions.all
 any = reductions.any
 argmin = reductions.argmin
 argsort = reductions.argsort
 cumprod = reductions.cumprod
+cumsum = reductions.cumsum
 logsumexp = reductions.logsumexp
 norm = reductions.norm
 sort = reductions.sort
@@ -147,6 +228,7 @@ concat = shapes.concat
 concatenate = shapes.concatenate
 depth_to_space = shapes.depth_to_space
 diag = shapes.diag
+diagonal = shapes.diagonal
 flip = shapes.flip
 pad = shapes.pad
 repeat = shapes.repeat
@@ -200,6 +282,16 @@ broadcast_lesser_equal = lesser_equal
 broadcast_logical_and = logical_and
 broadcast_logical_or = logical_or
 broadcast_logical_xor = logical_xor
+broadcast_hypot = hypot
+broadcast_axes = broadcast_axis
+true_divide = divide
+less, less_equal = lesser, lesser_equal
+fabs, positive = absolute, real(ops.copy)
+deg2rad, rad2deg = radians, degrees
+remainder = mod
+around = rint
+ElementWiseSum = add_n
+row_stack, array_split = vstack, split_v2
 
 abs = function(NDArray.abs)
 argmax = function(NDArray.argmax)
@@ -207,19 +299,17 @@ clip = function(NDArray.clip)
 exp = function(NDArray.exp)
 expand_dims = function(NDArray.expand_dims)
 log = function(NDArray.log)
-log_softmax = function(NDArray.log_softmax)
-max = function(NDArray.max)
-mean = function(NDArray.mean)
-min = function(NDArray.min)
+max = reduction(NDArray.max)
+mean = reduction(NDArray.mean)
+min = reduction(NDArray.min)
 negative = function(NDArray.__neg__)
-prod = function(NDArray.prod)
+prod = reduction(NDArray.prod)
 relu = function(NDArray.relu)
 sigmoid = function(NDArray.sigmoid)
-softmax = function(NDArray.softmax)
 sqrt = function(NDArray.sqrt)
 square = function(NDArray.square)
 squeeze = function(NDArray.squeeze)
-sum = function(NDArray.sum)
+sum = reduction(NDArray.sum)
 take = function(NDArray.take)
 tanh = function(NDArray.tanh)
 
@@ -231,11 +321,6 @@ erf = real(ops.erf)
 gelu = real(ops.gelu)
 silu = real(ops.silu)
 sign = unary(ops.sign)
-
-
-@function
-def cumsum(x: NDArray, axis: int = 0) -> NDArray:
-    return x.apply(ops.cumsum, axis)
 
 
 @function
@@ -256,6 +341,43 @@ Pad = pad
 Reshape = reshape
 Concat = concat
 Cast = cast = function(NDArray.astype)
+amax = max_axis = max
+amin = min_axis = min
+sum_axis = sum
+Activation = activation
+BatchNorm = batch_norm
+BlockGrad = stop_gradient
+Convolution = convolution
+Deconvolution = deconvolution
+Dropout = dropout
+Flatten = batch_flatten = flatten
+FullyConnected = fully_connected
+LRN = local_response_norm
+SequenceLast = sequence_last
+SequenceReverse = sequence_reverse
+SliceChannel = split
+SoftmaxActivation = layers.softmax_activation
+linalg_det = linalg.det
+linalg_extractdiag = linalg.extractdiag
+linalg_extracttrian = linalg.extracttrian
+linalg_gemm = linalg.gemm
+linalg_gemm2 = linalg.gemm2
+linalg_inverse = linalg.inverse
+linalg_makediag = linalg.makediag
+linalg_maketrian = linalg.maketrian
+linalg_potrf = linalg.potrf
+linalg_potri = linalg.potri
+linalg_slogdet = linalg.slogdet
+linalg_sumlogdiag = linalg.sumlogdiag
+linalg_syrk = linalg.syrk
+linalg_trmm = linalg.trmm
+linalg_trsm = linalg.trsm
+uniform = random_uniform = sample_uniform = random.uniform
+normal = random_normal = sample_normal = random.normal
+random_gamma, random_poisson = random.gamma, random.poisson
+random_randint, random_negative_binomial = random.randint, random.negative_binomial
+random_generalized_negative_binomial = random.generalized_negative_binomial
+sample_multinomial, shuffle = random.multinomial, random.shuffle
 LeakyReLU = elements.leaky_relu_by_type
 LayerNorm = layer_norm
 GroupNorm = group_norm
@@ -266,3 +388,7 @@ L2Normalization = l2_normalization
 def waitall() -> None:
     """Compute everything that was recorded."""
     flush()
+
+
+for name in METHODS.split():
+    setattr(NDArray, name, globals()[name])

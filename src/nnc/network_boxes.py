@@ -1,7 +1,7 @@
 """The boxes of a drawing: calls of layers, operations between them, and what goes along."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -161,15 +161,10 @@ def traced_in_training(net: Block, types: Sequence[Type]) -> Trace:
 def boxed(nodes: Sequence[Node], inputs: Mapping[Value, str], calls: Sequence[Call]) -> list[Box]:
     """Nodes in boxes: those of one call together, each other one alone."""
     sources = {value: Box(name, "input", "", [value.type]) for value, name in inputs.items()}
-    taken = Counter(sources[value].name for value in sources)
+    unique = distinct(box.name for box in sources.values())
     boxes = list(sources.values())
     of_call: dict[int, Box] = {}
     of_node: dict[Node, Box] = {}
-
-    def unique(name: str) -> str:
-        taken[name] += 1
-        return name if taken[name] == 1 else unique(f"{name}_{taken[name]}")
-
     for node in nodes:
         place = next((i for i, c in enumerate(calls) if c.first < node.serial < c.last), -1)
         box = of_call.get(place)
@@ -189,7 +184,18 @@ def boxed(nodes: Sequence[Node], inputs: Mapping[Value, str], calls: Sequence[Ca
     return boxes
 
 
-def made_box(node: Node, call: Call | None, unique: Any) -> Box:
+def distinct(taken: Iterable[str] = ()) -> Callable[[str], str]:
+    """Makes names different from all before, and from those that are taken."""
+    counts = Counter(taken)
+
+    def unique(name: str) -> str:
+        counts[name] += 1
+        return name if counts[name] == 1 else unique(f"{name}_{counts[name]}")
+
+    return unique
+
+
+def made_box(node: Node, call: Call | None, unique: Callable[[str], str]) -> Box:
     """The box of a call, or of a node alone."""
     if call is None:
         name, words = node.operation.name, [a for a in node.attributes if isinstance(a, str)]

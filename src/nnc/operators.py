@@ -289,12 +289,19 @@ def arange(b: Builder, size: int) -> SSAValue:
 
 
 @operation
-def reduce_(b: Builder, x: SSAValue, kind: str, axis: Axis, keepdims: bool) -> SSAValue:
-    """The sum, mean, product, maximum or minimum; sums and products of small integers are int32."""
+def reduce_(
+    b: Builder, x: SSAValue, kind: str, axis: Axis, keepdims: bool, exclude: bool = False
+) -> SSAValue:
+    """The sum, mean, product, maximum or minimum; sums and products of small integers are int32.
+
+    Over the axes given, or with `exclude` over all others.
+    """
     sizes = shape_of(x)
     axes = axes_of(kind, axis, len(sizes))
+    if exclude:
+        axes = tuple(a for a in range(len(sizes)) if a not in axes)
     if kind in ("mean", "max", "min"):
-        elements(kind, sizes, axis)
+        elements(kind, sizes, axes if exclude else axis)
     if kind in ("sum", "prod") and numpy_name(element_of(x)) in ("bool", "uint8", "int8"):
         x = cast.emit(b, x, "int32")
     if axes:

@@ -38,29 +38,83 @@ def linalg_gemm2(
     return product if alpha == 1 else product * alpha
 
 
+REST = "0123456789"
+"""Names of the axes that `...` stands for, counted from the last."""
+
+
 def einsum(subscripts: str, *operands: Any) -> NDArray:
-    """A sum of products by the names of axes, as "bij,bjk->bik": two operands at a time."""
+    """A sum of products by the names of axes, as "bij,bjk->bik": two operands at a time.
+
+    A letter twice in an operand means its diagonal; `...` any axes, broadcast.
+    """
     given, arrow, result = subscripts.replace(" ", "").partition("->")
-    names = given.split(",")
     arrays = [as_array(x) for x in operands]
-    if len(names) != len(arrays) or "." in subscripts or any(len(set(n)) < len(n) for n in names):
+    names = [given] if not arrays else given.split(",")
+    if len(names) != len(arrays) or not all(map(is_subscript, [*names, result])):
         raise OptionError(
-            f"einsum: expected different letters for the axes of each of {len(arrays)} operands, "
-            f"given '{subscripts}'"
+            f"einsum: expected letters, and perhaps '...', for the axes of each of {len(arrays)} "
+            f"operands, given '{subscripts}'"
         )
     if not arrow:
-        result = "".join(sorted(c for c in set(given) - {","} if given.count(c) == 1))
-    if unknown := set(result) - set(given):
+        letters = [c for c in given if c.isalpha()]
+        result = "..." + "".join(sorted(c for c in letters if letters.count(c) == 1))
+    names, arrays = without_rest(names, arrays)
+    rest = "".join(c for c in REST if any(c in name for name in names))
+    result = result.replace("...", rest)
+    if unknown := set(result) - set("".join(names)):
         raise OptionError(f"einsum: no operand has an axis '{min(unknown)}' of the result")
-    for name, x in zip(names, arrays, strict=True):
-        if len(name) != x.ndim:
-            raise ShapeError(f"einsum: '{name}' names {len(name)} axes, given shape {x.shape}")
-    name, total = names[0], arrays[0]
+    if len(set(result)) < len(result):
+        raise OptionError(f"einsum: the result has an axis twice, given '{subscripts}'")
+    name, total = diagonal(names[0], arrays[0])
     for i in range(1, len(names)):
         later = result + "".join(names[i + 1 :])
-        name, total = contracted(name, total, names[i], arrays[i], later)
+        name, total = contracted(name, total, *diagonal(names[i], arrays[i]), later)
     total, name = summed(name, total, result)
     return total if name == result else total.transpose(*map(name.index, result))
+
+
+def is_subscript(name: str) -> bool:
+    """Whether it is letters, and at most one `...`."""
+    letters = name.replace("...", "", 1)
+    return not letters or (letters.isascii() and letters.isalpha())
+
+
+def without_rest(names: list[str], arrays: list[NDArray]) -> tuple[list[str], list[NDArray]]:
+    """The axes of `...` by name; those of size 1 that are broadcast are left out."""
+    named: list[str] = []
+    sizes = dict.fromkeys(REST, 1)
+    for name, x in zip(names, arrays, strict=True):
+        letters = name.replace("...", "")
+        if len(letters) > x.ndim or (len(letters) < x.ndim and letters == name):
+            raise ShapeError(f"einsum: '{name}' names {len(letters)} axes, given shape {x.shape}")
+        named.append(name.replace("...", REST[len(REST) - x.ndim + len(letters) :]))
+        for axis, size in zip(named[-1], x.shape, strict=True):
+            if axis in REST and size != 1:
+                if sizes[axis] not in (1, size):
+                    raise ShapeError(
+                        f"einsum: axes of '...' have sizes {sizes[axis]} and {size}, which cannot "
+                        "be broadcast together"
+                    )
+                sizes[axis] = size
+    for i, (name, x) in enumerate(zip(named, arrays, strict=True)):
+        ones = [c for c, size in zip(name, x.shape, strict=True) if size != sizes.get(c, size)]
+        named[i] = "".join(c for c in name if c not in ones)
+        arrays[i] = x.squeeze(tuple(map(name.index, ones))) if ones else x
+    return named, arrays
+
+
+def diagonal(name: str, x: NDArray) -> tuple[str, NDArray]:
+    """The elements where all axes of one name have one position, along one axis at the end."""
+    for letter in name:
+        while name.count(letter) > 1:
+            first, other = name.index(letter), name.rindex(letter)
+            size = x.shape[first]
+            if x.shape[other] != size:
+                raise ShapeError(f"einsum: axis '{letter}' has size {size} and {x.shape[other]}")
+            rest = [i for i in range(x.ndim) if i not in (first, other)]
+            square = x.transpose(*rest, first, other).reshape(*(x.shape[i] for i in rest), -1)
+            x, name = square[..., :: size + 1], "".join(name[i] for i in rest) + letter
+    return name, x
 
 
 def summed(name: str, x: NDArray, kept: str) -> tuple[NDArray, str]:

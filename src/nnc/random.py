@@ -1,22 +1,26 @@
 """Random numbers: one seed, a counter that moves on at each draw, and numpy for initial weights."""
 
 import functools
+import math
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from nnc import operators as ops
-from nnc.array import NDArray
+from nnc.array import NDArray, as_array
 from nnc.checks import count, number, sizes_of
-from nnc.device import place_named
+from nnc.device import common_place, place_named
 from nnc.dtypes import FLOATS, dtype_name
+from nnc.elementwise_functions import logical_and
 from nnc.elementwise_operators import log1p
-from nnc.errors import DtypeError, OptionError
+from nnc.errors import DtypeError, OptionError, ShapeError
 from nnc.graph import Operation, Scalar, placed, type_of
+from nnc.index_functions import selected
 from nnc.recorder import record, recorder
+from nnc.reduce_functions import argsort
 from nnc.runtime.device import Place
 
 Shape = int | Sequence[int]
@@ -81,31 +85,49 @@ def seed(seed_state: int) -> None:
 
 
 def uniform(
-    low: float = 0.0,
-    high: float = 1.0,
+    low: Any = 0.0,
+    high: Any = 1.0,
     shape: Shape = (),
     dtype: object = "float32",
     ctx: object = None,
     device: object = None,
 ) -> NDArray:
-    """Draws from [low, high)."""
-    low, high = number("uniform: low", low), number("uniform: high", high)
+    """Draws from [low, high); of arrays, `shape` draws for each of their elements."""
     place = place_named("uniform", device, ctx)
+    if isinstance(low, NDArray) or isinstance(high, NDArray):
+        return spread(ops.uniform, low, as_array(high) - low, shape, dtype)
+    low, high = number("uniform: low", low), number("uniform: high", high)
     return draw(ops.uniform, shape, dtype, place) * (high - low) + low
 
 
 def normal(
-    loc: float = 0.0,
-    scale: float = 1.0,
+    loc: Any = 0.0,
+    scale: Any = 1.0,
     shape: Shape = (),
     dtype: object = "float32",
     ctx: object = None,
     device: object = None,
 ) -> NDArray:
-    """Draws from a normal distribution."""
-    loc, scale = number("normal: loc", loc), number("normal: scale", scale, least=0)
+    """Draws from a normal distribution; of arrays, `shape` draws for each of their elements."""
     place = place_named("normal", device, ctx)
+    if isinstance(loc, NDArray) or isinstance(scale, NDArray):
+        return spread(ops.normal, loc, scale, shape, dtype)
+    loc, scale = number("normal: loc", loc), number("normal: scale", scale, least=0)
     return draw(ops.normal, shape, dtype, place) * scale + loc
+
+
+def spread(operation: Operation, loc: Any, scale: Any, shape: Shape, dtype: object) -> NDArray:
+    """Draws times `scale` plus `loc`, of which each pair of elements gets `shape` draws."""
+    given, more = [as_array(loc), as_array(scale)], sizes_of(operation.name, shape)
+    sizes = np.broadcast_shapes(*(x.shape for x in given))
+    first, second = (x.reshape((*x.shape, *[1] * len(more))) for x in given)
+    place = common_place(operation.name, [x.current.type.device for x in given])
+    return draw(operation, (*sizes, *more), dtype, place) * second + first
+
+
+def randn(*shape: int, loc: float = 0.0, scale: float = 1.0, dtype: object = "float32") -> NDArray:
+    """`normal` with the sizes as arguments."""
+    return normal(loc, scale, shape, dtype)
 
 
 def randint(low: int, high: int, shape: Shape = (), dtype: object = "int32") -> NDArray:
@@ -126,6 +148,113 @@ def exponential(scale: float = 1.0, shape: Shape = (), dtype: object = "float32"
     """Draws from an exponential distribution of mean `scale`."""
     mean = number("exponential: scale", scale, above=0)
     return (-draw(ops.uniform, shape, dtype)).apply(log1p) * -mean
+
+
+def gamma(
+    alpha: float = 1.0, beta: float = 1.0, shape: Shape = (), dtype: object = "float32"
+) -> NDArray:
+    """Draws from a gamma distribution of mean `alpha beta`.
+
+    Marsaglia's and Tsang's way takes the first of a few candidates that is accepted; 1 in 10^10
+    draws is `alpha - 1/3` instead.
+    """
+    alpha, beta = number("gamma: alpha", alpha, above=0), number("gamma: beta", beta, above=0)
+    if alpha < 1:
+        boost = draw(ops.uniform, shape, dtype) ** (1 / alpha)
+        return gamma(alpha + 1, beta, shape, dtype) * boost
+    most = alpha - 1 / 3
+    found = draw(ops.uniform, shape, dtype) * 0 + most
+    for _ in range(CANDIDATES):
+        x, u = draw(ops.normal, shape, dtype), draw(ops.uniform, shape, dtype)
+        v = (x / (9 * most) ** 0.5 + 1) ** 3
+        level = x.square() / 2 + (v.clip(1e-30, 1e30).log() - v + 1) * most
+        accepted = logical_and(v > 0, u.log() < level)
+        found = selected(accepted, v * most, found)
+    return found * beta
+
+
+CANDIDATES = 8
+"""How often `gamma` tries; each candidate is accepted with a probability above 0.95."""
+
+
+def poisson(lam: float = 1.0, shape: Shape = (), dtype: object = "float32") -> NDArray:
+    """Draws from a Poisson distribution of mean `lam`."""
+    mean = number("poisson: lam", lam, least=0)
+    return counted(lambda k: k * math.log(mean) - mean - math.lgamma(k + 1), mean, shape, dtype)
+
+
+def negative_binomial(
+    k: float = 1, p: float = 1.0, shape: Shape = (), dtype: object = "float32"
+) -> NDArray:
+    """How many failures come before the k-th success, which has probability p."""
+    share, times = number("negative_binomial: p", p, above=0, most=1), number("k", k, above=0)
+    failing = times * (1 - share) / share
+
+    def logarithm(n: int) -> float:
+        ways = math.lgamma(n + times) - math.lgamma(times) - math.lgamma(n + 1)
+        return ways + times * math.log(share) + n * math.log1p(-share)
+
+    return counted(logarithm, failing, shape, dtype)
+
+
+def generalized_negative_binomial(
+    mu: float = 1.0, alpha: float = 1.0, shape: Shape = (), dtype: object = "float32"
+) -> NDArray:
+    """Counts of mean mu and variance `mu + alpha mu^2`."""
+    mu = number("generalized_negative_binomial: mu", mu, least=0)
+    alpha = number("generalized_negative_binomial: alpha", alpha, least=0)
+    if not alpha or not mu:
+        return poisson(mu, shape, dtype)
+    return negative_binomial(1 / alpha, 1 / (1 + mu * alpha), shape, dtype)
+
+
+def counted(logarithm: Callable[[int], float], mean: float, shape: Shape, dtype: object) -> NDArray:
+    """Draws of counts, given the logarithm of the probability of each."""
+    if mean == 0:
+        return (draw(ops.uniform, shape, "float32") * 0).astype(dtype)
+    shares: list[float] = []
+    while sum(shares) < 1 - 1e-12 and len(shares) < 10 * mean + 1000:
+        shares += [math.exp(logarithm(n)) for n in range(len(shares), 2 * len(shares) + 16)]
+    drawn = draw(ops.uniform, shape, "float64").expand_dims(-1)
+    return (as_array(np.cumsum(shares), "float64") <= drawn).sum(-1).astype(dtype)
+
+
+def multinomial(
+    data: Any, shape: Shape = (), get_prob: bool = False, dtype: object = "int32"
+) -> Any:
+    """Positions along the last axis of `data`, which has their probabilities; `shape` for each row.
+
+    With `get_prob` also the logarithms of their probabilities, which have gradients.
+    """
+    shares, more = as_array(data).as_float(), sizes_of("multinomial: shape", shape)
+    if not shares.ndim:
+        raise ShapeError("multinomial: expected probabilities along an axis, given a number")
+    rows, size = shares.shape[:-1], shares.shape[-1]
+    ends = shares.detach().apply(ops.cumsum, shares.ndim - 1)
+    wide = ends.reshape((*rows, *[1] * len(more), size))
+    limit = draw(ops.uniform, (*rows, *more), shares.dtype).expand_dims(-1)
+    at = (wide <= limit * wide[(..., slice(size - 1, size))]).sum(-1)
+    if not get_prob:
+        return at.astype(dtype, copy=False)
+    known = shares.reshape((*rows, *[1] * len(more), size)).broadcast_to((*rows, *more, size))
+    chances = NDArray(record(ops.pick, [known.current, at.current], (-1,))[0])
+    return at.astype(dtype, copy=False), chances.log()
+
+
+def shuffle(data: Any) -> NDArray:
+    """The slices along the first axis in random order. Compares each two of their numbers."""
+    rows = as_array(data)
+    return rows.take(argsort(draw(ops.uniform, rows.shape[:1], "float64")))
+
+
+def uniform_like(data: NDArray, low: float = 0.0, high: float = 1.0) -> NDArray:
+    """`uniform` in the shape and dtype of an array."""
+    return uniform(low, high, data.shape, data.dtype, device=data.device)
+
+
+def normal_like(data: NDArray, loc: float = 0.0, scale: float = 1.0) -> NDArray:
+    """`normal` in the shape and dtype of an array."""
+    return normal(loc, scale, data.shape, data.dtype, device=data.device)
 
 
 def draw(operation: Operation, shape: Shape, dtype: object, place: Place | None = None) -> NDArray:

@@ -45,6 +45,8 @@ class Recorder(threading.local):
         """Places of gradients that wait."""
         self.freed: list[Value] = []
         """Values of tapes that have been used."""
+        self.observed = 0
+        """How many monitors look at the step that runs."""
         self.watchers: list[Watcher] = []
         """Called with each operation that is recorded, outside of bodies of control flow."""
 

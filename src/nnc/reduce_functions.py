@@ -12,6 +12,7 @@ from nnc.checks import elements as check_elements
 from nnc.dtypes import FLOATS
 from nnc.errors import OptionError
 from nnc.index_functions import gathered, moveaxis, positions, selected
+from nnc.operators import cumsum as sums
 from nnc.recorder import record
 
 
@@ -68,12 +69,13 @@ def all(x: Any, axis: Axis = None, keepdims: bool = False) -> NDArray:
     return (as_array(x) == 0).sum(axis, keepdims) == 0
 
 
-def argmin(x: Any, axis: int | None = None) -> NDArray:
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> NDArray:
     """The first position of the minimum; NaN is smaller than everything."""
     data = as_array(x)
     check_elements("argmin", data.shape, axis)
     # -1 - x has no overflow in integers.
-    return (-data if data.dtype.name in FLOATS else -1 - _countable(data)).argmax(axis)
+    turned = -data if data.dtype.name in FLOATS else -1 - _countable(data)
+    return turned.argmax(axis, keepdims)
 
 
 def _countable(x: NDArray) -> NDArray:
@@ -81,9 +83,20 @@ def _countable(x: NDArray) -> NDArray:
     return x.astype("int32") if x.dtype.name in ("bool", "uint8") else x
 
 
-def cumprod(x: Any, axis: int = 0) -> NDArray:
-    """Running products: each is a product of its own, so that zeros have gradients."""
+def cumsum(x: Any, axis: int | None = None) -> NDArray:
+    """Running sums along an axis, or of all elements in one row."""
+    data = as_array(x)
+    return data.reshape(-1).apply(sums, 0) if axis is None else data.apply(sums, axis)
+
+
+def cumprod(x: Any, axis: int | None = None) -> NDArray:
+    """Running products along an axis, or of all elements in one row.
+
+    Each is a product of its own, so that zeros have gradients.
+    """
     data = _countable(as_array(x))
+    if axis is None:
+        return cumprod(data.reshape(-1), 0)
     along = axis_of("cumprod", axis, data.ndim)
     last = moveaxis(data, along, -1)
     size = last.shape[-1]

@@ -17,8 +17,9 @@ Axis = int | Sequence[int] | None
 
 
 @function
-def reshape(x: NDArray, shape: Sequence[int]) -> NDArray:
-    return x.reshape(shape)
+def reshape(x: NDArray, shape: Sequence[int], reverse: bool = False) -> NDArray:
+    """The same elements in order, in another shape; see `NDArray.reshape`."""
+    return x.reshape(shape, reverse=reverse)
 
 
 @function
@@ -28,7 +29,11 @@ def transpose(x: NDArray, axes: Sequence[int] = ()) -> NDArray:
 
 @function
 def broadcast_to(x: NDArray, shape: Sequence[int]) -> NDArray:
-    return x.broadcast_to(sizes_of("broadcast_to", shape))
+    """Broadcast to a shape; 0 keeps a size of an array with as many axes, as in MXNet."""
+    sizes = sizes_of("broadcast_to", shape)
+    if len(sizes) == x.ndim and x.size:
+        sizes = tuple(given or own for given, own in zip(sizes, x.shape, strict=True))
+    return x.broadcast_to(sizes)
 
 
 def concat(*arrays: NDArray, dim: int = 1) -> NDArray:
@@ -55,15 +60,16 @@ def _listed(name: str, arrays: Sequence[Any]) -> list[NDArray]:
 
 
 @function
-def split(x: NDArray, num_outputs: int, axis: int = 1) -> list[NDArray]:
-    """Equal parts along an axis."""
+def split(x: NDArray, num_outputs: int, axis: int = 1, squeeze_axis: bool = False) -> list[NDArray]:
+    """Equal parts along an axis; with `squeeze_axis` without it, where they have size 1."""
     axis = axis_of("split", axis, x.ndim)
     size = x.shape[axis]
     if size % count("split: num_outputs", num_outputs):
         raise ShapeError(f"split: {size} elements cannot be divided into {num_outputs} parts")
     part, before = size // num_outputs, (slice(None),) * axis
     starts = [part * number for number in range(num_outputs)]
-    return [x[(*before, slice(start, start + part))] for start in starts]
+    parts = [x[(*before, slice(start, start + part))] for start in starts]
+    return [part.squeeze(axis) for part in parts] if squeeze_axis else parts
 
 
 # Axes in another order.
@@ -182,9 +188,23 @@ def repeat(x: Any, repeats: int, axis: int | None = None) -> NDArray:
     return wide.reshape((*sizes[:-1], sizes[-1] * times, *rest))
 
 
-def broadcast_like(x: Any, like: NDArray) -> NDArray:
-    """Broadcast to the shape of another array."""
-    return as_array(x).broadcast_to(like.shape)
+def broadcast_like(x: Any, like: NDArray, lhs_axes: Axis = None, rhs_axes: Axis = None) -> NDArray:
+    """Broadcast to the shape of another array, or axes of `x` to the sizes of axes of the other."""
+    data = as_array(x)
+    if lhs_axes is None or rhs_axes is None:
+        return data.broadcast_to(like.shape)
+    own, others = (
+        [axis_of("broadcast_like", axis, array.ndim) for axis in _several(axes)]
+        for axes, array in ((lhs_axes, data), (rhs_axes, like))
+    )
+    sizes = list(data.shape)
+    for axis, other in zip(own, others, strict=True):
+        sizes[axis] = like.shape[other]
+    return data.broadcast_to(tuple(sizes))
+
+
+def _several(axes: int | Sequence[int]) -> Sequence[int]:
+    return [axes] if isinstance(axes, int) else axes
 
 
 def pad(
@@ -236,18 +256,27 @@ def _above(x: NDArray, name: str) -> NDArray:
     return positions(x.shape, x.ndim - 1) - positions(x.shape, x.ndim - 2)
 
 
-def diag(x: Any, k: int = 0) -> NDArray:
-    """The k-th diagonal of a matrix, or the matrix with this diagonal."""
+def diag(x: Any, k: int = 0, axis1: int = 0, axis2: int = 1) -> NDArray:
+    """The k-th diagonal of two axes, or the matrix with a vector as this diagonal."""
     data = as_array(x)
-    if data.ndim == 1:
-        size = data.shape[0] + abs(k)
-        rows = data.apply(ops.pad, (max(k, 0),), (max(-k, 0),), 0.0)
-        wide = rows.broadcast_to((size, size))
-        return selected(_above(wide, "diag") == k, wide, 0)
-    if data.ndim != 2:
-        raise ShapeError(f"diag: expected one axis or two, given shape {data.shape}")
-    rows, columns = data.shape
-    length = max(min(rows + min(k, 0), columns - max(k, 0)), 0)
-    first = max(-k, 0) * columns + max(k, 0)
-    row = positions([length], 0) * (columns + 1) + first
-    return gathered(data.reshape(-1), row, 0)
+    if data.ndim != 1:
+        return diagonal(data, k, axis1, axis2)
+    size = data.shape[0] + abs(k)
+    rows = data.apply(ops.pad, (max(k, 0),), (max(-k, 0),), 0.0)
+    wide = rows.broadcast_to((size, size))
+    return selected(_above(wide, "diag") == k, wide, 0)
+
+
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> NDArray:
+    """A diagonal of two axes, as the last one."""
+    data = as_array(x)
+    first, second = axis_of("diagonal", axis1, data.ndim), axis_of("diagonal", axis2, data.ndim)
+    if first == second:
+        raise ShapeError(f"diagonal: expected two axes, given {axis1} and {axis2}")
+    rest = [i for i in range(data.ndim) if i not in (first, second)]
+    flat = data.transpose(*rest, first, second)
+    rows, columns = flat.shape[-2:]
+    length = max(min(rows + min(offset, 0), columns - max(offset, 0)), 0)
+    start = max(-offset, 0) * columns + max(offset, 0)
+    at = positions([length], 0) * (columns + 1) + start
+    return gathered(flat.reshape((*flat.shape[:-2], rows * columns)), at, flat.ndim - 2)

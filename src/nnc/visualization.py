@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nnc.errors import OptionError
+from nnc.gluon.symbol_block import SymbolBlock
 from nnc.graph import Type, Value
-from nnc.network_boxes import Box, Shapes, boxes_of
+from nnc.network_boxes import Box, Shapes, boxes_of, input_types
+from nnc.program_boxes import boxes_of_program
 
 COLORS = {
     "input": "#8dd3c7",
@@ -29,6 +31,14 @@ SHOWN = {"groups", "heads", "kernel_size", "num_groups", "num_layers", "p", "siz
 NO_ATTRS: dict[str, str] = {}
 
 
+def drawn(symbol: Any, shape: Shapes, dtype: Any) -> list[Box]:
+    """The boxes to draw; those of a network that was exported are of its program."""
+    if isinstance(symbol, SymbolBlock):
+        shapes = [type.shape for type in input_types(symbol, shape, dtype).values()]
+        return boxes_of_program(symbol.program_for(shapes), symbol.collect_params())
+    return boxes_of(symbol, shape, dtype)
+
+
 def print_summary(
     symbol: Any,
     shape: Shapes = None,
@@ -40,7 +50,7 @@ def print_summary(
     `symbol` is a Block, with the shapes of its inputs, or an array that was recorded. `positions`
     says where columns end, in characters or as parts of `line_length`.
     """
-    boxes = boxes_of(symbol, shape, None)
+    boxes = drawn(symbol, shape, None)
     ends = [int(line_length * p) if positions[-1] <= 1 else int(p) for p in positions]
     rule, strong = "_" * line_length, "=" * line_length
     print(rule)
@@ -88,7 +98,7 @@ def plot_network(
         raise OptionError("plot_network needs graphviz: pip install 'nnc[demo]'") from None
     dot = Digraph(title, format=save_format)
     attributes = {"shape": "box", "style": "filled", "fontname": "sans-serif", **node_attrs}
-    for box in boxes_of(symbol, shape, dtype):
+    for box in drawn(symbol, shape, dtype):
         given = {**attributes, "fillcolor": COLORS[box.kind]}
         if box.kind == "input":
             given["shape"] = "oval"

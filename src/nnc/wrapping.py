@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from nnc.array import NDArray, as_array
+from nnc.checks import axes_of
 from nnc.graph import Operation
 
 Options = ParamSpec("Options")
@@ -19,6 +20,20 @@ def function(
     @functools.wraps(method)
     def wrapped(x: Any, *args: Options.args, **options: Options.kwargs) -> Result:
         return method(as_array(x), *args, **options)
+
+    return wrapped
+
+
+def reduction(method: Callable[..., NDArray]) -> Callable[..., NDArray]:
+    """The method over axes as a function that with `exclude` goes over all other axes."""
+
+    @functools.wraps(method)
+    def wrapped(x: Any, axis: Any = None, keepdims: bool = False, exclude: bool = False) -> NDArray:
+        data = as_array(x)
+        if exclude:
+            given = axes_of(method.__name__, axis, data.ndim)
+            axis = tuple(one for one in range(data.ndim) if one not in given)
+        return method(data, axis, keepdims)
 
     return wrapped
 

@@ -35,6 +35,8 @@ class Program(NamedTuple):
     """Takes `mx.metric`; it sees the probabilities of classes, or the numbers predicted."""
     adapt: Callable[[Any], None] | None = None
     """Changes parameters, given by name, before the trainer is made."""
+    between: Callable[[Any, dict[str, Any]], None] | None = None
+    """Changes gradients between backward and step; it takes `mx` and the parameters."""
     tokens: int = 0
     """Inputs are numbers below this, if it is not 0."""
     differs: str = ""
@@ -118,6 +120,17 @@ def residual(gluon: Any) -> Sequence[Any]:
             return F.concat(F.broadcast_mul(F.relu(y + x), scale), F.clip(x, -1, 1), dim=1)
 
     return Residual(), gluon.nn.Dense(3)
+
+
+def added(parameters: dict[str, Any]) -> None:
+    """Gradients are sums over all steps."""
+    for parameter in parameters.values():
+        parameter.grad_req = "add"
+
+
+def clipped(mx: Any, parameters: dict[str, Any]) -> None:
+    gradients = [p.grad() for p in parameters.values() if p.grad_req != "null"]
+    mx.gluon.utils.clip_global_norm(gradients, 0.05)
 
 
 def bump(F: Any, x: Any) -> Any:
@@ -205,6 +218,9 @@ def flat_rows() -> Iterator[Program]:
         ),
         "global-statistics": after(
             lambda nn: nn.Dense(7), lambda nn: nn.BatchNorm(use_global_stats=True)
+        ),
+        "batch-norm-last": after(
+            lambda nn: nn.Dense(7), lambda nn: nn.BatchNorm(axis=-1, center=False)
         ),
         "layer-norm": after(lambda nn: nn.Dense(7), lambda nn: nn.LayerNorm()),
         "prelu": after(lambda nn: nn.Dense(7), lambda nn: nn.PReLU(), lambda nn: nn.LeakyReLU(0.1)),
@@ -307,7 +323,8 @@ def optimizer_rows() -> Iterator[Program]:
     ]
     for name, optimizer, options, differs in rows:
         yield Program(name, mlp(), (5,), softmax, classes(3), optimizer, options, differs=differs)
-    for adapt in (slower_biases, frozen_bias):
+    yield Program("clipped", mlp(), (5,), softmax, classes(3), "sgd", SGD, between=clipped)
+    for adapt in (slower_biases, frozen_bias, added):
         options = {**SGD, "momentum": 0.5, "wd": 0.1}
         name = adapt.__name__.replace("_", "-")
         yield Program(name, mlp(), (5,), softmax, classes(3), "sgd", options, adapt=adapt)
@@ -418,6 +435,8 @@ def run(mx: Any, program: Program) -> dict[str, Any]:
             output = net(x)
             loss = loss_of(output, *targets)
         loss.backward()
+        if program.between is not None:
+            program.between(mx, named_parameters(net))
         rates.append(trainer.learning_rate)
         trainer.step(BATCH)
         losses.append(loss.asnumpy())

@@ -19,7 +19,7 @@ Bug = Callable[[ModuleOp], None]
 
 
 def planted(passes: Sequence[ModulePass], name: str, bug: Bug) -> list[ModulePass]:
-    """The passes of a pipeline; where the pass `name` does something, `bug` changes its result."""
+    """The passes of a pipeline; the pass `name` also does what `bug` does to its result."""
     return [with_bug(one, bug) if one.name == name else one for one in passes]
 
 
@@ -31,10 +31,8 @@ def with_bug(real: ModulePass, bug: Bug) -> ModulePass:
         name = real.name
 
         def apply(self, ctx: Context, op: ModuleOp) -> None:
-            before = op.clone()
             real.apply(ctx, op)
-            if not op.is_structurally_equivalent(before):
-                bug(op)
+            bug(op)
 
     return Planted()
 

@@ -10,13 +10,10 @@ from random_graph import (
     ELEMENTS,
     HALVES,
     INTEGERS,
-    LARGEST,
     REALS,
-    SIZES,
     Graph,
     Halves,
     Shape,
-    fits,
     rank_of,
 )
 from xdsl.dialects.builtin import TensorType, f32, f64, i1, i32, i64
@@ -50,6 +47,7 @@ JUMPS: tuple[type[Unary], ...] = (
 ARITHMETIC: tuple[type[Binary], ...] = (elementwise.AddOp, elementwise.SubOp)
 CHOICES: tuple[type[Binary], ...] = (elementwise.MaxOp, elementwise.MinOp)
 WHOLE: tuple[type[Binary], ...] = (*ARITHMETIC, *CHOICES, rounding.ModOp, rounding.FloorDivOp)
+COUNTS = (1, 2, 3, 5)
 NUMBERS = (0.0, 1.0, -1.5, 2.0)
 
 
@@ -187,7 +185,7 @@ def move(graph: Graph, x: SSAValue) -> None:
         partial(SliceOp, x, starts, limits, [graph.integer(1, 2) for _ in sizes]),
         partial(ReshapeOp, x, graph.choose([(total,), (1, total), (total, 1)])),
     ]
-    if fits(4, total):
+    if graph.fits(4, total):
         kinds += [partial(PadOp, x, *ends, graph.choose([0.0, 1.0]))]
         kinds += [lambda: ConcatOp([x, graph.like(x)], axis)]
     graph.add(graph.choose(kinds)(), exact=True)
@@ -200,8 +198,8 @@ def gather(graph: Graph, x: SSAValue) -> None:
     sizes = shape_of(x)
     axis = graph.integer(0, len(sizes) - 1)
     batches = graph.integer(0, axis)
-    taken = graph.draw(st.lists(st.sampled_from(SIZES[:4]), max_size=2))
-    if fits(*sizes[:axis], *taken, *sizes[axis + 1 :]):
+    taken = graph.draw(st.lists(st.sampled_from(COUNTS), max_size=2))
+    if graph.fits(*sizes[:axis], *taken, *sizes[axis + 1 :]):
         index = index_of(graph, (*sizes[:batches], *taken))
         graph.add(GatherOp(x, index, axis, batches), exact=True)
 
@@ -212,8 +210,8 @@ def scatter(graph: Graph, x: SSAValue) -> None:
     axis = graph.integer(0, len(sizes))
     batches = graph.integer(0, axis)
     taken = sizes[axis : graph.integer(axis, len(sizes))]
-    size = graph.choose(SIZES[:4])
-    if fits(*sizes[:axis], size, *sizes[axis + len(taken) :]):
+    size = graph.choose(COUNTS)
+    if graph.fits(*sizes[:axis], size, *sizes[axis + len(taken) :]):
         index = index_of(graph, (*sizes[:batches], *taken))
         graph.add(ScatterAddOp(x, index, size, axis, batches))
 
@@ -231,8 +229,8 @@ def labelled(graph: Graph, x: SSAValue) -> None:
 def one_hot(graph: Graph, x: SSAValue) -> None:
     """Which class an integer is; the integers from 0 on."""
     if element_of(x) in (i32, i64):
-        size, element = graph.choose(SIZES[:4]), graph.choose([f32, f64, i32, i1])
-        kinds: list[Make] = [partial(OneHotOp, x, size, element)] * fits(*shape_of(x), size)
+        size, element = graph.choose(COUNTS), graph.choose([f32, f64, i32, i1])
+        kinds: list[Make] = [partial(OneHotOp, x, size, element)] * graph.fits(*shape_of(x), size)
         if rank_of(x):
             kinds += [partial(IotaOp, shape_of(x), graph.integer(0, rank_of(x) - 1))]
         if kinds:
@@ -242,7 +240,7 @@ def one_hot(graph: Graph, x: SSAValue) -> None:
 def order(graph: Graph, x: SSAValue) -> None:
     """The largest elements of the last axis in order, by counting those before each."""
     sizes = shape_of(x)
-    if not sizes or x not in graph.exact or not fits(*sizes, sizes[-1], of=3 * LARGEST):
+    if not sizes or x not in graph.exact or not graph.fits(*sizes, sizes[-1], times=3):
         return
     last, size = len(sizes) - 1, sizes[-1]
     wide = (*sizes, size)

@@ -1,6 +1,6 @@
 """A program of the graph dialect while it is drawn by hypothesis, and so shrunk by it.
 
-Shapes are tiny, as every program is interpreted after each of two dozen passes. An op that jumps
+Shapes are tiny where a program is interpreted after each of two dozen passes. An op that jumps
 (a comparison, relu, a cast to half precision) is given only values that no rounding can change:
 `exact` ones, which are arguments, or moved, chosen and compared from such. So all that may differ
 is rounding.
@@ -9,7 +9,7 @@ is rounding.
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from math import prod
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import hypothesis.strategies as st
 from xdsl.builder import Builder
@@ -24,18 +24,28 @@ Chosen = TypeVar("Chosen")
 Shape = Sequence[int]
 Kind: TypeAlias = "Callable[[Graph, SSAValue], None]"
 """Adds an op, or a few, on a value; nothing where the value does not fit."""
+Kinds: TypeAlias = Mapping[bool, Sequence[Kind]]
 Draw = Callable[..., Any]
 
 REALS: tuple[Attribute, ...] = (f32, f64)
 HALVES: tuple[Attribute, ...] = (f16, bf16)
 INTEGERS: tuple[Attribute, ...] = (i32, i64, i8, ui8)
 ELEMENTS = (*REALS, *HALVES, *INTEGERS, i1)
-SIZES = (1, 2, 3, 5, 8, 17)
-LARGEST = 96
-"""Elements of a value at most, but for what an op adds to it."""
 ATTEMPTS = 5
 DEPTH = 2
 """Bodies in bodies."""
+
+
+class Scale(NamedTuple):
+    """Sizes of axes, and how many elements a value has at most, but for what an op adds to it."""
+
+    sizes: tuple[int, ...]
+    largest: int
+
+
+TINY = Scale((1, 2, 3, 5, 8, 17), 96)
+LARGE = Scale((1, 3, 16, 33, 70, 130), 6000)
+"""Enough for register tiles, sums in parts and several threads."""
 
 
 class Halves(Enum):
@@ -50,14 +60,13 @@ class Halves(Enum):
 class Graph:
     """`values` holds its tensors so far, `exact` some of them; what it lacks is a new argument."""
 
-    def __init__(
-        self, draw: Draw, block: Block, kinds: Mapping[bool, Sequence[Kind]], halves: "Halves"
-    ):
+    def __init__(self, draw: Draw, block: Block, kinds: Kinds, halves: Halves, scale: Scale):
         """`kinds` are those for real numbers, and those for all other values."""
         self.draw = draw
         self.block = block
         self.kinds = kinds
         self.halves = halves
+        self.scale = scale
         self.b = Builder(InsertPoint.at_end(block))
         self.values: list[SSAValue] = list(block.args)
         self.exact = set(self.values)
@@ -71,6 +80,13 @@ class Graph:
 
     def coin(self) -> bool:
         return self.draw(st.booleans())
+
+    def size(self) -> int:
+        return self.choose(self.scale.sizes)
+
+    def fits(self, *shape: int, times: int = 1) -> bool:
+        """Whether a value of the shape is small enough."""
+        return prod(shape) <= times * self.scale.largest
 
     def some(self, count: int) -> tuple[int, ...]:
         """One or more of the first numbers, in order."""
@@ -127,7 +143,8 @@ class Body(Graph):
         self, outer: Graph, types: Sequence[Attribute] = (), sibling: "Body | None" = None
     ):
         """Its first arguments are of these types, and not exact; a sibling has none yet."""
-        super().__init__(outer.draw, Block(arg_types=types), outer.kinds, outer.halves)
+        block = Block(arg_types=types)
+        super().__init__(outer.draw, block, outer.kinds, outer.halves, outer.scale)
         self.outer = outer
         self.depth = outer.depth + 1
         self.exact.clear()
@@ -146,8 +163,3 @@ class Body(Graph):
 
 def rank_of(x: SSAValue) -> int:
     return len(shape_of(x))
-
-
-def fits(*shape: int, of: int = LARGEST) -> bool:
-    """Whether a value of the shape is small enough."""
-    return prod(shape) <= of

@@ -6,7 +6,7 @@ from math import prod
 import hypothesis.strategies as st
 import random_elements as elements
 import random_layers as layers
-from random_graph import LARGEST, REALS, SIZES, Draw, Graph, Halves, Kind
+from random_graph import REALS, TINY, Draw, Graph, Halves, Kind, Scale
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DictionaryAttr,
@@ -51,20 +51,20 @@ class Drawn:
 
 
 @st.composite
-def graphs(draw: Draw, halves: Halves = Halves.SOME, steps: int = 12) -> Drawn:
+def graphs(draw: Draw, halves: Halves = Halves.SOME, scale: Scale = TINY, steps: int = 12) -> Drawn:
     """A program whose results are the values nobody reads, and some that somebody does.
 
     Without halves, the first result is one that can be differentiated: what gradients of half
     precision are rounded to jumps.
     """
-    sizes = draw(st.lists(st.sampled_from(SIZES), min_size=1, max_size=3))
+    sizes = draw(st.lists(st.sampled_from(scale.sizes), min_size=1, max_size=3))
     shape = st.lists(st.sampled_from(sizes), max_size=3).map(tuple)
-    small = shape.filter(lambda sizes: prod(sizes) <= LARGEST)
+    small = shape.filter(lambda sizes: prod(sizes) <= scale.largest)
     shapes = draw(st.lists(small, min_size=1, max_size=3))
     types: list[Attribute] = [TensorType(f32, shape) for shape in shapes]
     types.append(TensorType(i32, (draw(st.sampled_from(sizes)),)))
     block = Block(arg_types=types)
-    graph = Graph(draw, block, KINDS, halves)
+    graph = Graph(draw, block, KINDS, halves, scale)
     graph.steps(steps)
     made = [v for v in graph.values if v.owner is not block]
     wanted = [v for v in made if not v.uses or draw(st.integers(0, 4)) == 4]

@@ -7,14 +7,11 @@ from random_elements import Make
 from random_graph import (
     DEPTH,
     HALVES,
-    LARGEST,
     REALS,
-    SIZES,
     Body,
     Graph,
     Halves,
     Shape,
-    fits,
     rank_of,
 )
 from xdsl.dialects.builtin import TensorType, bf16, i32
@@ -37,8 +34,8 @@ from nnc.dialects.nn.scan import ScanOp
 from nnc.dialects.nn.shape import ReshapeOp
 from nnc.dialects.nn.structure import YieldOp
 
-WORK = 20 * LARGEST
-"""Terms of a contraction at most."""
+WORK = 20
+"""Terms of a contraction at most, in multiples of the largest value."""
 
 
 def factors(graph: Graph, x: SSAValue, shape: Shape) -> tuple[SSAValue, SSAValue]:
@@ -65,8 +62,8 @@ def product(graph: Graph, x: SSAValue) -> None:
     *batch, rows, columns = shape_of(x)
     lhs, rhs = graph.coin(), graph.coin()
     kept, depth = (columns, rows) if lhs else (rows, columns)
-    wanted = graph.choose(SIZES)
-    if fits(*batch, kept, wanted) and fits(*batch, kept, wanted, depth, of=WORK):
+    wanted = graph.size()
+    if graph.fits(*batch, kept, wanted) and graph.fits(*batch, kept, wanted, depth, times=WORK):
         shape = (*batch, wanted, depth) if rhs else (*batch, depth, wanted)
         one, other = factors(graph, x, shape)
         graph.add(MatmulOp(one, other, transpose_lhs=lhs, transpose_rhs=rhs))
@@ -97,7 +94,7 @@ def convolution(graph: Graph, x: SSAValue) -> None:
         kernel = [graph.integer(1, min(3, (s + a + b - 1) // d + 1)) for s, _, a, b, d in axes]
         shape = (out, channels // groups, *kernel)
         padded = (s + a + b for s, _, a, b, _ in axes)
-        if fits(n, *sizes, *shape, of=WORK) and fits(n, out, *padded, of=2 * LARGEST):
+        if graph.fits(n, *sizes, *shape, times=WORK) and graph.fits(n, out, *padded, times=2):
             graph.add(ConvOp(*factors(graph, seen, shape), **settings, groups=groups))
         return
     kernel = [graph.integer(1 + (a + b + 1) // d, 3 + (a + b) // d) for _, _, a, b, d in axes]
@@ -107,7 +104,11 @@ def convolution(graph: Graph, x: SSAValue) -> None:
         for (s, stride, a, b, _), extent in zip(axes, extents, strict=True)
     ]
     shape = (channels, out // groups, *kernel)
-    if min(size) > 0 and fits(n, out, *size, of=2 * LARGEST) and fits(n, *size, *shape, of=WORK):
+    if (
+        min(size) > 0
+        and graph.fits(n, out, *size, times=2)
+        and graph.fits(n, *size, *shape, times=WORK)
+    ):
         operands = factors(graph, seen, shape)
         graph.add(ConvInputGradOp(*operands, **settings, groups=groups, size=size))
 
@@ -146,9 +147,11 @@ def attention(graph: Graph, x: SSAValue) -> None:
     if rank_of(x) < 2 or element_of(x) not in REALS:
         return
     *batch, queries, depth = shape_of(x)
-    keys = graph.choose([queries, *SIZES])
-    width = graph.choose([depth, *SIZES])
-    if not fits(*batch, queries, keys) or not fits(*batch, keys, max(depth, width), of=WORK):
+    keys = graph.choose([queries, *graph.scale.sizes])
+    width = graph.choose([depth, *graph.scale.sizes])
+    if not graph.fits(*batch, queries, keys) or not graph.fits(
+        *batch, keys, max(depth, width), times=WORK
+    ):
         return
     key = graph.like(x, (*batch, keys, depth), exact=True)
     value = graph.like(x, (*batch, keys, width))
@@ -168,7 +171,9 @@ def scan(graph: Graph, x: SSAValue) -> None:
     body = Body(graph, [init.type, piece])
     body.steps(3)
     state = body.add(TanhOp(body.value(tensor_type(init))))
-    kept = [v for v in body.reals() if fits(count, *shape_of(v)) and v.owner is not body.block]
+    kept = [
+        v for v in body.reals() if graph.fits(count, *shape_of(v)) and v.owner is not body.block
+    ]
     body.b.insert(YieldOp([state, body.choose([*kept, state])]))
     graph.add(ScanOp(count, [init], [x], body.captured, body.block, reverse=graph.coin()))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import hypothesis.strategies as st
-from random_graph import Draw, Halves
+from random_graph import TINY, Draw, Halves, Scale
 from random_graphs import Drawn, graphs
 from xdsl.builder import Builder
 from xdsl.context import Context
@@ -108,9 +108,9 @@ optimizers = st.builds(
 
 
 @st.composite
-def with_gradients(draw: Draw) -> Drawn:
+def with_gradients(draw: Draw, scale: Scale = TINY) -> Drawn:
     """A program with gradients, perhaps accumulated, perhaps clipped."""
-    module = draw(graphs(Halves.NOTHING)).module
+    module = draw(graphs(Halves.NOTHING, scale)).module
     NnGradientPass().apply(Context(), module)
     for more in (AccumulatePass(), ClipGlobalNormPass()):
         if draw(st.booleans()):
@@ -119,9 +119,9 @@ def with_gradients(draw: Draw) -> Drawn:
 
 
 @st.composite
-def trained(draw: Draw) -> Drawn:
+def trained(draw: Draw, scale: Scale = TINY) -> Drawn:
     """A training step."""
-    module = draw(with_gradients()).module
+    module = draw(with_gradients(scale)).module
     for one in build_pipeline(draw(optimizers)):
         one.apply(Context(), module)
     return Drawn(module)

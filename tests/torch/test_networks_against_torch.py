@@ -242,24 +242,27 @@ def torch_gradients(case: Case, p: Tensors, x: Array, y: Array) -> list[Array]:
     return [gradient.numpy() for gradient in found]
 
 
-def distance(found: Array, expected: Array, least: float = 1e-4) -> float:
-    """Relative to the norm of what is expected, which counts as `least` at least."""
-    return float(np.linalg.norm(found - expected) / max(np.linalg.norm(expected), least))
+def is_zero(name: str) -> bool:
+    """Whether a gradient is zero but for rounding, which follows the order of a sum.
+
+    A bias of the keys adds one number to all scores of a query, and softmax does not see it. (So it
+    is with a bias before batch normalization; the networks here have none.)
+    """
+    return name.endswith("attention.key.bias")
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_from_torch_s_parameters(name: str) -> None:
-    """Within twice torch's own distance from f64, or 5e-6 where torch was lucky.
+    """Over the steps each tensor's gradients are within twice torch's own distance from f64.
 
-    A gradient that is zero but for rounding, such as that of the keys' bias, is measured by a
-    hundredth of the whole.
+    Where they are zero, rounding is at most a millionth of the gradients of the keys' weight.
     """
     case = CASES[name]
     net, loss_of = network(case, "float32"), gluon.loss.SoftmaxCrossEntropyLoss()
     parameters = trained(net)
     model = tensors_of(parameters, torch.float32)
     rule = torch.optim.SGD(list(model.values()), lr=0.05, momentum=0.9)
-    worst = 0.0
+    squares = {key: np.zeros(3) for key in parameters}
     for x, y in batches(case):
         for key, parameter in parameters.items():
             parameter.set_data(model[key].detach().numpy())
@@ -270,14 +273,25 @@ def test_gradients_from_torch_s_parameters(name: str) -> None:
         precise = {k: v.detach().double().requires_grad_() for k, v in model.items()}
         exact = torch_gradients(case, precise, x.astype("f4") if case.image else x, y)
         expected = torch_gradients(case, model, x, y)
-        least = 0.01 * float(np.sqrt(sum(np.sum(g**2) for g in exact)))
         for key, found, theirs, f64 in zip(parameters, held, expected, exact, strict=True):
-            off = distance(found.asnumpy() / BATCH, f64, least)
-            own = distance(theirs, f64, least)
-            worst = max(worst, off)
-            assert off <= max(2 * own, 5e-6), f"{key}: {off:.1e}, torch {own:.1e}"
+            parts = found.asnumpy() / BATCH - f64, theirs - f64, f64
+            squares[key] += [np.sum(part**2) for part in parts]
         rule.step()
-    print(f"{name}: at most {worst:.1e} from the gradients in f64")
+    worst = 0.0
+    norms = {key: np.sqrt(sums) for key, sums in squares.items()}
+    for key, (off, own, _) in norms.items():
+        if is_zero(key):
+            most = 1e-6 * norms[key.replace("bias", "weight")][2]
+        else:
+            most = 2 * own
+            worst = max(worst, off / own)
+        assert off <= most, f"{key}: {off:.1e}, torch {own:.1e}, expected at most {most:.1e}"
+    print(f"{name}: at most {worst:.2f} times as far from f64 as torch")
+
+
+def distance(found: Array, expected: Array) -> float:
+    """Relative to the norm of what is expected, or to 1e-4 where that is less."""
+    return float(np.linalg.norm(found - expected) / max(np.linalg.norm(expected), 1e-4))
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

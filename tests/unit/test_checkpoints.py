@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -187,6 +189,8 @@ def test_progress_is_anything_that_a_file_can_hold(tmp_path: Path) -> None:
         checkpoint.save(tmp_path / "run", model={1})
     with pytest.raises(OptionError, match="progress/by: expected texts as keys of a dict, given 1"):
         checkpoint.save(tmp_path / "run", by={1: 2})
+    with pytest.raises(DtypeError, match=r"progress/names: files hold float16, .*; given <U1"):
+        checkpoint.save(tmp_path / "run", names=np.array(["a"]))
     assert checkpoint.load(tmp_path / "run")["epoch"] == 3
 
 
@@ -366,3 +370,8 @@ def test_a_checkpoint_is_a_plain_file(tmp_path: Path) -> None:
     assert arrays["training/parameters/0.weight"].shape == (4, 5)
     assert arrays["training/trainer/parameters/0/states/0"].shape == (4, 5)
     assert json.loads(texts["state"])["dict"]["progress"] == {"dict": {"epoch": 1}}
+
+
+def test_the_module_is_imported_first() -> None:
+    """It imports gluon, in which handlers use it."""
+    subprocess.run([sys.executable, "-c", "from nnc import checkpoint"], check=True)

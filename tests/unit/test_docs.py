@@ -18,8 +18,12 @@ from typing import Any
 
 import pytest
 
+import nnc
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TUTORIAL = sorted((ROOT / "docs/tutorial").glob("*.md"))
+"""Pages that go on where the one before ends."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -69,9 +73,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_blocks_run(page: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    names: dict[str, Any] = {"__name__": page.stem}
+def run_page(
+    page: Path, folder: Path, names: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every block, in a folder and a namespace."""
     printed = ""
     for block in blocks(page):
         match block.language:
@@ -93,10 +98,32 @@ def test_blocks_run(page: Path, folder: Path, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_run(page: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_page(page, folder, {"__name__": page.stem}, capsys)
+
+
+def test_the_tutorial_runs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(TUTORIAL) == 8
+    names: dict[str, Any] = {"__name__": "tutorial"}
+    for page in TUTORIAL:
+        run_page(page, folder, names, capsys)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *TUTORIAL], ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)|src(?:set)?=\"([^\":]+)\"", page.read_text())
     for link in filter(None, (a or b for a, b in links)):
         assert (page.parent / link).exists(), f"{page.name} links to {link}"
+
+
+def test_names_for_people_who_come_from_mxnet_exist() -> None:
+    text = (ROOT / "docs/coming_from_mxnet.md").read_text()
+    names = re.findall(r"`nnc\.([A-Za-z_.]+?)(?:\(.*?\))?`", text)
+    assert len(names) > 30
+    for name in names:
+        value: Any = nnc
+        for part in name.split("."):
+            value = getattr(value, part)
 
 
 def test_picture_shows_what_is_printed_now() -> None:

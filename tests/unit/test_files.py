@@ -1,12 +1,13 @@
 """Parameters in files: safetensors and MXNet's `.params`, written whole or not at all."""
 
+import errno
 import os
 import resource
 import stat
 import struct
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,19 @@ def test_threads_that_write_one_file_take_turns(tmp_path: Path) -> None:
         thread.join()
     assert len(set(files.load(file)["x"].tolist())) == 1
     assert os.listdir(tmp_path) == ["x"]
+
+
+@pytest.mark.parametrize(("number", "fails"), [(errno.ENOLCK, False), (errno.EIO, True)])
+def test_file_systems_without_locks(
+    number: int, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flock(*_: Any) -> None:
+        raise OSError(number, "no")
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OSError, match="no") if fails else nullcontext():
+        network().save_parameters(tmp_path / "net")
+    assert (tmp_path / "net").exists() != fails
 
 
 def test_a_device_is_no_file() -> None:

@@ -148,6 +148,19 @@ def test_what_was_computed_before_record_is_constant() -> None:
     assert gradient(x) == [3, 6]
 
 
+def test_a_gradient_does_not_go_back_through_what_was_detached() -> None:
+    """As in truncated backpropagation: what led to a state is gone after a step."""
+    w, state = leaf(3), nd.array([1.0])
+    for _ in range(3):
+        carried = state.detach()
+        with autograd.record():
+            new = carried * w
+            state, loss = new + 1, new * w
+        loss.backward()
+        assert gradient(w) == [(2 * carried * w).item()]
+        w[:] = w - 1
+
+
 def test_gradient_descent_by_hand() -> None:
     w = leaf(3)
     for _ in range(40):

@@ -1,6 +1,7 @@
 """Blocks and their parameters, beside layers: hooks, sharing, declarations of Gluon 1.x."""
 
 import copy
+import inspect
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -252,7 +253,7 @@ def test_declarations_survive_copies(copied: Any) -> None:
 
 
 def test_blocks_are_shown_as_gluon_shows_them() -> None:
-    net = nn.HybridSequential(prefix="net_")
+    net = nn.HybridSequential()
     net.add(nn.Conv2D(8, 3, padding=1, groups=2, in_channels=4, activation="relu"))
     net.add(nn.Conv2DTranspose(6, 2, use_bias=False, in_channels=8), nn.MaxPool2D())
     net.add(nn.BatchNorm(scale=False), nn.Dense(4), nn.Dropout(0.5), nn.Embedding(3, 4))
@@ -282,3 +283,21 @@ def test_types_follow_an_input_and_compiling_can_come_first() -> None:
 def test_a_block_must_say_what_it_computes() -> None:
     with pytest.raises(OptionError, match=r"HybridBlock must define forward\(\)"):
         gluon.HybridBlock()(nd.ones((1,)))
+
+
+def test_every_block_takes_the_arguments_of_gluon_1() -> None:
+    layers: Any = nn
+    first = layers.Dense(3, in_units=2, prefix="first_")
+    second = layers.Dense(3, in_units=2, use_bias=False, params=first.params)
+    assert second.weight is first.weight
+    assert second.bias is None
+    assert inspect.signature(nn.Dense).parameters.keys() >= {"units", "in_units"}
+
+    class Greeting(gluon.Block):
+        def __init__(self, prefix: str = ""):
+            super().__init__()
+            self.text = prefix
+
+    assert Greeting(prefix="hello").text == "hello"
+    with pytest.raises(ShapeError, match=r"expected shape \(4, 2\), given \(3, 2\)"):
+        layers.Dense(4, in_units=2, params=first.params)

@@ -119,6 +119,62 @@ def test_zoneout_keeps_old_states() -> None:
     assert 0.3 < np.mean(mixed.asnumpy() == 7) < 0.5
 
 
+def test_a_projected_cell_against_its_formula() -> None:
+    cell = initialized(rnn.LSTMPCell(4, 2, i2h_bias_initializer="ones"))
+    x, states = draw(3, 5), [draw(3, 2), draw(3, 4)]
+    output, [r, c] = cell(x, states)
+    weights = {name: p.data().asnumpy() for name, p in cell.collect_params().items()}
+    gates = x.asnumpy() @ weights["i2h_weight"].T + states[0].asnumpy() @ weights["h2h_weight"].T
+    i, f, g, o = np.split(gates + weights["i2h_bias"] + weights["h2h_bias"], 4, axis=1)
+    cells = sigmoid(f) * states[1].asnumpy() + sigmoid(i) * np.tanh(g)
+    np.testing.assert_allclose(c.asnumpy(), cells, rtol=1e-5)
+    expected = (sigmoid(o) * np.tanh(cells)) @ weights["h2r_weight"].T
+    np.testing.assert_allclose(r.asnumpy(), expected, rtol=1e-5)
+    assert output is r
+    outputs, last = cell.unroll(6, draw(3, 6, 5))
+    assert (outputs.shape, [state.shape for state in last]) == ((3, 6, 2), [(3, 2), (3, 4)])
+
+
+def sigmoid(x: Any) -> Any:
+    return 1 / (1 + np.exp(-x))
+
+
+def test_variational_dropout_draws_once_for_all_steps() -> None:
+    base = rnn.RNNCell(40, activation="relu")
+    cell = initialized(rnn.VariationalDropoutCell(base, drop_outputs=0.5))
+    x = draw(2, 6, 3)
+    plain = cell.unroll(6, x)[0].asnumpy()
+    np.testing.assert_array_equal(plain, base.unroll(6, x)[0].asnumpy())
+    with autograd.record():
+        first, second = (cell.unroll(6, x)[0].asnumpy() for _ in range(2))
+    lost = plain.any(axis=1, keepdims=True) & ~first.any(axis=1, keepdims=True)
+    np.testing.assert_allclose(first, np.where(lost, 0, 2 * plain), rtol=1e-6)
+    assert 0.2 < lost.mean() < 0.6
+    assert (first != second).any()
+
+
+def test_variational_dropout_of_inputs_and_states_step_by_step() -> None:
+    cell = initialized(rnn.VariationalDropoutCell(rnn.LSTMCell(3), 0.5, 0.5))
+    x, states = draw(2, 5), cell.begin_state(2)
+    calls: list[Any] = []
+    cell(x, states)
+
+    def keep(block: gluon.Block, args: Any) -> None:
+        calls.append(args)
+
+    cell.base_cell.register_forward_pre_hook(keep)
+    ones = [nd.ones((2, 3)), nd.ones((2, 3))]
+    with autograd.record():
+        for _ in range(2):
+            cell(nd.ones((2, 5)), ones)
+    [first, second] = [[x.asnumpy(), h.asnumpy(), c.asnumpy()] for x, [h, c] in calls]
+    for one, two in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert set(np.unique(first[0])) | set(np.unique(first[1])) == {0, 2}
+    assert (first[2] == 1).all()
+    cell.reset()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -126,6 +182,7 @@ def test_zoneout_keeps_old_states() -> None:
         (lambda: rnn.GRU(3, layout="CTN"), "GRU: layout: no 'CTN'"),
         (lambda: rnn.RNN(3, activation="elu"), "RNN: activation: no 'elu'"),
         (lambda: rnn.LSTM(3, projection_size=2), "LSTM: projections and clipped states are not"),
+        (lambda: rnn.LSTMPCell(3, 0), "LSTMPCell: projection_size: expected an integer of at"),
         (lambda: rnn.LSTMCell(3, activation="relu"), "LSTMCell: expected activation 'tanh'"),
     ],
 )

@@ -152,6 +152,22 @@ MOVES: dict[str, tuple[Function, Formula, Array]] = {
         lambda x: np.einsum("bij,kj,kj", x, X, X),
         CUBE,
     ),
+    "trace": (lambda x: nd.einsum("ii", x[:, :3]), lambda x: np.trace(x[:, :3]), X),
+    "einsum of a diagonal": (
+        lambda x: nd.einsum("iji,j->ji", x[:2, :, :2], x[0, :, 0]),
+        lambda x: np.einsum("iji,j->ji", x[:2, :, :2], x[0, :, 0]),
+        CUBE,
+    ),
+    "einsum of any axes": (
+        lambda x: nd.einsum("...i,...i->...", x, x[:, :1]),
+        lambda x: np.einsum("...i,...i->...", x, x[:, :1]),
+        CUBE,
+    ),
+    "einsum of some axes": (
+        lambda x: nd.einsum("j...,jk", x, x[:, 0]),
+        lambda x: np.einsum("j...,jk", x, x[:, 0]),
+        CUBE,
+    ),
 }
 ROWS = REDUCTIONS | MOVES
 
@@ -255,7 +271,7 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: nd.pad(X, "wrap", (1, 1, 0, 0)), OptionError, "pad: mode: no 'wrap'"),
     (lambda: nd.pad(X, "reflect", (3, 0, 0, 0)), ShapeError, "axis 0, of size 3, has nothing"),
     (lambda: nd.tril(V), ShapeError, "tril: expected two axes or more"),
-    (lambda: nd.diag(CUBE), ShapeError, "diag: expected one axis or two"),
+    (lambda: nd.diag(1.0), ShapeError, "diagonal: axis 0 of an array with 0 axes"),
     (
         lambda: nd.gather_nd(X, [[3], [0]]),
         IndexingError,
@@ -267,7 +283,16 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: nd.SequenceMask(X, [1], True, axis=2), OptionError, "expected axis 0 or 1"),
     (lambda: nd.einsum("ij,jk->ik", X), OptionError, "the axes of each of 1 operands"),
     (lambda: nd.einsum("ij->k", X), OptionError, "no operand has an axis 'k'"),
+    (lambda: nd.einsum("ij->ii", X), OptionError, "the result has an axis twice"),
+    (lambda: nd.einsum("i.j", X), OptionError, r"letters, and perhaps '\.\.\.', for"),
     (lambda: nd.einsum("i->i", X), ShapeError, "'i' names 1 axes"),
+    (lambda: nd.einsum("ij...k", X), ShapeError, r"'ij\.\.\.k' names 3 axes"),
+    (lambda: nd.einsum("ii", X), ShapeError, "axis 'i' has size 3 and 4"),
+    (
+        lambda: nd.einsum("...,...", X, X[:, :3]),
+        ShapeError,
+        r"axes of '\.\.\.' have sizes 4 and 3, which cannot be broadcast",
+    ),
     (lambda: nd.einsum("ij,ik->jk", X, CUBE[0, :2]), ShapeError, "axis 'i' has size 3 and 2"),
 ]
 
@@ -276,3 +301,11 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
 def test_errors(call: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "max", "min", "prod"])
+def test_all_axes_but_the_given_ones(name: str) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 4)).astype(np.float32)
+    for axis, others in ((1, (0, 2)), ((0, -1), (1,)), ((0, 1, 2), ())):
+        found = getattr(nd, name)(nd.array(x), axis=axis, exclude=True)
+        np.testing.assert_allclose(found.asnumpy(), getattr(x, name)(axis=others), rtol=1e-5)

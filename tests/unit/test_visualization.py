@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,30 @@ def test_layers_of_several_blocks_are_one_box() -> None:
     boxes, arrows = drawing(net, shape=(3, 1, 4))
     assert boxes == {"data": "data", "lstm": "LSTM\n4 -> 5, TNC, num_layers=2\nlstm"}
     assert arrows == [("data", "lstm", "3x1x4")]
+
+
+def test_exported_networks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A box for each operation that was recorded, whatever the number of samples."""
+    net = nn.HybridSequential(nn.Conv2D(4, 3), nn.BatchNorm(), nn.Dense(5, "relu"), nn.Dense(2))
+    net.initialize()
+    net.hybridize()
+    net(nd.ones((2, 3, 4, 4)))
+    symbol, parameters = net.export(str(tmp_path / "net"))
+    block = gluon.SymbolBlock.imports(symbol, ["data"], parameters)
+    boxes, arrows = drawing(block, shape=(7, 3, 4, 4), hide_weights=False)
+    steps = ["data", "convolve", "batch_norm", "dense", "relu", "dense_2"]
+    assert [name for name in boxes if "." not in name] == steps
+    assert [(of, to, label) for of, to, label in arrows if "." not in of] == [
+        ("data", "convolve", "7x3x4x4"),
+        ("convolve", "batch_norm", "7x4x2x2"),
+        ("batch_norm", "dense", "7x4x2x2"),
+        ("dense", "relu", "7x5"),
+        ("relu", "dense_2", "7x5"),
+    ]
+    assert ("0.weight", "convolve", "4x3x3x3") in arrows
+    visualization.print_summary(block, (7, 3, 4, 4), 60)
+    learned = sum(p.data().size for p in net.collect_params("weight|bias|gamma|beta").values())
+    assert f"Total params: {learned}\n" in capsys.readouterr().out
 
 
 def test_what_graphviz_is_told() -> None:

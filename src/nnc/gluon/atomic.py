@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import errno
 import fcntl
 import os
 from collections.abc import Generator, Iterable
@@ -10,6 +11,7 @@ from typing import BinaryIO
 from nnc.errors import OptionError
 
 Chunk = bytes | memoryview
+UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
 Filename = str | os.PathLike[str]
 
 
@@ -57,11 +59,22 @@ def alone(path: Path) -> Generator[BinaryIO]:
     """An empty file that only one process or thread writes; others wait for it."""
     while True:
         with path.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            with where_supported():
+                fcntl.flock(file, fcntl.LOCK_EX)
             if is_at(file, path):
                 file.truncate(0)
                 yield file
                 return
+
+
+@contextmanager
+def where_supported() -> Generator[None]:
+    """File systems of networks may lack what is done inside, and do without."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
 
 
 def is_at(file: BinaryIO, path: Path) -> bool:
@@ -76,6 +89,7 @@ def sync_folder(folder: Path) -> None:
     """The names in a folder are on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        with where_supported():
+            os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -13,6 +13,7 @@ from nnc.device import place_named
 from nnc.dtypes import FLOATS, dtype_name
 from nnc.errors import DeferredInitializationError, DtypeError, OptionError, ShapeError
 from nnc.gluon.atomic import Filename
+from nnc.gluon.block_type import BlockType
 from nnc.gluon.hooks import Hook, HookHandle, Hooks, array_hook
 from nnc.gluon.parameter import DEFAULT, Parameter
 from nnc.gluon.parameter_dict import ParameterDict
@@ -21,7 +22,7 @@ from nnc.init import Initializer
 from nnc.tracing import arrays_of
 
 
-class Block:
+class Block(metaclass=BlockType):
     """A part of a network: attributes that are blocks or parameters are found by their names.
 
     A subclass implements `forward`.
@@ -123,12 +124,11 @@ class Block:
                 setattr(owner, attribute, parameter)
         return self
 
-    def _places(self, prefix: str = "") -> "Iterator[tuple[str, Block, str]]":
+    def _places(self) -> "Iterator[tuple[str, Block, str]]":
         """Each parameter's name, its block, and its name there."""
-        for key in self._parameters:
-            yield prefix + key, self, key
-        for name, child in self._children.items():
-            yield from child._places(f"{prefix}{name}.")
+        for path, block in self.named_blocks():
+            for key in block._parameters:
+                yield f"{path}.{key}" if path else key, block, key
 
     def named_blocks(self, prefix: str = "") -> "Iterator[tuple[str, Block]]":
         """The block and all below it, by their places in the tree: "" and `features.0`."""
@@ -335,10 +335,8 @@ class Sequential(Block):
     def __init__(
         self,
         *blocks: Block,
-        prefix: str | None = None,
-        params: ParameterDict | None = None,
     ) -> None:
-        super().__init__(prefix, params)
+        super().__init__()
         self.add(*blocks)
 
     def forward(self, *args: Any) -> Any:

@@ -5,18 +5,17 @@ A file is recognized by how it begins; it is written as `.params` where its name
 
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import safetensors
 from safetensors import SafetensorError
-from safetensors.numpy import save as to_bytes
 
 from nnc.errors import DtypeError, OptionError
 from nnc.gluon import mxnet_format
-from nnc.gluon.atomic import Filename, write_whole
+from nnc.gluon.atomic import Chunk, Filename, write_whole
 from nnc.graph import Memory
 
 DTYPES = {
@@ -31,6 +30,7 @@ DTYPES = {
     "I64": "int64",
 }
 """numpy's names of the types in files; safetensors' own numpy reader lacks BF16."""
+NAMES = {name: code for code, name in DTYPES.items()}
 CHECKSUM = "crc32"
 """The name under which a file has its checksum."""
 
@@ -68,8 +68,31 @@ def load(filename: Filename) -> dict[str, Memory]:
 
 def save_safetensors(filename: Filename, arrays: Arrays, texts: Mapping[str, str]) -> None:
     """Write arrays and strings."""
-    kept = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    write_whole(filename, [to_bytes(kept, {**texts, CHECKSUM: checksum(kept, texts)})])
+    kept = {name: contiguous(name, array) for name, array in arrays.items()}
+    write_whole(filename, chunks(kept, {**texts, CHECKSUM: checksum(kept, texts)}))
+
+
+def contiguous(name: str, array: Memory) -> Memory:
+    """The array as files hold it: row by row, little endian."""
+    if array.dtype.name not in NAMES:
+        raise DtypeError(f"{name}: files hold {', '.join(NAMES)}; given {array.dtype}")
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(array.shape)
+
+
+def chunks(arrays: Arrays, texts: Mapping[str, str]) -> Iterator[Chunk]:
+    """The parts of a file; the library's writer holds two more copies of everything."""
+    ordered = sorted(arrays.items(), key=lambda item: (-item[1].itemsize, item[0]))
+    header: dict[str, Any] = {"__metadata__": dict(texts)}
+    end = 0
+    for name, array in ordered:
+        start, end = end, end + array.nbytes
+        dtype = NAMES[array.dtype.name]
+        header[name] = {"dtype": dtype, "shape": array.shape, "data_offsets": [start, end]}
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)  # so that the arrays are aligned
+    yield len(encoded).to_bytes(8, "little") + encoded
+    for _, array in ordered:
+        yield array.reshape(-1).view(np.uint8).data
 
 
 def load_safetensors(filename: Filename) -> Content:

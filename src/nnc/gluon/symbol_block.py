@@ -10,8 +10,17 @@ from nnc.errors import OptionError, ShapeError
 from nnc.gluon.atomic import Filename
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.parameter import Parameter
-from nnc.gluon.symbol_file import Argument, Exported, check_types, inputs, instance_of, programs_in
+from nnc.gluon.symbol_file import (
+    Argument,
+    Exported,
+    check_types,
+    inputs,
+    instance_of,
+    parsed,
+    programs_in,
+)
 from nnc.graph import Scalar, Value
+from nnc.lowering.program import Program
 from nnc.random import COUNTER, generator
 from nnc.recorder import record, recorder
 from nnc.tracing import arrays_of
@@ -97,6 +106,10 @@ class SymbolBlock(HybridBlock):
             self._parameters[instance.arguments[tie].name].variable.update(value)
         outputs = [NDArray(value) for value in results[: instance.outputs]]
         return outputs[0] if len(outputs) == 1 else outputs
+
+    def program_for(self, shapes: Sequence[tuple[int, ...]]) -> Program:
+        """What is computed in training of inputs with these shapes."""
+        return Program.of(parsed(self._training.text_for([shapes[i] for i in self._order])))
 
     def _value(self, argument: Argument) -> Value:
         """What the program is given now for an argument that is no input."""

@@ -78,15 +78,17 @@ class Exported(NamedTuple):
 
     def of(self, shapes: Sequence[tuple[int, ...]]) -> Instance:
         """The program for inputs of these shapes; an error says what is expected."""
-        instance = instance_of(self.first)
+        return instance_of(self.text_for(shapes))
+
+    def text_for(self, shapes: Sequence[tuple[int, ...]]) -> str:
+        """The program for inputs with as many samples as these, as text."""
         if self.second is not None:
-            for given, one, other in zip(
-                shapes, inputs(instance), inputs(instance_of(self.second)), strict=False
-            ):
+            expected = inputs(instance_of(self.first)), inputs(instance_of(self.second))
+            for given, one, other in zip(shapes, *expected, strict=False):
                 if one.type is not other.type and given:
                     more = given[0] - one.type.shape[0]
-                    return instance_of(extrapolated(self.first, self.second, more) or self.first)
-        return instance
+                    return extrapolated(self.first, self.second, more) or self.first
+        return self.first
 
 
 def inputs(instance: Instance) -> list[Argument]:

@@ -1,33 +1,14 @@
 """Elementwise functions as layers, by name."""
 
-from typing import Any
-
 from nnc import elementwise_operators as elements
-from nnc import layer_operators as layers
 from nnc import nd
 from nnc import operators as ops
 from nnc.array import NDArray
 from nnc.checks import chosen, count, number
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.parameter import Parameter
-from nnc.graph import Operation
 from nnc.init import Constant, Initializer
-
-ACTIVATIONS: dict[str, tuple[Operation, tuple[Any, ...]]] = {
-    "relu": (ops.relu, ()),
-    "sigmoid": (ops.sigmoid, ()),
-    "tanh": (ops.tanh, ()),
-    "softrelu": (elements.softplus, (1,)),
-    "softsign": (elements.softsign, ()),
-    "log_sigmoid": (elements.log_sigmoid, ()),
-    "mish": (elements.mish, ()),
-    "softmax": (layers.softmax, (-1,)),
-}
-"""Gluon's, and softmax over the last axis as an extension."""
-
-
-def activation_named(name: str) -> tuple[Operation, tuple[Any, ...]]:
-    return ACTIVATIONS[chosen("activation", name, ACTIVATIONS)]
+from nnc.layer_functions import activation_named
 
 
 class Activation(HybridBlock):

@@ -4,18 +4,18 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from nnc import layer_functions as functions
 from nnc import layer_operators as layers
 from nnc import nd
 from nnc.array import NDArray
 from nnc.checks import chosen, count, number
 from nnc.errors import DtypeError, OptionError, ShapeError
 from nnc.gluon.block import Block, HybridBlock, check_array
-from nnc.gluon.nn.activation import activation_named
 from nnc.gluon.parameter import Parameter
 from nnc.graph import Operation
 from nnc.init import Initializer
-from nnc.random import generator
-from nnc.recorder import record, recorder
+from nnc.layer_functions import activation_named
+from nnc.recorder import record
 
 Source = Initializer | str | None
 """What says how a parameter is initialized."""
@@ -160,10 +160,7 @@ class Dropout(HybridBlock):
         self._axes = axes
 
     def forward(self, x: NDArray) -> NDArray:
-        if not recorder.training or not self._rate:
-            return x
-        inputs = [x.current, *generator.state()]
-        return NDArray(record(layers.dropout, inputs, (self._rate, tuple(self._axes)))[0])
+        return functions.dropout(x, self._rate, axes=self._axes)
 
     def describe(self) -> str:
         return f"p = {self._rate}, axes={self._axes}"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from nnc import layer_operators as layers
+from nnc import layer_functions as functions
 from nnc import norm_operators as norms
 from nnc.array import NDArray
 from nnc.checks import axis_of, count, number
@@ -12,7 +12,7 @@ from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Source
 from nnc.gluon.parameter import Parameter
 from nnc.graph import Operation
-from nnc.recorder import record, recorder
+from nnc.recorder import record
 
 
 class Norm(HybridBlock):
@@ -163,17 +163,16 @@ class BatchNorm(Norm):
         self.running_var = self.parameter("running_var", running_variance_initializer, "null")
 
     def forward(self, x: NDArray) -> NDArray:
-        value, gamma, beta = x.current, self.gamma.variable.current, self.beta.variable.current
-        mean, var = self.running_mean.variable, self.running_var.variable
-        settings = (self._axis, self._epsilon)
-        if not recorder.training or self._use_global_stats:
-            inputs = [value, gamma, beta, mean.current, var.current]
-            return NDArray(record(layers.batch_norm_inference, inputs, settings)[0])
-        y, *batch = record(layers.batch_norm, [value, gamma, beta], settings)
-        for running, new in zip((mean, var), batch, strict=True):
-            blended = record(layers.blend, [running.current, new], (self._momentum,), taped=False)
-            running.update(blended[0])
-        return NDArray(y)
+        given = self.gamma, self.beta, self.running_mean, self.running_var
+        return functions.batch_norm(
+            x,
+            *[parameter.variable for parameter in given],
+            eps=self._epsilon,
+            momentum=self._momentum,
+            fix_gamma=False,
+            use_global_stats=self._use_global_stats,
+            axis=self._axis,
+        )
 
     def cast(self, dtype: object) -> None:
         """Change the dtype of the parameters, but not to half precision."""

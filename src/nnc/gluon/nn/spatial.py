@@ -6,6 +6,7 @@ from typing import ClassVar
 from nnc.array import NDArray
 from nnc.errors import OptionError
 from nnc.gluon.block import HybridBlock
+from nnc.gluon.block_type import signature_of
 from nnc.image_operators import AXES, check_images
 
 Sizes = int | tuple[int, ...]
@@ -26,7 +27,7 @@ class Spatial(HybridBlock):
         super().__init_subclass__()
         if axes:
             cls.axes, cls.layout = axes, "".join(("N", "C", *AXES[-axes:]))
-            cls.__signature__ = shown(inspect.signature(cls), cls.layout)
+            cls.__signature__ = shown(signature_of(cls), cls.layout)
 
     def check_layout(self, layout: str) -> None:
         """There is one layout; an empty one means it."""

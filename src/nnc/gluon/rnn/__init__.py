@@ -15,6 +15,8 @@ from nnc.gluon.rnn.cell import (
     ZoneoutCell,
 )
 from nnc.gluon.rnn.layer import GRU, LSTM, RNN
+from nnc.gluon.rnn.projected import LSTMPCell
+from nnc.gluon.rnn.variational import VariationalDropoutCell
 
 __all__ = [
     "GRU",
@@ -26,10 +28,12 @@ __all__ = [
     "HybridRecurrentCell",
     "HybridSequentialRNNCell",
     "LSTMCell",
+    "LSTMPCell",
     "ModifierCell",
     "RNNCell",
     "RecurrentCell",
     "ResidualCell",
     "SequentialRNNCell",
+    "VariationalDropoutCell",
     "ZoneoutCell",
 ]

@@ -97,7 +97,9 @@ class GatedCell(RecurrentCell):
         hidden_size: int,
         input_size: int,
         initializers: Sequence[Source],
+        output_size: int | None = None,
     ):
+        """The output is the first state, of `output_size`, or of `hidden_size`."""
         super().__init__()
         name = type(self).__name__
         self._recurrence = recurrence
@@ -108,7 +110,8 @@ class GatedCell(RecurrentCell):
         self.i2h_weight = Parameter(
             "i2h_weight", shape=(self._rows, width), init=i2h, allow_deferred_init=True
         )
-        self.h2h_weight = Parameter("h2h_weight", shape=(self._rows, hidden_size), init=h2h)
+        fed_back = hidden_size if output_size is None else output_size
+        self.h2h_weight = Parameter("h2h_weight", shape=(self._rows, fed_back), init=h2h)
         self.i2h_bias = Parameter("i2h_bias", shape=(self._rows,), init=i2h_bias)
         self.h2h_bias = Parameter("h2h_bias", shape=(self._rows,), init=h2h_bias)
 
@@ -130,8 +133,12 @@ class GatedCell(RecurrentCell):
         check_width(type(self).__name__, x, self.i2h_weight)
         i2h = affine(x, self.i2h_weight, self.i2h_bias)
         h2h = affine(states[0], self.h2h_weight, self.h2h_bias)
-        new = self._recurrence.step(i2h, h2h, list(states))
+        new = self.output(self._recurrence.step(i2h, h2h, list(states)))
         return new[0], new
+
+    def output(self, new: States) -> States:
+        """The states of the recurrence as those of the cell."""
+        return new
 
     def describe(self) -> str:
         return f"{(self.i2h_weight.shape or (0, 0))[1] or None} -> {self._hidden_size}"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nnc import checkpoint, checks
+from nnc import checks
 from nnc.errors import OptionError
 from nnc.gluon.contrib.estimator.early_stopping import Watched
 from nnc.gluon.contrib.estimator.events import BatchEnd, EpochEnd, TrainBegin
@@ -11,6 +11,7 @@ from nnc.gluon.contrib.estimator.handlers import period
 from nnc.metric import EvalMetric
 
 if TYPE_CHECKING:
+    from nnc.checkpoint import Checkpoints
     from nnc.gluon.contrib.estimator.estimator import Estimator
 
 SCORE = "score"
@@ -53,12 +54,14 @@ class CheckpointHandler(TrainBegin, BatchEnd, EpochEnd):
         self.batch_period = period("CheckpointHandler: batch_period", batch_period)
         self.max_checkpoints = checks.count("CheckpointHandler: max_checkpoints", max_checkpoints)
         self.resume_from_checkpoint = resume_from_checkpoint
-        self.checkpoints: checkpoint.Checkpoints | None = None
+        self.checkpoints: Checkpoints | None = None
         """The files, from the first `fit` on."""
 
     def train_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
+        from nnc.checkpoint import Checkpoints  # It imports this package.
+
         data: Any = estimator.train_data
-        self.checkpoints = checkpoint.Checkpoints(
+        self.checkpoints = Checkpoints(
             self.model_dir,
             estimator.net,
             estimator.trainer,

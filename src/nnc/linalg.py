@@ -1,0 +1,244 @@
+"""Linear algebra on the last two axes, named as in MXNet and NumPy.
+
+What factors, solves or inverts goes through the columns one after the other, in a loop of the
+compiled program with gradients to all operands; it is for small matrices. There are no
+eigenvalues, singular values and QR.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from nnc import operators as ops
+from nnc.array import NDArray, as_array, promoted
+from nnc.control_flow import foreach
+from nnc.creation_functions import eye
+from nnc.errors import ShapeError
+from nnc.index_functions import gathered, moveaxis, one_hot, positions, selected
+from nnc.product_functions import linalg_gemm2
+from nnc.reduce_functions import norm
+from nnc.shape_functions import concat, diagonal, flip, swapaxes, tril, triu
+
+gemm2 = linalg_gemm2
+
+__all__ = ["gemm2", "norm"]
+
+
+def square_matrix(name: str, a: Any) -> NDArray:
+    """An array of floats whose last two axes have one size."""
+    matrix = as_array(a).as_float()
+    if matrix.ndim < 2 or matrix.shape[-1] != matrix.shape[-2]:
+        raise ShapeError(f"{name}: expected square matrices, given shape {matrix.shape}")
+    return matrix
+
+
+def gemm(
+    a: Any,
+    b: Any,
+    c: Any,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+) -> NDArray:
+    """`alpha a b + beta c`."""
+    return gemm2(a, b, transpose_a, transpose_b, alpha) + as_array(c) * beta
+
+
+def syrk(a: Any, transpose: bool = False, alpha: float = 1.0) -> NDArray:
+    """`alpha a a^T`, or `alpha a^T a`."""
+    return gemm2(a, a, transpose, not transpose, alpha)
+
+
+def trmm(
+    a: Any,
+    b: Any,
+    transpose: bool = False,
+    rightside: bool = False,
+    lower: bool = True,
+    alpha: float = 1.0,
+) -> NDArray:
+    """`alpha a b` of a triangular a, `alpha b a` with `rightside`."""
+    half = tril(a) if lower else triu(a)
+    pair = (b, half) if rightside else (half, b)
+    return gemm2(*pair, transpose and not rightside, transpose and rightside, alpha)
+
+
+# Parts of matrices.
+
+
+def extractdiag(a: Any, offset: int = 0) -> NDArray:
+    """A diagonal."""
+    return diagonal(a, offset, -2, -1)
+
+
+def makediag(a: Any, offset: int = 0) -> NDArray:
+    """The matrix with this diagonal, of 0 elsewhere."""
+    data = as_array(a)
+    size, border = data.shape[-1] + abs(offset), (0,) * (data.ndim - 1)
+    before, behind = (*border, max(offset, 0)), (*border, max(-offset, 0))
+    wide = data.apply(ops.pad, before, behind, 0.0).expand_dims(-2)
+    sizes = (*data.shape[:-1], size, size)
+    above = positions(sizes, data.ndim) - positions(sizes, data.ndim - 1)
+    return selected(above == offset, wide.broadcast_to(sizes), 0)
+
+
+def triangle(size: int, offset: int, lower: bool) -> np.ndarray[Any, Any]:
+    """The positions in a flat matrix of the triangle up to a diagonal, or from it on."""
+    below = lower if offset == 0 else offset < 0
+    rows, columns = np.tril_indices(size, -abs(offset))
+    return (rows * size + columns if below else columns * size + rows).astype(np.int32)
+
+
+def extracttrian(a: Any, offset: int = 0, lower: bool = True) -> NDArray:
+    """A triangle: the lower one row by row, the upper one column by column.
+
+    It goes up to a diagonal below the main one, or from one above it on.
+    """
+    data = square_matrix("linalg.extracttrian", a)
+    size = data.shape[-1]
+    flat = data.reshape((*data.shape[:-2], size * size))
+    return gathered(flat, as_array(triangle(size, offset, lower)), data.ndim - 2)
+
+
+def maketrian(a: Any, offset: int = 0, lower: bool = True) -> NDArray:
+    """The matrix with this triangle, of 0 elsewhere."""
+    data = as_array(a)
+    count = data.shape[-1]
+    size = (math.isqrt(8 * count + 1) - 1) // 2 + abs(offset)
+    table = np.full(size * size, count, np.int32)
+    places = triangle(size, offset, lower)
+    if len(places) != count:
+        raise ShapeError(f"linalg.maketrian: {count} elements fill no triangle")
+    table[places] = np.arange(count)
+    border = (0,) * (data.ndim - 1)
+    padded = data.apply(ops.pad, (*border, 0), (*border, 1), 0.0)
+    matrix = gathered(padded, as_array(table), data.ndim - 1)
+    return matrix.reshape((*data.shape[:-1], size, size))
+
+
+def sumlogdiag(a: Any) -> NDArray:
+    """The sum of the logarithms of the diagonal."""
+    return extractdiag(square_matrix("linalg.sumlogdiag", a)).log().sum(-1)
+
+
+# Factors and solutions.
+
+
+def potrf(a: Any, lower: bool = True) -> NDArray:
+    """Cholesky's factor L of `a = L L^T`, or its transpose; reads the lower triangle."""
+    matrix = square_matrix("linalg.potrf", a)
+    units = eye(matrix.shape[-1], dtype=matrix.dtype)
+
+    def column(given: list[NDArray], rest: NDArray) -> tuple[NDArray, NDArray]:
+        unit, below = given
+        raw = (rest * unit).sum(-1) * below
+        factor = raw / (raw * unit).sum(-1, keepdims=True).sqrt()
+        return factor, rest - factor.expand_dims(-1) * factor.expand_dims(-2)
+
+    columns, _ = foreach(column, [units, triu(units * 0 + 1)], matrix)
+    factor = moveaxis(columns, 0, -1)
+    return factor if lower else swapaxes(factor, -1, -2)
+
+
+def trsm(
+    a: Any,
+    b: Any,
+    transpose: bool = False,
+    rightside: bool = False,
+    lower: bool = True,
+    alpha: float = 1.0,
+) -> NDArray:
+    """The x of `a x = alpha b` of a triangular a, of `x a = alpha b` with `rightside`."""
+    half = square_matrix("linalg.trsm", tril(a) if lower else triu(a))
+    if transpose != rightside:
+        half, lower = swapaxes(half, -1, -2), not lower
+    given = as_array(b).as_float() * alpha
+    found = substituted(half, swapaxes(given, -1, -2) if rightside else given, lower)
+    return swapaxes(found, -1, -2) if rightside else found
+
+
+def substituted(half: NDArray, b: NDArray, lower: bool) -> NDArray:
+    """The x of `half x = b`, a row at a time: from the first, or from the last."""
+    units = eye(half.shape[-1], dtype=half.dtype)
+    steps = [units, moveaxis(half, -1, 0)]
+
+    def row(given: list[NDArray], rest: NDArray) -> tuple[NDArray, NDArray]:
+        unit, column = given
+        pivot = (column * unit).sum(-1, keepdims=True)
+        found = (rest * unit.expand_dims(-1)).sum(-2) / pivot
+        return found, rest - column.expand_dims(-1) * found.expand_dims(-2)
+
+    rows, _ = foreach(row, steps if lower else [flip(x, 0) for x in steps], b)
+    return moveaxis(rows if lower else flip(rows, 0), 0, -2)
+
+
+def potri(a: Any, lower: bool = True) -> NDArray:
+    """The inverse of `L L^T`, given Cholesky's factor."""
+    factor = square_matrix("linalg.potri", a)
+    units = factor * 0 + eye(factor.shape[-1], dtype=factor.dtype)
+    return syrk(trsm(factor, units, transpose=not lower, lower=lower), transpose=True)
+
+
+def eliminated(a: NDArray, b: NDArray) -> tuple[NDArray, NDArray]:
+    """The pivots with their signs, and the x of `a x = b`, NaN if there is none.
+
+    Gauss and Jordan's way: the row with the largest element of a column goes up, and the column
+    becomes 0 in all other rows.
+    """
+    a, b = map(NDArray, promoted(a, b))
+    size = a.shape[-1]
+    whole = concat(a, b, dim=a.ndim - 1)
+    units = eye(size, dtype=a.dtype)
+    wide = eye(size, whole.shape[-1], dtype=a.dtype)
+
+    def column(given: list[NDArray], rest: NDArray) -> tuple[NDArray, NDArray]:
+        unit, place, below = given
+        sizes = (rest * place).sum(-1).abs() * below + (below - 1)
+        best = one_hot(sizes.argmax(-1), size, dtype=a.dtype)
+        here = (rest * unit.expand_dims(-1)).sum(-2)
+        row = (rest * best.expand_dims(-1)).sum(-2)
+        pivot = (row * place).sum(-1, keepdims=True)
+        scaled = row / selected(pivot == 0, pivot * 0 + 1, pivot)
+        rest = rest + (unit - best).expand_dims(-1) * (row - here).expand_dims(-2)
+        left = (rest * place).sum(-1) - unit
+        sign = (best * unit).sum(-1, keepdims=True) * 2 - 1
+        return (pivot * sign).squeeze(-1), rest - left.expand_dims(-1) * scaled.expand_dims(-2)
+
+    pivots, rest = foreach(column, [units, wide, triu(units * 0 + 1)], whole)
+    singular = (pivots == 0).sum(0) > 0
+    solution = rest[(..., slice(size, None))]
+    failed = selected(singular, pivots.sum(0) * 0 + math.nan, 0)
+    return pivots, solution + failed.expand_dims(-1).expand_dims(-1)
+
+
+def inverse(a: Any) -> NDArray:
+    """The inverse; NaN of a singular matrix."""
+    matrix = square_matrix("linalg.inverse", a)
+    return eliminated(matrix, matrix * 0 + eye(matrix.shape[-1], dtype=matrix.dtype))[1]
+
+
+def solve(a: Any, b: Any) -> NDArray:
+    """The x of `a x = b`, of a vector b or the columns of a matrix."""
+    matrix, given = square_matrix("linalg.solve", a), as_array(b).as_float()
+    if given.ndim == 1:
+        return eliminated(matrix, given.reshape(-1, 1))[1].squeeze(-1)
+    return eliminated(matrix, given)[1]
+
+
+def det(a: Any) -> NDArray:
+    """The determinant."""
+    matrix = square_matrix("linalg.det", a)
+    return eliminated(matrix, matrix[(..., slice(0, 1))])[0].prod(0)
+
+
+def slogdet(a: Any) -> tuple[NDArray, NDArray]:
+    """The sign of the determinant, and the logarithm of its size."""
+    matrix = square_matrix("linalg.slogdet", a)
+    pivots = eliminated(matrix, matrix[(..., slice(0, 1))])[0]
+    return pivots.apply(ops.sign).prod(0), pivots.abs().log().sum(0)
+
+
+cholesky = potrf
+inv = inverse
