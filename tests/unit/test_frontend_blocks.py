@@ -4,6 +4,7 @@ import copy
 import inspect
 import pickle
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -283,6 +284,26 @@ def test_types_follow_an_input_and_compiling_can_come_first() -> None:
 def test_a_block_must_say_what_it_computes() -> None:
     with pytest.raises(OptionError, match=r"HybridBlock must define forward\(\)"):
         gluon.HybridBlock()(nd.ones((1,)))
+
+
+def test_a_model_is_saved_with_its_blocks(tmp_path: Path) -> None:
+    net, again = two_layers(), nn.HybridSequential(nn.Dense(3), nn.Dense(3))
+    net[0].weight.set_data(np.arange(6).reshape(3, 2))
+    net.save(tmp_path / "net")
+    again.load(tmp_path / "net")
+    x = nd.array([[1.0, 2.0]])
+    np.testing.assert_array_equal(net(x).asnumpy(), again(x).asnumpy())
+    other = nn.HybridSequential(nn.Dense(3), nn.Activation("relu"))
+    with pytest.raises(OptionError, match="at '1' it has Dense, the network Activation"):
+        other.load(tmp_path / "net")
+    with pytest.raises(OptionError, match="at '2' it has nothing, the network Dense"):
+        nn.HybridSequential(nn.Dense(3), nn.Dense(3), nn.Dense(1)).load(tmp_path / "net")
+    for text in ("[]", "{", '{"blocks": 3}'):
+        (tmp_path / "net-model.json").write_text(text)
+        with pytest.raises(
+            OptionError, match=r"net-model.json is not a file that Block.save wrote"
+        ):
+            again.load(tmp_path / "net")
 
 
 def test_every_block_takes_the_arguments_of_gluon_1() -> None:

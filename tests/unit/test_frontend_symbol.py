@@ -10,7 +10,7 @@ import pytest
 import nnc
 from nnc import autograd, gluon, nd
 from nnc.array import NDArray
-from nnc.errors import OptionError, ShapeError
+from nnc.errors import IndexingError, OptionError, ShapeError
 from nnc.gluon import nn, rnn
 from nnc.gluon.export import extrapolated
 from nnc.tools.nnc_opt import main
@@ -114,6 +114,19 @@ def test_compiled_code_gives_the_same_bits(tmp_path: Path) -> None:
     expected, found = trained(net, [x]), trained(again, [x])
     for name, values in expected.items():
         np.testing.assert_array_equal(found[name], values)
+
+
+def test_indices_are_looked_at(tmp_path: Path) -> None:
+    net = nn.HybridSequential(nn.Embedding(5, 2), nn.Dense(2))
+    again = imported(exported(net, tmp_path, nd.array([[1, 2]], dtype="int32")))
+    given = nd.array([[4, 0], [2, 3]], dtype="int32")
+    check_same(net(given), again(given))
+    message = "SymbolBlock: labels and indices go from 0 to 4, given 0 to 5"
+    with pytest.raises(IndexingError, match=message):
+        again(nd.array([[0, 5]], dtype="int32"))
+    compiled = nnc.compile(again, given)
+    with pytest.raises(IndexingError, match=message):
+        compiled(given + nd.array([[1, 0], [0, 0]], dtype="int32"))
 
 
 def test_several_inputs_and_results(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from nnc.errors import DeferredInitializationError, DtypeError, OptionError, Sha
 from nnc.gluon.atomic import Filename
 from nnc.gluon.block_type import BlockType
 from nnc.gluon.hooks import Hook, HookHandle, Hooks, array_hook
+from nnc.gluon.model_files import load_model, save_model
 from nnc.gluon.parameter import DEFAULT, Parameter
 from nnc.gluon.parameter_dict import ParameterDict
 from nnc.gluon.parameter_files import load_parameters, save_parameters
@@ -263,6 +264,14 @@ class Block(metaclass=BlockType):
         saved = chosen("dtype_source", dtype_source, ("current", "saved")) == "saved" and cast_dtype
         parameters = self.collect_params()
         load_parameters(parameters, filename, place, allow_missing, ignore_extra, saved)
+
+    def save(self, prefix: Filename) -> None:
+        """Write `PREFIX-model.params`, and `PREFIX-model.json` with the classes of all blocks."""
+        save_model(self, prefix)
+
+    def load(self, prefix: Filename) -> None:
+        """Read what `save` wrote, into a network of the same blocks."""
+        load_model(self, prefix)
 
 
 class HybridBlock(Block):

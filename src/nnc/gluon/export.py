@@ -29,7 +29,7 @@ from nnc.errors import NncError
 from nnc.gluon.atomic import Filename, write_whole
 from nnc.gluon.block import Block as Network
 from nnc.gluon.files import save
-from nnc.graph import LeafSpec, Memory, Scalar, Type, Value, leaf_spec, type_of
+from nnc.graph import LeafSpec, Memory, Node, Scalar, Type, Value, leaf_spec, type_of
 from nnc.lowering.program import Program, Result, identifier
 from nnc.modules import leaf_attributes, stored_type
 from nnc.random import COUNTER, SEED, generator
@@ -207,7 +207,7 @@ def module_of(made: Trace, arguments: Sequence[Argument]) -> ModuleOp:
     """A module whose `main` takes the inputs, then the arguments as they lie in memory."""
     count = len(made.arguments)
     inputs = [
-        Argument(value, numbered("data", i, count), "input", {})
+        Argument(value, numbered("data", i, count), "input", below(value, made.nodes))
         for i, value in enumerate(made.arguments)
     ]
     every = [*inputs, *arguments]
@@ -237,6 +237,17 @@ def module_of(made: Trace, arguments: Sequence[Argument]) -> ModuleOp:
     )
     program.set_results([*named, *tied])
     return ModuleOp([program.function])
+
+
+def below(value: Value, nodes: Sequence[Node]) -> dict[str, Attribute]:
+    """What an input has to be smaller than if it holds labels or indices."""
+    choices = [
+        node.operation.chooses.choice(node.inputs, node.attributes)
+        for node in nodes
+        if node.operation.chooses is not None
+    ]
+    sizes = [size for chosen, size in choices if chosen is value]
+    return {"nnc.below": IntegerAttr(min(sizes), i64)} if sizes else {}
 
 
 def transposed(b: Builder, x: SSAValue, permutation: Sequence[int] | None) -> SSAValue:

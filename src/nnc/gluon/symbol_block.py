@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xdsl.builder import Builder
+from xdsl.ir import SSAValue
+
 from nnc.array import NDArray
 from nnc.device import place_named
 from nnc.errors import OptionError, ShapeError
@@ -19,7 +22,7 @@ from nnc.gluon.symbol_file import (
     parsed,
     programs_in,
 )
-from nnc.graph import Scalar, Value
+from nnc.graph import Scalar, Value, choosing
 from nnc.lowering.program import Program
 from nnc.random import COUNTER, generator
 from nnc.recorder import record, recorder
@@ -32,7 +35,7 @@ class SymbolBlock(HybridBlock):
     `outputs` is the text of `NAME-symbol.mlir`, `inputs` has the names of the inputs in the order
     of `forward`, `params` the parameters that are known. It computes what the network computed, to
     the last bit, in training too, and can be trained, nested and exported again. Several results
-    are a list. Indices that are out of range are not looked for.
+    are a list.
     """
 
     def __init__(
@@ -97,7 +100,7 @@ class SymbolBlock(HybridBlock):
         instance = program.of([array.shape for array in arrays])
         rest = iter(arrays)
         values = [
-            next(rest).current if argument.role == "input" else self._value(argument)
+            chosen(next(rest), argument) if argument.role == "input" else self._value(argument)
             for argument in instance.arguments
         ]
         check_types(instance, [value.type for value in values], program.second is not None)
@@ -129,6 +132,18 @@ class SymbolBlock(HybridBlock):
     def describe(self) -> str:
         taken = inputs(instance_of(self._inference.first))
         return ", ".join(f"{argument.name}: {argument.type}" for argument in taken)
+
+
+@choosing("SymbolBlock: labels and indices")
+def indices(b: Builder, x: SSAValue, size: int) -> SSAValue:
+    """The array itself, whose elements are from 0 to `size` - 1."""
+    return x
+
+
+def chosen(array: NDArray, argument: Argument) -> Value:
+    """An input, looked at where it holds labels or indices."""
+    value = array.current
+    return record(indices, [value], (argument.below,))[0] if argument.below else value
 
 
 def positions(program: Exported, names: str | Sequence[str]) -> list[int]:

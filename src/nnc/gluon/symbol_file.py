@@ -58,6 +58,8 @@ class Argument(NamedTuple):
     number: Number | None
     random: str
     draws: int
+    below: int
+    """What all elements have to be smaller than, or 0."""
 
 
 class Instance(NamedTuple):
@@ -193,10 +195,14 @@ def argument_of(program: Program, index: int) -> Argument:
         type = type_of(tuple(type.shape[layout.index(d)] for d in range(len(layout))), type.dtype)
         layout = None if list(layout) == sorted(layout) else layout
     random = program.text(index, "nnc.random", "")
-    number, draws = number_in(attributes.get("nnc.value")), number_in(attributes.get("nnc.draws"))
+    number, draws, below = (
+        number_in(attributes.get(f"nnc.{key}")) for key in ("value", "draws", "below")
+    )
     if role == "scalar" and number is None and random not in (SEED, COUNTER):
         raise OptionError(f"'{name}' is a number without a value")
-    return Argument(name, role, type, layout, number, random, max(int(draws or 1), 1))
+    return Argument(
+        name, role, type, layout, number, random, max(int(draws or 1), 1), int(below or 0)
+    )
 
 
 def number_in(attribute: Attribute | None) -> Number | None:
