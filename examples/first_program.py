@@ -5,6 +5,8 @@
 As it is widely published it does not run; the comments say what was changed.
 """
 
+from typing import Any
+
 import numpy as np
 from sklearn.datasets import load_digits
 
@@ -16,8 +18,8 @@ from nnc.gluon import nn
 def main(epochs: int = 10) -> float:
     """Trains, and returns the share of training images that are recognized."""
     nnc.random.seed(0)
-    images, labels = load_digits(return_X_y=True)
-    images, labels = np.float32(images) / 16, np.int32(labels)
+    digits: Any = load_digits()
+    images, labels = np.float32(digits.data) / 16, np.int32(digits.target)
 
     # The loss applies softmax itself: the last layer has no softmax activation.
     net = nn.Sequential()

@@ -105,6 +105,15 @@ def test_streaming() -> None:
     assert example("streaming").main(epochs=2)
 
 
+def test_custom_operation(tmp_path: Path) -> None:
+    module = example("custom_operation")
+    assert module.gradient_error() < 1e-8
+    curves = module.main(epochs=20, out=tmp_path)
+    assert curves["truncated loss"][-1] > curves["cross-entropy"][-1] + 0.03
+    assert curves["truncated loss"][-1] > 0.9
+    assert (tmp_path / "custom_operation.png").stat().st_size > 1000
+
+
 @pytest.mark.parametrize("module", [path.stem for path in EXAMPLES.glob("*.py")])
 def test_examples_say_what_they_do(module: str) -> None:
     assert (EXAMPLES / f"{module}.py").read_text().startswith('"""')

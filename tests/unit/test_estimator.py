@@ -243,7 +243,7 @@ def test_logging(capsys: pytest.CaptureFixture[str]) -> None:
         rf"validation accuracy: {number}, validation loss: {number}"
     )
     assert re.fullmatch(rf"\[Epoch 1\] finished in \d+\.\d\d s: {measured}", epoch)
-    assert re.fullmatch(rf"Train finished: 1 epochs in \d+\.\d\d s, {measured}", end)
+    assert re.fullmatch(rf"Train finished after 1 epochs in \d+\.\d\d s: {measured}", end)
     made = estimator()
     made.fit(TRAIN, epochs=1, event_handlers=est.LoggingHandler(2, made.train_metrics[0]))
     lines = capsys.readouterr().out.splitlines()

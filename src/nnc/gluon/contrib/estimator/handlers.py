@@ -139,10 +139,11 @@ class LoggingHandler(TrainBegin, TrainEnd, EpochBegin, EpochEnd, BatchBegin, Bat
         self._train_start = self._epoch_start = self._interval_start = 0.0
         self._samples = 0
 
-    def values(self) -> str:
-        """What was measured so far, as `accuracy: 0.9300`."""
+    def say(self, estimator: "Estimator", what: str) -> None:
+        """Print it with what was measured so far, as `accuracy: 0.9300`."""
         pairs = [pair for metric in self.metrics for pair in metric.get_name_value()]
-        return ", ".join(f"{name}: {value:.4f}" for name, value in pairs if value == value)
+        measured = ", ".join(f"{name}: {value:.4f}" for name, value in pairs if value == value)
+        estimator.logger.info(f"{what}: {measured}" if measured else what)
 
     def train_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         self._train_start = time.perf_counter()
@@ -152,10 +153,8 @@ class LoggingHandler(TrainBegin, TrainEnd, EpochBegin, EpochEnd, BatchBegin, Bat
 
     def train_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         seconds = time.perf_counter() - self._train_start
-        epochs = estimator.current_epoch
-        estimator.logger.info(
-            f"Train finished: {epochs} epochs in {seconds:.2f} s, {self.values()}"
-        )
+        epochs = estimator.current_epoch - estimator.cut_short
+        self.say(estimator, f"Train finished after {epochs} epochs in {seconds:.2f} s")
 
     def epoch_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         self._epoch_start = self._interval_start = time.perf_counter()
@@ -164,7 +163,7 @@ class LoggingHandler(TrainBegin, TrainEnd, EpochBegin, EpochEnd, BatchBegin, Bat
     def epoch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         seconds = time.perf_counter() - self._epoch_start
         epoch = estimator.current_epoch
-        estimator.logger.info(f"[Epoch {epoch}] finished in {seconds:.2f} s: {self.values()}")
+        self.say(estimator, f"[Epoch {epoch}] finished in {seconds:.2f} s")
 
     def batch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         if isinstance(self.log_interval, str):
@@ -175,6 +174,4 @@ class LoggingHandler(TrainBegin, TrainEnd, EpochBegin, EpochEnd, BatchBegin, Bat
             speed = self._samples / (now - self._interval_start)
             self._interval_start, self._samples = now, 0
             epoch, batch = estimator.current_epoch + 1, estimator.current_batch
-            estimator.logger.info(
-                f"[Epoch {epoch}][Batch {batch}] {speed:.0f} samples/s: {self.values()}"
-            )
+            self.say(estimator, f"[Epoch {epoch}][Batch {batch}] {speed:.0f} samples/s")
