@@ -35,7 +35,7 @@ docs: $(VENV)/.test ## write the pages and pictures that are made from the code
 	$(BIN)/python docs/levels.py
 
 fuzz: $(VENV)/.test ## 5000 random programs, or EXAMPLES=n; one that fails is left as reproducer-*.mlir
-	$(BIN)/python -m pytest tests/numeric/test_random_graphs.py -k "keep or compiled or emulated" \
+	$(BIN)/python -m pytest tests/numeric/test_random_graphs.py -k "keep or slopes or compiled or emulated" \
 		--hypothesis-profile=fuzz $(PARALLEL)
 
 kill-test: $(VENV)/.test ## kill a training 50 times at random moments, or KILLS=n; it ends with the same bits

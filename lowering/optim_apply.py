@@ -116,8 +116,10 @@ class Scalars:
         }
 
     def of(self, name: str, element: Attribute) -> SSAValue:
-        """The argument of that name, added when it is new."""
+        """The argument of that name, added when it is new: `lr:f64` where `lr` has other bits."""
         key = (name, TensorType(element, []))
         if key not in self.known:
-            self.known[key] = self.program.add_argument(key[1], name, "scalar")
+            taken = any(name == known for known, _ in self.known)
+            full = f"{name}:{element}" if taken else name
+            self.known[key] = self.program.add_argument(key[1], full, "scalar")
         return self.known[key]

@@ -63,7 +63,7 @@ def conv(op: convolution.ConvOp, x: Array, kernel: Array) -> Array:
 def conv_input_grad(op: convolution.ConvInputGradOp, dy: Array, kernel: Array) -> Array:
     g = op.geometry
     outputs, weights = grouped_outputs(g, dy), by_group(g, kernel)
-    images = padded(g, np.zeros(g.image, dy.dtype))
+    images = padded(g, np.zeros(g.image, np.result_type(dy, kernel)))
     for tap, under in taps(g, images):
         under += np.einsum("ngo...,goc->ngc...", outputs, weights[(..., *tap)], optimize=True)
     return images[(..., *(slice(w.low, w.low + w.size) for w in g.windows))]
@@ -73,7 +73,7 @@ def conv_weight_grad(op: convolution.ConvWeightGradOp, x: Array, dy: Array) -> A
     g = op.geometry
     places = math.prod(g.output[2:])
     flat = grouped_outputs(g, dy).reshape(-1, g.groups, g.outputs_per_group, places)
-    weights = by_group(g, np.zeros(g.kernel, x.dtype))
+    weights = by_group(g, np.zeros(g.kernel, np.result_type(x, dy)))
     for tap, under in taps(g, padded(g, x)):
         columns = under.reshape(*under.shape[:3], places)
         weights[(..., *tap)] = np.einsum("ngop,ngcp->goc", flat, columns, optimize=True)

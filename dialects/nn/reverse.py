@@ -44,7 +44,7 @@ def pull_back(
     wrt: Sequence[SSAValue],
 ) -> Cotangents:
     """The cotangents of `wrt`, given those of values that the tape computes; None where zero."""
-    active = {*wrt, *(r for op in tape for r in op.results)}
+    active = {*wrt, *(r for op in tape for r in op.results if is_real(r))}
     adjoints = {value: seed for value, seed in seeds.items() if value in active}
     for op in reversed(tape):
         grads = [adjoints.pop(r, None) for r in op.results]

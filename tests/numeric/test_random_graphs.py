@@ -25,24 +25,32 @@ from planted import (
     wrong_coefficients,
 )
 from random_graph import LARGE, Halves
-from random_graphs import Drawn, graphs
+from random_graphs import SMOOTH, Drawn, graphs
 from random_training import optimizers, trained, with_gradients, with_tight_memory
+from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
+from xdsl.ir import SSAValue
 from xdsl.passes import ModulePass
 
 from nnc.codegen import artifact as artifacts
 from nnc.codegen.artifact import Artifact
 from nnc.codegen.emit import emit
 from nnc.compiler import lower, no_garbage_collection
+from nnc.dialects.interpret import run
+from nnc.dialects.nn.functions import TanhOp
 from nnc.dialects.target import TARGETS, target_named
+from nnc.lowering.nn_gradient import NnGradientPass
 from nnc.lowering.pass_specs import build_pipeline
+from nnc.lowering.program import Program
 from nnc.runtime.machine import cpu_features
-from nnc.runtime.program import Program
+from nnc.runtime.program import Program as Compiled
 from nnc.tools.check_numerics import NumericsError, Results, differences, largest_difference
-from nnc.tools.programs import Argument, Array, draw, evaluate
+from nnc.tools.programs import Argument, Array, arguments, draw, evaluate
 
 TOLERANCE = 1e-3
+STEP = 1e-6
+"""Of central differences."""
 PIPELINES = ["infer", *(f"lower{{target={name}}}" for name in ("c99", "avx512", "sse2", "cuda"))]
 ROLES = (("parameter", "state", "scalar"), ("input",), ("output",))
 """Roles of what a program holds, is given and returns."""
@@ -91,7 +99,7 @@ def called(artifact: Artifact, memory: Mapping[str, Array]) -> dict[str, Array]:
     """What the C program writes, by name."""
     names = {role: [a.name for a in artifact.arguments if a.role in role] for role in ROLES}
     held, inputs, outputs = (names[role] for role in ROLES)
-    program = Program(artifact)
+    program = Compiled(artifact)
     program.bind({name: memory[name] for name in held})
     given = program(*(memory[name] for name in inputs))
     results = given if isinstance(given, tuple) else (given,) * len(outputs)
@@ -105,6 +113,26 @@ def emulated(artifact: Artifact, memory: Mapping[str, Array]) -> dict[str, Array
         emulator = Emulator(artifact, Path(folder), checked=False)
     assert emulator(list(arrays.values()), seed=1) == ""
     return arrays
+
+
+def has_right_gradients(drawn: Drawn) -> bool:
+    """In f64: whether what a small step in a direction changes is what the gradients say."""
+    module = drawn.module.clone()
+    NnGradientPass().apply(Context(), module)
+    slots = arguments(Program.of(module))
+    reals = [i for i, slot in enumerate(slots) if slot.dtype.kind == "f"]
+    values = [draw(slot, 0) for slot in slots]
+    ways = {i: draw(slots[i], 1).astype(np.float64) for i in reals}
+
+    def at(step: float) -> list[Array]:
+        moved = {i: values[i] + step * way for i, way in ways.items()}
+        return run(module, [moved.get(i, value) for i, value in enumerate(values)])
+
+    before, after = (at(step)[0].sum() for step in (-STEP, STEP))
+    gradients = at(0)[-len(reals) :]
+    slopes = [np.sum(g * way) for g, way in zip(gradients, ways.values(), strict=True)]
+    scale = 1 + abs(before) + np.abs(slopes).sum()
+    return bool(abs((after - before) / (2 * STEP) - sum(slopes)) <= TOLERANCE * scale)
 
 
 tiny = st.one_of(graphs(), graphs(), trained())
@@ -136,6 +164,11 @@ def test_training_keeps_its_meaning(drawn: Drawn, optimizer: str, target: str, t
     check_passes(drawn.module, [*build_pipeline(optimizer), *lowering])
 
 
+@given(graphs(Halves.NOTHING, kinds=SMOOTH))
+def test_gradients_are_slopes(drawn: Drawn) -> None:
+    assert has_right_gradients(drawn)
+
+
 @given(st.one_of(tiny, large), st.sampled_from([None, None, "avx2", "sse2"]))
 def test_compiled(drawn: Drawn, also: str | None) -> None:
     """For the best target and for the plainest; sometimes for one between them."""
@@ -156,6 +189,7 @@ def in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+LOOK = settings(phases=[Phase.generate], max_examples=500)
 LOWER = build_pipeline("lower{target=c99}")
 HALF = [*build_pipeline("nn-precision"), *LOWER]
 TRAIN = [*build_pipeline("train"), *with_tight_memory("c99")]
@@ -193,8 +227,7 @@ def is_found(drawn: Drawn, name: str) -> bool:
 @pytest.mark.usefixtures("in_its_folder")
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found(name: str) -> None:
-    looked = settings(phases=[Phase.generate], max_examples=500)
-    find(graphs(BUGS[name][2]), lambda drawn: is_found(drawn, name), settings=looked)
+    find(graphs(BUGS[name][2]), lambda drawn: is_found(drawn, name), settings=LOOK)
     assert Path(f"reproducer-{name}.mlir").read_text().startswith("// RUN: nnc-opt %s -p '")
 
 
@@ -203,3 +236,13 @@ def test_a_program_is_shrunk() -> None:
     """To the op that matters, the return, and what holds them."""
     smallest = find(graphs(steps=4), lambda drawn: is_found(drawn, "kernel-fuse"))
     assert len(list(smallest.module.walk())) <= 6, smallest
+
+
+def the_cotangent_itself(op: TanhOp, b: Builder, g: SSAValue) -> SSAValue:
+    return g
+
+
+def test_a_wrong_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TanhOp, "cotangent", the_cotangent_itself)
+    programs = graphs(Halves.NOTHING, kinds=SMOOTH)
+    find(programs, lambda drawn: not has_right_gradients(drawn), settings=LOOK)

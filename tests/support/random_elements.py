@@ -222,8 +222,11 @@ def index_of(graph: Graph, shape: Shape) -> SSAValue:
 
 
 def labelled(graph: Graph, x: SSAValue) -> None:
+    """The loss of labels that are classes; of others it is NaN."""
     if rank_of(x):
-        graph.add(CrossEntropyOp(x, index_of(graph, shape_of(x)[:-1])))
+        *batch, classes = shape_of(x)
+        label = elementwise.ClampOp(index_of(graph, batch), 0, classes - 1)
+        graph.add(CrossEntropyOp(x, graph.add(label, exact=True)))
 
 
 def one_hot(graph: Graph, x: SSAValue) -> None:

@@ -1,12 +1,12 @@
 """Random programs of the graph dialect: which ops they are made of, and what they return."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import hypothesis.strategies as st
 import random_elements as elements
 import random_layers as layers
-from random_graph import REALS, TINY, Draw, Graph, Halves, Kind, Scale
+from random_graph import REALS, TINY, Draw, Graph, Halves, Kinds, Scale
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DictionaryAttr,
@@ -22,7 +22,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.shape import ReshapeOp
 
-KINDS: Mapping[bool, Sequence[Kind]] = {
+KINDS: Kinds = {
     True: [
         elements.arithmetic, elements.scaled, elements.smooth, elements.bounded, elements.guarded,
         elements.with_constant, elements.jump, elements.choice, elements.select,
@@ -39,6 +39,10 @@ KINDS: Mapping[bool, Sequence[Kind]] = {
 }  # fmt: skip
 """What is done with real numbers, and with integers, masks and numbers of half precision."""
 
+ROUGH = (elements.cast, elements.choice, elements.largest, elements.order, layers.pool)
+SMOOTH: Kinds = {real: [kind for kind in KINDS[real] if kind not in ROUGH] for real in KINDS}
+"""Those that have a slope at each value that is drawn, tied ones among them."""
+
 
 class Drawn:
     """A program that was drawn; hypothesis shows its text."""
@@ -51,7 +55,13 @@ class Drawn:
 
 
 @st.composite
-def graphs(draw: Draw, halves: Halves = Halves.SOME, scale: Scale = TINY, steps: int = 12) -> Drawn:
+def graphs(
+    draw: Draw,
+    halves: Halves = Halves.SOME,
+    scale: Scale = TINY,
+    steps: int = 12,
+    kinds: Kinds = KINDS,
+) -> Drawn:
     """A program whose results are the values nobody reads, and some that somebody does.
 
     Without halves, the first result is one that can be differentiated: what gradients of half
@@ -64,7 +74,7 @@ def graphs(draw: Draw, halves: Halves = Halves.SOME, scale: Scale = TINY, steps:
     types: list[Attribute] = [TensorType(f32, shape) for shape in shapes]
     types.append(TensorType(i32, (draw(st.sampled_from(sizes)),)))
     block = Block(arg_types=types)
-    graph = Graph(draw, block, KINDS, halves, scale)
+    graph = Graph(draw, block, kinds, halves, scale)
     graph.steps(steps)
     made = [v for v in graph.values if v.owner is not block]
     wanted = [v for v in made if not v.uses or draw(st.integers(0, 4)) == 4]

@@ -141,6 +141,28 @@ def test_a_checkpoint_in_a_checkpoint(gradcheck: Check) -> None:
     gradcheck(outer, draw(0, 2))
 
 
+def test_a_captured_integer_has_no_gradient(parse: Callable[[str], ModuleOp]) -> None:
+    """Not even one that is a result of an op with a gradient."""
+    module = parse("""func.func @main(%x: tensor<1x2x4xf32> {nnc.role = "parameter"})
+        -> tensor<1x2x1x4xf32> {
+      %y, %at = nn.max_pool %x {kernel = [4], strides = [4], low = [0], high = [0]}
+        : (tensor<1x2x4xf32>) -> (tensor<1x2x1xf32>, tensor<1x2x1xi32>)
+      %z = nn.checkpoint
+          captures (%index = %at : tensor<1x2x1xi32>, %value = %y : tensor<1x2x1xf32>) {
+        %hit = nn.one_hot %index to f32 {size = 4} : tensor<1x2x1xi32> -> tensor<1x2x1x4xf32>
+        %values = nn.broadcast %value {dimensions = [0, 1, 2]}
+          : tensor<1x2x1xf32> -> tensor<1x2x1x4xf32>
+        %largest = nn.mul %values, %hit : tensor<1x2x1x4xf32>
+        nn.yield %largest : tensor<1x2x1x4xf32>
+      }
+      func.return %z : tensor<1x2x1x4xf32>
+    }""")
+    NnGradientPass().apply(Context(), module)
+    x = draw(0, 1, 2, 4)
+    _, gradient = run(module, [x])
+    np.testing.assert_array_equal(gradient, x == x.max(-1, keepdims=True))
+
+
 def test_after_passes_its_operand_and_its_gradient(evaluate: Evaluate, gradcheck: Check) -> None:
     x, token = draw(0, 3), draw(1, 2)
     np.testing.assert_array_equal(evaluate(AfterOp, x, token)[0], x)
