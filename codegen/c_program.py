@@ -154,9 +154,10 @@ def balanced(
     """The kernels in `count` parts of about one weight, each in the order of the module."""
     parts: list[list[kernel.FuncOp]] = [[] for _ in range(count)]
     loads = [0] * count
-    for function in sorted(functions, key=lambda f: -weight(f)):
+    weighed = [(function, weight(function)) for function in functions]
+    for function, load in sorted(weighed, key=lambda pair: -pair[1]):
         lightest = loads.index(min(loads))
         parts[lightest].append(function)
-        loads[lightest] += weight(function)
+        loads[lightest] += load
     order = {id(f): i for i, f in enumerate(functions)}
     return [sorted(part, key=lambda f: order[id(f)]) for part in parts]

@@ -1,6 +1,7 @@
 """Element types in C, and constants as exact literals."""
 
 import math
+from functools import lru_cache
 
 import ml_dtypes
 import numpy as np
@@ -61,9 +62,15 @@ def kind(type: Attribute) -> str:
         raise CodegenError(
             f"C has no tensors, such as {type}; lower them first, for example with -p infer-cpu"
         )
-    name = str(type)
+    return _name(type)
+
+
+@lru_cache(maxsize=64)
+def _name(element: Attribute) -> str:
+    """Kept, since a printer is made for each."""
+    name = str(element)
     if name not in VALUE_TYPES:
-        raise CodegenError(f"C has no elements of type {type}; lower it to {', '.join(DTYPES)}")
+        raise CodegenError(f"C has no elements of type {name}; lower it to {', '.join(DTYPES)}")
     return name
 
 

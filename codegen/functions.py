@@ -74,7 +74,7 @@ def reached(
     kernels: dict[str, kernel.FuncOp], launches: Sequence[kernel.LaunchOp]
 ) -> dict[str, kernel.FuncOp]:
     """The kernels that are launched, and what they call, in the order of the module."""
-    launched = [called(op, kernels) for op in launches]
+    launched = dict.fromkeys(called(op, kernels) for op in launches)
     needed = {f.sym_name.data for k in launched for f in (k, *callees(k, kernels))}
     return {name: function for name, function in kernels.items() if name in needed}
 

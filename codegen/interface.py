@@ -9,18 +9,17 @@ from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseArrayBase,
     IntegerAttr,
-    IntegerType,
     ModuleOp,
     StringAttr,
 )
 from xdsl.ir import Attribute, Operation, SSAValue
-from xdsl.utils.hints import isa
 
 from nnc.codegen.artifact import Access, Argument, Role
 from nnc.codegen.elements import DTYPES, kind
 from nnc.codegen.errors import CodegenError
 from nnc.dialects import buffer, kernel
 from nnc.dialects.buffer import root, type_of
+from nnc.dialects.syntax import integers
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,8 @@ def _layout(value: Attribute | None) -> tuple[int, ...] | None:
 
 def numbers(value: Attribute) -> tuple[int, ...]:
     """The integers of an `[1, 0]` or `array<i64: 1, 0>` attribute."""
-    if isa(value, DenseArrayBase[IntegerType]):
-        return tuple(value.get_values())
+    if isinstance(value, DenseArrayBase):
+        return integers(value)
     if isinstance(value, ArrayAttr):
         return tuple(item.value.data for item in value if isinstance(item, IntegerAttr))
     raise CodegenError(f"expected a list of integers, given {value}")

@@ -40,14 +40,18 @@ class Names:
 
     def __init__(self, taken: Iterable[str] = ()):
         self._taken = {*RESERVED, *taken}
+        self._last: dict[tuple[str, tuple[str, ...]], int] = {}
+        """The number that a hint was given last: none below it is free."""
 
     def fresh(self, hint: str, suffixes: Sequence[str] = ("",)) -> str:
         """A free base; it and its suffixed forms are taken from now on."""
         base = identifier(hint)
-        name, number = base, 1
-        while any(self._is_taken(name + suffix) for suffix in suffixes):
+        key = base, tuple(suffixes)
+        number = self._last.get(key, 0) + 1
+        while any(self._is_taken(_numbered(base, number) + suffix) for suffix in suffixes):
             number += 1
-            name = f"{base}{number}"
+        self._last[key] = number
+        name = _numbered(base, number)
         self._taken.update(name + suffix for suffix in suffixes)
         return name
 
@@ -57,3 +61,7 @@ class Names:
     def scope(self) -> "Names":
         """Names of an inner scope, which never shadow the outer ones."""
         return Names(self._taken)
+
+
+def _numbered(base: str, number: int) -> str:
+    return base if number == 1 else f"{base}{number}"

@@ -36,10 +36,14 @@ def distinct_arguments(
     distinct = {
         name: set(range(len(function.block.args))) for name, function in program.kernels.items()
     }
+    known: dict[SSAValue, _Extent] = {}
     for launch in launches:
         callee = called(launch, program.kernels)
         name, written = callee.sym_name.data, program.facts(callee).written
-        extents = [_extent(v) for v in (*launch.ins, *launch.outs, *launch.inouts)]
+        for value in launch.operands:
+            if value not in known:
+                known[value] = _extent(value)
+        extents = [known[value] for value in launch.operands]
         for i, j in _pairs(len(extents), written):
             if extents[i].overlaps(extents[j]):
                 distinct[name] -= {i, j}

@@ -7,7 +7,8 @@
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import TypeAlias, cast
 
 from xdsl.dialects.builtin import (
@@ -131,9 +132,14 @@ class Shape(CustomDirective):
         self.type.print(printer, state, op)
 
 
-def array(values: Sequence[int]) -> IntegerArray:
-    """An array property."""
-    return DenseArrayBase.from_list(i64, list(values))
+def array(values: Iterable[int]) -> IntegerArray:
+    """An array property; equal ones are mostly one object, since they are costly to make."""
+    return _array(tuple(values))
+
+
+@lru_cache(maxsize=1024)
+def _array(values: tuple[int, ...]) -> IntegerArray:
+    return DenseArrayBase.from_list(i64, values)
 
 
 def integers(values: IntegerArray | None) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any, ClassVar, cast
 
@@ -46,6 +47,12 @@ def shape_of(value: SSAValue | Attribute) -> tuple[int, ...]:
 def element_of(value: SSAValue | Attribute) -> Attribute:
     """The element type."""
     return tensor_type(value).element_type
+
+
+@lru_cache(maxsize=1024)
+def tensor_of(element: Attribute, shape: tuple[int, ...]) -> Tensor:
+    """A tensor type; equal ones are mostly one object, since they are costly to make."""
+    return TensorType(element, shape)
 
 
 def insert(b: Builder, op: Operation) -> SSAValue:

@@ -35,7 +35,7 @@ from nnc.dialects.interfaces import (
     Reduction,
     Structured,
 )
-from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of
+from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of, tensor_of
 from nnc.dialects.nn.elementwise import cast
 
 
@@ -136,7 +136,7 @@ class MatmulOp(Contraction):
                 f"{cls.name}: the contracted dimensions differ: {k} in lhs {operands[0]}, "
                 f"{depth} in rhs {operands[1]}"
             )
-        return [TensorType(summed_in(operands[0]), (*lhs[:-2], m, n))]
+        return [tensor_of(summed_in(operands[0]), (*lhs[:-2], m, n))]
 
     def domain(self) -> Domain:
         depth = shape_of(self.lhs)[-2 if self.transpose_lhs else -1]
@@ -206,7 +206,7 @@ class PackedMatmulOp(Product):
                 f"{cls.name}: {columns} columns do not fill {count} panels of {width} up to the "
                 "last"
             )
-        return [TensorType(summed_in(operands[0]), (lhs[0], columns))]
+        return [tensor_of(summed_in(operands[0]), (lhs[0], columns))]
 
     def domain(self) -> Domain:
         return Domain(shape_of(self.output), (shape_of(self.lhs)[1],))

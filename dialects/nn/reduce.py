@@ -42,6 +42,7 @@ from nnc.dialects.nn.base import (
     float_type,
     insert,
     shape_of,
+    tensor_of,
 )
 from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.elementwise import mul, where
@@ -109,7 +110,7 @@ class BroadcastOp(GraphOp, Structured, Differentiable):
                     f"{cls.name}: a size of {size} cannot become {shape[axis]}, axis {axis} of "
                     f"{list(shape)}; only 1 can grow"
                 )
-        return [TensorType(element_of(operands[0]), shape)]
+        return [tensor_of(element_of(operands[0]), shape)]
 
     @property
     def stretched(self) -> tuple[int, ...]:
@@ -183,7 +184,7 @@ class ReduceOp(GraphOp, Structured, Differentiable):
         if len(set(axes)) != len(axes):
             raise VerifyException(f"{cls.name}: axes = {list(axes)} names an axis twice")
         kept = [size for axis, size in enumerate(shape) if axis not in axes]
-        return [TensorType(element_of(operands[0]), kept)]
+        return [tensor_of(element_of(operands[0]), tuple(kept))]
 
     @property
     def kind_name(self) -> str:
@@ -288,7 +289,7 @@ class ArgmaxOp(GraphOp):
         if shape[axis] == 0:
             raise VerifyException(f"{cls.name}: axis {axis} of {operands[0]} has no elements")
         countable(cls.name, f"axis {axis} of {operands[0]}", shape[axis])
-        return [TensorType(i32, (*shape[:axis], *shape[axis + 1 :]))]
+        return [tensor_of(i32, (*shape[:axis], *shape[axis + 1 :]))]
 
 
 @irdl_op_definition

@@ -25,7 +25,7 @@ from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, var
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects.interfaces import Access, Cotangents, Differentiable, Domain, Structured
-from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of
+from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of, tensor_of
 from nnc.dialects.syntax import IntegerArray, Integers, Number, Shape, array, integers
 
 
@@ -95,7 +95,7 @@ class ReshapeOp(GraphOp, Differentiable):
                 f"{cls.name}: {operands[0]} has {prod(given)} elements, "
                 f"the shape {list(shape)} has {prod(shape)}"
             )
-        return [TensorType(element_of(operands[0]), shape)]
+        return [tensor_of(element_of(operands[0]), shape)]
 
     def vjp(self, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
         assert grads[0] is not None
@@ -127,7 +127,7 @@ class TransposeOp(Move):
             raise VerifyException(
                 f"{cls.name}: {list(permutation)} is no permutation of the axes of {operands[0]}"
             )
-        return [TensorType(element_of(operands[0]), [shape[axis] for axis in permutation])]
+        return [tensor_of(element_of(operands[0]), tuple(shape[axis] for axis in permutation))]
 
     @property
     def inverse(self) -> tuple[int, ...]:
@@ -186,7 +186,7 @@ class SliceOp(Move):
                     f"given start {start}, limit {limit}, stride {stride}"
                 )
         sizes = [-(-(n - s) // step) for s, n, step in zip(starts, limits, strides, strict=True)]
-        return [TensorType(element_of(operands[0]), sizes)]
+        return [tensor_of(element_of(operands[0]), tuple(sizes))]
 
     def accesses(self) -> Sequence[Access]:
         exprs = [
@@ -256,7 +256,7 @@ class PadOp(Move):
                 "use nn.slice to cut"
             )
         sizes = [n + before + after for n, before, after in zip(shape, low, high, strict=True)]
-        return [TensorType(element_of(operands[0]), sizes)]
+        return [tensor_of(element_of(operands[0]), tuple(sizes))]
 
     @property
     def number(self) -> float:
@@ -321,7 +321,7 @@ class ConcatOp(GraphOp, Differentiable):
                 f"given {', '.join(map(str, operands))}"
             )
         shapes[0][axis] = sum(shape[axis] for shape in shapes)
-        return [TensorType(element_of(operands[0]), shapes[0])]
+        return [tensor_of(element_of(operands[0]), tuple(shapes[0]))]
 
     def vjp(self, b: Builder, grads: Cotangents, needed: Sequence[bool]) -> Cotangents:
         assert grads[0] is not None

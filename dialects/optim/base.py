@@ -26,7 +26,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
 from nnc.dialects.interfaces import Access, Domain, Structured
-from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, shape_of
+from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, shape_of, tensor_of
 
 F64 = FloatAttr[Float64Type]
 
@@ -91,7 +91,7 @@ class Update(GraphOp, Structured):
         tensor = operands[1]
         if not scalars.is_float(element_of(tensor)):
             raise VerifyException(f"{cls.name}: param must hold floats, given {tensor}")
-        scalar = TensorType(element_of(tensor), ())
+        scalar = tensor_of(element_of(tensor), ())
         tensors = 2 + len(cls.STATES)
         for position, (name, given) in enumerate(zip(names, operands, strict=False)):
             expected = tensor if position < tensors else scalar

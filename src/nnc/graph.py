@@ -24,6 +24,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from nnc import checks
 from nnc.device import common_place
+from nnc.dialects.nn.base import tensor_of
 from nnc.dtypes import element_type, numpy_name
 from nnc.errors import IndexingError, OptionError, ShapeError, StaleValueError
 from nnc.runtime.device import HOST, DeviceArray, Place, Storage
@@ -60,7 +61,7 @@ class Type:
         return type_of, (self.shape, self.dtype, self.device)
 
     def tensor(self) -> TensorType[Attribute]:
-        return TensorType(element_type(self.dtype), self.shape)
+        return tensor_of(element_type(self.dtype), self.shape)
 
 
 MOST_ELEMENTS = 2**31 - 1
