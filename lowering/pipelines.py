@@ -9,8 +9,8 @@ UPSTREAM = "xdsl.transforms"
 
 PASSES: dict[str, str] = {
     "canonicalize": f"{UPSTREAM}.canonicalize:CanonicalizePass",
-    "cse": f"{UPSTREAM}.common_subexpression_elimination:CommonSubexpressionElimination",
-    "dce": f"{UPSTREAM}.dead_code_elimination:DeadCodeElimination",
+    "cse": "nnc.lowering.cse:CsePass",
+    "dce": "nnc.lowering.dce:DcePass",
     # training
     "nn-gradient": "nnc.lowering.nn_gradient:NnGradientPass",
     "optim-apply": "nnc.lowering.optim_apply:OptimApplyPass",
@@ -47,7 +47,7 @@ PASSES: dict[str, str] = {
 
 PIPELINES: dict[str, str] = {
     "train": "nn-gradient,optim-apply",
-    "graph": "nn-flatten,nn-canonicalize,cse,dce,nn-phases,nn-layout,nn-canonicalize,cse,dce",
+    "graph": "nn-flatten,nn-canonicalize,cse,nn-phases,nn-layout,nn-canonicalize,cse",
     "group": "kernel-fuse,nn-remat,kernel-outline,kernel-select,kernel-schedule",
     "store": "bufferize",
     "loops": "nn-decompose,kernel-to-loops,loop-tile,loop-cascade,expand-math,loop-map,loop-hoist,"
