@@ -45,6 +45,15 @@ def adam(
     return w - lr * (m * correction1) / (np.sqrt(v * correction2) + epsilon), m, v
 
 
+def adabelief(
+    g: Array, w: Array, m: Array, s: Array, lr: Array, correction1: Array, correction2: Array,
+    beta1: float, beta2: float, epsilon: float,
+) -> tuple[Array, ...]:  # fmt: skip
+    m = beta1 * m + (1 - beta1) * g
+    s = beta2 * s + (1 - beta2) * (g - m) ** 2 + epsilon
+    return w - lr * (m * correction1) / (np.sqrt(s * correction2) + epsilon), m, s
+
+
 def rmsprop(
     g: Array, w: Array, n: Array, lr: Array, rho: float, epsilon: float
 ) -> tuple[Array, ...]:
@@ -171,6 +180,7 @@ class OptimFunctions(InterpreterFunctions):
     nag = updating(m.NagOp, nag)
     signum = updating(m.SignumOp, signum)
     adam = updating(a.AdamOp, adam)
+    adabelief = updating(a.AdabeliefOp, adabelief)
     adamw = updating(a.AdamwOp, adamw)
     nadam = updating(a.NadamOp, nadam)
     adamax = updating(a.AdamaxOp, adamax)

@@ -4,6 +4,7 @@
 * `optim.adamw`            weight decay of the parameter itself
 * `optim.nadam`            Nesterov's momentum
 * `optim.adamax`           the largest gradient instead of the root
+* `optim.adabelief`        squares of what the gradient is away from its mean
 * `optim.adam_direction`   where AdamW would go, for rules that find the length by norms
 
 `correction1` and `correction2` are 1 / (1 - beta1^t) and 1 / (1 - beta2^t) at step t.
@@ -47,6 +48,11 @@ class Moments(Update, ABC):
         corrected = scalars.mul(b, mean, at.numbers["correction1"])
         return scalars.div(b, corrected, self.size(b, at, variance))
 
+    def update(self, b: Builder, at: Point) -> Sequence[SSAValue]:
+        mean, variance = self.moments(b, at)
+        step = self.step(b, at, mean, variance)
+        return [scalars.sub(b, at.w, scalars.mul(b, at.lr, step)), mean, variance]
+
 
 @irdl_op_definition
 class AdamOp(Moments):
@@ -58,10 +64,21 @@ class AdamOp(Moments):
 
     name = "optim.adam"
 
-    def update(self, b: Builder, at: Point) -> Sequence[SSAValue]:
-        mean, variance = self.moments(b, at)
-        step = self.step(b, at, mean, variance)
-        return [scalars.sub(b, at.w, scalars.mul(b, at.lr, step)), mean, variance]
+
+@irdl_op_definition
+class AdabeliefOp(Moments):
+    """Adam with `v' = beta2 v + (1 - beta2) (g - m')² + epsilon`, as published.
+
+    MXNet does not correct the epsilon of the root.
+    """
+
+    name = "optim.adabelief"
+    CONSTANTS: ClassVar = {**Moments.CONSTANTS, "epsilon": 1e-6}
+
+    def moments(self, b: Builder, at: Point) -> tuple[SSAValue, SSAValue]:
+        mean = self.blend(b, "beta1", at.states[0], at.g)
+        variance = self.blend(b, "beta2", at.states[1], square(b, scalars.sub(b, at.g, mean)))
+        return mean, scalars.add(b, variance, self.constant(b, "epsilon", at.g))
 
 
 @irdl_op_definition

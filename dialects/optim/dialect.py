@@ -2,7 +2,14 @@
 
 from xdsl.ir import Dialect
 
-from nnc.dialects.optim.adam import AdamaxOp, AdamDirectionOp, AdamOp, AdamwOp, NadamOp
+from nnc.dialects.optim.adam import (
+    AdabeliefOp,
+    AdamaxOp,
+    AdamDirectionOp,
+    AdamOp,
+    AdamwOp,
+    NadamOp,
+)
 from nnc.dialects.optim.adaptive import (
     AdadeltaOp,
     AdagradOp,
@@ -20,6 +27,7 @@ UPDATES: tuple[type[Update], ...] = (
     NagOp,
     SignumOp,
     AdamOp,
+    AdabeliefOp,
     AdamwOp,
     NadamOp,
     AdamaxOp,

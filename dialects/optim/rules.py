@@ -3,6 +3,7 @@
 Most rules are one op. Those that need norms of whole tensors are composed of an op and reductions:
 
 * `lamb`   AdamW's direction, as long as the parameter
+* `lans`   that, and the direction of the gradient, which has length 1
 * `lars`   momentum with a rate in proportion to the parameter
 """
 
@@ -74,21 +75,52 @@ def unless_zero(b: Builder, norms: Sequence[SSAValue], ratio: SSAValue) -> SSAVa
     return ratio
 
 
-def lamb(b: Builder, given: Given, constants: Mapping[str, float]) -> Sequence[SSAValue]:
-    """`w' = w - lr * |w| / |d| * d` for AdamW's direction d; |w| is held between the bounds."""
-    settings = {**LAMB, **constants}
+def held(b: Builder, size: SSAValue, settings: dict[str, float]) -> SSAValue:
+    """`size` between the bounds among the settings, which are taken out."""
     low, high = settings.pop("lower_bound"), settings.pop("upper_bound")
-    lr, *scalars = given.scalars
-    operands = given.grad, given.param, given.states, scalars, given.clip
-    direction, *states = b.insert(AdamDirectionOp(*operands, **settings)).results
-    length, size = norm(b, direction), norm(b, given.param)
     if low > 0:
         size = insert(b, MaxOp(size, constant(b, low, size)))
     if high < float("inf"):
         size = insert(b, MinOp(size, constant(b, high, size)))
+    return size
+
+
+def as_long(b: Builder, direction: SSAValue, size: SSAValue, rate: SSAValue) -> SSAValue:
+    """`rate * size / |direction| * direction`."""
+    length = norm(b, direction)
     ratio = unless_zero(b, (size, length), insert(b, DivOp(size, length)))
-    rate = insert(b, BroadcastOp(mul(b, lr, ratio), shape_of(direction), ()))
-    return [insert(b, SubOp(given.param, mul(b, rate, direction))), *states]
+    factor = insert(b, BroadcastOp(mul(b, rate, ratio), shape_of(direction), ()))
+    return mul(b, factor, direction)
+
+
+def lamb(b: Builder, given: Given, constants: Mapping[str, float]) -> Sequence[SSAValue]:
+    """`w' = w - lr * |w| / |d| * d` for AdamW's direction d; |w| is held between the bounds."""
+    settings = {**LAMB, **constants}
+    size = held(b, norm(b, given.param), settings)
+    lr, *scalars = given.scalars
+    operands = given.grad, given.param, given.states, scalars, given.clip
+    direction, *states = b.insert(AdamDirectionOp(*operands, **settings)).results
+    return [insert(b, SubOp(given.param, as_long(b, direction, size, lr))), *states]
+
+
+def lans(b: Builder, given: Given, constants: Mapping[str, float]) -> Sequence[SSAValue]:
+    """`w' = w - lr * |w| (beta1 d / |d| + (1 - beta1) c / |c|)`; |w| is held between the bounds.
+
+    d is AdamW's direction for the gradient divided by its norm, c what it is with beta1 = 0.
+    """
+    settings = {**LAMB, **constants}
+    size, beta1 = held(b, norm(b, given.param), settings), settings["beta1"]
+    lr, wd, _, correction1, correction2 = given.scalars
+    one, length = constant(b, 1.0, lr), norm(b, given.grad)
+    unit = unless_zero(b, (length,), insert(b, DivOp(one, length)))
+    new, steps = given.states, list[SSAValue]()
+    for share, correction, beta in ((beta1, correction1, beta1), (1 - beta1, one, 0.0)):
+        scalars = wd, unit, correction, correction2
+        operands = given.grad, given.param, given.states, scalars, given.clip
+        op = b.insert(AdamDirectionOp(*operands, **{**settings, "beta1": beta}))
+        steps.append(as_long(b, op.results[0], size, mul(b, lr, constant(b, share, lr))))
+        new = new if steps[1:] else op.results[1:]
+    return [insert(b, SubOp(given.param, insert(b, AddOp(*steps)))), *new]
 
 
 def lars(b: Builder, given: Given, constants: Mapping[str, float]) -> Sequence[SSAValue]:
@@ -115,5 +147,6 @@ LARS = {"momentum": 0.0, "eta": 0.001, "epsilon": 1e-8}
 RULES: dict[str, Rule] = {
     **{kind.name.removeprefix("optim."): one_op(kind) for kind in UPDATES},
     "lamb": Rule(AdamDirectionOp.STATES, ("lr", *AdamDirectionOp.SCALARS), LAMB, lamb),
+    "lans": Rule(AdamDirectionOp.STATES, ("lr", *AdamDirectionOp.SCALARS), LAMB, lans),
     "lars": Rule(MomentumOp.STATES, MomentumOp.SCALARS, LARS, lars),
 }

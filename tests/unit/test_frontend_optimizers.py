@@ -24,7 +24,7 @@ def interpreted() -> Iterator[None]:
 
 NAMES = [
     "sgd", "nag", "signum", "lars", "adam", "adamw", "nadam", "adamax", "lamb", "rmsprop",
-    "adagrad", "adadelta", "ftrl", "ftml",
+    "adagrad", "adadelta", "ftrl", "ftml", "adabelief", "lans",
 ]  # fmt: skip
 
 

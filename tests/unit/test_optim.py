@@ -9,7 +9,14 @@ import pytest
 from xdsl.builder import Builder
 from xdsl.ir import SSAValue
 
-from nnc.dialects.optim.adam import AdamaxOp, AdamDirectionOp, AdamOp, AdamwOp, NadamOp
+from nnc.dialects.optim.adam import (
+    AdabeliefOp,
+    AdamaxOp,
+    AdamDirectionOp,
+    AdamOp,
+    AdamwOp,
+    NadamOp,
+)
 from nnc.dialects.optim.adaptive import (
     AdadeltaOp,
     AdagradOp,
@@ -79,6 +86,13 @@ def adamw(w: float, g: float, s: State, t: int) -> float:
     return adam(w * (1 - LR * WD), g, s, t)
 
 
+def adabelief(w: float, g: float, s: State, t: int) -> float:
+    s["mean"] += (1 - 0.9) * (g - s["mean"])
+    s["variance"] = 0.999 * s["variance"] + 0.001 * (g - s["mean"]) ** 2 + 1e-6
+    size = sqrt(s["variance"] / (1 - 0.999**t)) + 1e-6
+    return w - LR * s["mean"] / (1 - 0.9**t) / size
+
+
 def adam_direction(w: float, g: float, s: State, t: int) -> float:
     return (w - adamw(w, g, s, t)) / LR
 
@@ -138,6 +152,7 @@ FORMULAS: dict[type[Update], Callable[[float, float, State, int], float]] = {
     NagOp: nag,
     SignumOp: signum,
     AdamOp: adam,
+    AdabeliefOp: adabelief,
     AdamwOp: adamw,
     AdamDirectionOp: adam_direction,
     NadamOp: nadam,
@@ -253,6 +268,19 @@ def lamb(w: Array, g: Array, states: list[Array], t: int, **bounds: float) -> li
     return [w - LR * ratio * direction, mean, variance]
 
 
+def lans(w: Array, g: Array, states: list[Array], t: int, **bounds: float) -> list[Array]:
+    g = g / np.linalg.norm(g) if g.any() else g
+    mean, variance = 0.9 * states[0] + 0.1 * g, 0.999 * states[1] + 0.001 * g * g
+    scale = np.sqrt(variance / (1 - 0.999**t)) + 1e-6
+    size = np.clip(np.linalg.norm(w), bounds.get("lower_bound", 0), bounds.get("upper_bound", inf))
+    steps: list[Array] = []
+    for share, part in ((0.9, mean / (1 - 0.9**t)), (0.1, g)):
+        direction = part / scale + WD * w
+        length = np.linalg.norm(direction)
+        steps.append(share * (size / length if size * length > 0 else 1.0) * direction)
+    return [w - LR * (steps[0] + steps[1]), mean, variance]
+
+
 def lars(w: Array, g: Array, states: list[Array], t: int, **constants: float) -> list[Array]:
     size, length = np.linalg.norm(w), np.linalg.norm(g)
     ratio = 0.001 * size / (length + WD * size + 1e-8) if size * length > 0 else 1.0
@@ -266,6 +294,8 @@ def lars(w: Array, g: Array, states: list[Array], t: int, **constants: float) ->
         (lamb, {}),
         (lamb, {"lower_bound": 5.0}),
         (lamb, {"upper_bound": 0.5}),
+        (lans, {}),
+        (lans, {"lower_bound": 5.0}),
         (lars, {}),
         (lars, {"momentum": 0.9}),
     ],

@@ -6,7 +6,7 @@ rescaled, then clipped, then decayed. Weight decay counts for every parameter un
 says otherwise.
 """
 
-from nnc.optimizer.adam import LAMB, Adam, Adamax, AdamW, Nadam
+from nnc.optimizer.adam import LAMB, LANS, AdaBelief, Adam, Adamax, AdamW, Nadam
 from nnc.optimizer.adaptive import FTML, AdaDelta, AdaGrad, Ftrl, RMSProp
 from nnc.optimizer.base import Optimizer, Updater, create, get_updater, register
 from nnc.optimizer.momentum import LARS, NAG, SGD, Signum
@@ -14,9 +14,11 @@ from nnc.optimizer.momentum import LARS, NAG, SGD, Signum
 __all__ = [
     "FTML",
     "LAMB",
+    "LANS",
     "LARS",
     "NAG",
     "SGD",
+    "AdaBelief",
     "AdaDelta",
     "AdaGrad",
     "Adam",

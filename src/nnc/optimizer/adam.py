@@ -56,6 +56,29 @@ class Adam(Moments):
 
 
 @register
+class AdaBelief(Moments):
+    """Adam with `v = beta2 v + (1 - beta2) (g - m)² + epsilon`, as published.
+
+    From MXNet 2.0, which folds the correction into the rate and does not rescale epsilon.
+    """
+
+    rule = "adabelief"
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-6,
+        correct_bias: bool = True,
+        use_fused_step: bool = True,
+        **options: Any,
+    ):
+        super().__init__(learning_rate, beta1, beta2, epsilon, **options)
+        self.corrects = correct_bias
+
+
+@register
 class AdamW(Moments):
     """`w -= lr (m̂ / (sqrt(v̂) + epsilon) + wd w)`: the weights decay, not the gradient.
 
@@ -178,3 +201,30 @@ class LAMB(Moments):
         self.corrects = bias_correction
         bounds = {"lower_bound": lower_bound, "upper_bound": upper_bound}
         self.take(**{name: bound for name, bound in bounds.items() if bound is not None})
+
+
+@register
+class LANS(LAMB):
+    """`w -= lr |w| (beta1 d / |d| + (1 - beta1) c / |c|)` of each parameter.
+
+    The gradient g is divided by its norm, so that `rescale_grad` counts for nothing; d is
+    `m̂ / (sqrt(v̂) + epsilon) + wd w`, and c the same with g for m̂. |w| is held between the bounds,
+    if given. From MXNet 2.0, whose steps one by one read w for c after d has changed it.
+    """
+
+    rule = "lans"
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-6,
+        lower_bound: float | None = None,
+        upper_bound: float | None = None,
+        aggregate_num: int = 4,
+        use_fused_step: bool = True,
+        **options: Any,
+    ):
+        bounds = lower_bound, upper_bound
+        super().__init__(learning_rate, beta1, beta2, epsilon, *bounds, **options)

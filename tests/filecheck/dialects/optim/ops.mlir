@@ -37,5 +37,7 @@ func.func @updates(%g: tensor<3x4xf32>, %w: tensor<3x4xf32>, %s: tensor<3x4xf32>
   %w15, %z15, %n15 = optim.ftrl %g, %w, %s, %s, %lr, %wd, %rescale {lamda1 = 0.01 : f64, beta = 1.0 : f64} : (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<f32>, tensor<f32>, tensor<f32>) -> (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>)
   // CHECK: %w16, %d16, %v16, %z16 = optim.ftml %g, %w, %s, %s, %s, %lr, %wd, %rescale, %lr, %lr {beta1 = 9.000000e-01 : f64, beta2 = 9.990000e-01 : f64, epsilon = 1.000000e-08 : f64} :
   %w16, %d16, %v16, %z16 = optim.ftml %g, %w, %s, %s, %s, %lr, %wd, %rescale, %lr, %lr {beta1 = 0.9 : f64, beta2 = 0.999 : f64, epsilon = 1.0e-8 : f64} : (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>) -> (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>)
+  // CHECK: %w17, %m17, %s17 = optim.adabelief %g, %w, %s, %s, %lr, %wd, %rescale, %lr, %lr {beta1 = 9.000000e-01 : f64, beta2 = 9.990000e-01 : f64, epsilon = 1.000000e-06 : f64} :
+  %w17, %m17, %s17 = optim.adabelief %g, %w, %s, %s, %lr, %wd, %rescale, %lr, %lr {beta1 = 0.9 : f64, beta2 = 0.999 : f64, epsilon = 1.0e-6 : f64} : (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>) -> (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>)
   func.return
 }
