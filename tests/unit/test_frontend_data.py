@@ -12,9 +12,12 @@ from nnc.gluon.data import (
     ArrayDataset,
     BatchSampler,
     DataLoader,
+    FilterSampler,
+    IntervalSampler,
     RandomSampler,
     SequentialSampler,
     SimpleDataset,
+    batchify,
 )
 
 X = np.arange(20, dtype=np.float32).reshape(10, 2)
@@ -90,6 +93,85 @@ def test_options_that_contradict_each_other() -> None:
         DataLoader(ArrayDataset(X), 2, shuffle=True, sampler=SequentialSampler(10))
     with pytest.raises(OptionError, match="no 'kep'; did you mean keep"):
         DataLoader(ArrayDataset(X), 2, last_batch="kep")
+
+
+def even(sample: Any) -> bool:
+    return sample % 2 == 0
+
+
+def values(dataset: Any) -> list[Any]:
+    return [dataset[i] for i in range(len(dataset))]
+
+
+def test_parts_of_a_dataset() -> None:
+    """`filter`, `take`, `sample` and `shard`; they and transforms can follow each other."""
+    dataset = ArrayDataset(Y)
+    assert values(dataset.filter(even)) == [0, 2, 4, 6, 8]
+    assert values(dataset.take(3)) == values(dataset.take(5).take(3)) == [0, 1, 2]
+    assert values(dataset.take(None)) == values(dataset.take(99)) == list(range(10))
+    assert values(dataset.sample(IntervalSampler(10, 4))) == [0, 4, 8, 1, 5, 9, 2, 6, 3, 7]
+    assert values(dataset.transform(double).filter(even).take(3)) == [0, 2, 4]
+    shards = [values(dataset.shard(3, index)) for index in range(3)]
+    assert shards == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    [batch] = DataLoader(dataset.filter(even).transform(double), 5)
+    assert batch.asnumpy().tolist() == [0, 4, 8, 12, 16]
+
+
+def test_transforms_that_are_made_at_once() -> None:
+    calls: list[float] = []
+    dataset = ArrayDataset(Y).transform(calls.append, lazy=False)
+    assert calls == list(range(10))
+    assert values(dataset) == [None] * 10
+    assert len(calls) == 10
+
+
+@pytest.mark.parametrize(
+    ("sampler", "indices"),
+    [
+        (SequentialSampler(3, 2), [2, 3, 4]),
+        (FilterSampler(even, ArrayDataset(Y)), [0, 2, 4, 6, 8]),
+        (IntervalSampler(7, 3), [0, 3, 6, 1, 4, 2, 5]),
+        (IntervalSampler(7, 3, rollover=False), [0, 3, 6]),
+        (IntervalSampler(2, 5), [0, 1]),
+        (IntervalSampler(0, 5), []),
+        (IntervalSampler(0, 5, rollover=False), []),
+    ],
+)
+def test_orders(sampler: Any, indices: list[int]) -> None:
+    assert list(sampler) == list(sampler) == indices
+    assert len(sampler) == len(indices)
+
+
+def batch_of(function: Any, *samples: Any) -> Any:
+    return next(iter(DataLoader(SimpleDataset(samples), len(samples), batchify_fn=function)))
+
+
+def test_batchify() -> None:
+    short, long = np.ones((1, 3), np.int32), np.full((4, 2), 2, np.int32)
+    padded = batch_of(batchify.Pad(val=-1), short, long)
+    assert padded.dtype == np.int32
+    np.testing.assert_array_equal(padded.asnumpy()[0, 0], [1, 1, 1])
+    np.testing.assert_array_equal(padded.asnumpy()[1, 0], [2, 2, -1])
+    assert (padded.asnumpy() == -1).sum() == 24 - 3 - 8
+    rounded = batch_of(batchify.Pad(dtype="float32", round_to=8), short, long)
+    assert (rounded.shape, rounded.dtype) == ((2, 8, 8), np.float32)
+    assert batch_of(batchify.Pad(), [], [3, 4]).asnumpy().tolist() == [[0, 0], [3, 4]]
+    [first, second] = batch_of(batchify.Pad(), ([1, 2], [3]), ([4], [5, 6, 7]))
+    assert first.asnumpy().tolist() == [[1, 2], [4, 0]]
+    assert second.asnumpy().tolist() == [[3, 0, 0], [5, 6, 7]]
+    assert batch_of(batchify.Stack(), [1, 2], [3, 4])[1].asnumpy().tolist() == [2, 4]
+    one, other = batch_of(batchify.Append(), short, long)
+    assert (one.shape, other.shape) == ((1, 1, 3), (1, 4, 2))
+    assert batch_of(batchify.Append(batch_axis=1), short)[0].shape == (1, 1, 3)
+    assert batch_of(batchify.Append(expand=False), short, long)[1].shape == (4, 2)
+    assert batch_of(batchify.AsList(), "a", "b") == ["a", "b"]
+    for group in (
+        batchify.Group(batchify.Pad(), batchify.AsList()),
+        batchify.Tuple([batchify.Pad(), batchify.AsList()]),
+    ):
+        lengths, names = batch_of(group, ([1], "a"), ([2, 3], "b"))
+        assert lengths.asnumpy().tolist() == [[1, 0], [2, 3]]
+        assert names == ["a", "b"]
 
 
 @pytest.mark.parametrize("size", [0, -1, "2", 1.5])

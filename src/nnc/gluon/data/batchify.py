@@ -68,7 +68,7 @@ class Pad:
         self._multiple = 1 if round_to is None else count("Pad: round_to", round_to)
 
     def __call__(self, data: Sequence[Any]) -> Any:
-        if isinstance(data[0], tuple | list) and not np.isscalar(data[0][0]):
+        if isinstance(data[0], tuple | list) and data[0] and not np.isscalar(data[0][0]):
             return [self(part) for part in zip(*data, strict=True)]
         arrays = [as_numpy(sample) for sample in data]
         ranks = {a.ndim for a in arrays}

@@ -3,11 +3,11 @@
 import multiprocessing
 import os
 import pickle
+import selectors
 import signal
 import time
 import weakref
 from multiprocessing import forkserver
-from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.reduction import DupFd, recv_handle
 from typing import Any
@@ -132,6 +132,9 @@ class WorkerPool:
             ) from None
         context = start_context()
         self._workers = [Worker(context, index, packed, shared) for index in range(count)]
+        self._arrivals = selectors.DefaultSelector()
+        for worker in self._workers:
+            self._arrivals.register(worker.connection, selectors.EVENT_READ, worker)
 
     def submit(self, wanted: Any) -> Reply:
         """Ask the worker that has the fewest tasks."""
@@ -157,9 +160,8 @@ class WorkerPool:
 
     def _take(self, timeout: float | None) -> None:
         """Take all that has arrived; wait for something to arrive."""
-        by_connection = {worker.connection: worker for worker in self._workers}
-        for connection in wait(list(by_connection), timeout):
-            worker = by_connection[connection]
+        for key, _ in self._arrivals.select(timeout):
+            worker: Worker = key.data
             try:
                 done, batch = worker.take()
             except (EOFError, OSError):
@@ -176,6 +178,7 @@ class WorkerPool:
     def close(self) -> None:
         """End all workers."""
         self.alive = False
+        self._arrivals.close()
         if self.process_id == os.getpid():
             for worker in self._workers:
                 worker.process.kill()
