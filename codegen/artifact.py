@@ -61,8 +61,10 @@ class LaunchSite:
     """As in `Artifact.kernels`."""
     function: str
     """What the kernel is called in C."""
-    place: str
-    """The parameters it is given and the user's line, as far as they are known."""
+    parameters: tuple[str, ...]
+    """Those that it is given."""
+    about: str
+    """The graph's ops and the user's line, as far as they are known."""
 
 
 @dataclass(frozen=True)

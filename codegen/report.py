@@ -74,10 +74,9 @@ def launch_sites(program: Program, host: Host | None) -> list[LaunchSite]:
     for op in host.launches():
         name = op.callee.string_value()
         given = [arguments[v] for v in map(root, op.operands) if v in arguments]
-        parameters = [a.name for a in given if a.role == "parameter"]
+        parameters = tuple(a.name for a in given if a.role == "parameter")
         about = note(op, program.kernels[name])
-        place = ", ".join(dict.fromkeys([*parameters, *([about] if about else [])]))
-        sites.append(LaunchSite(name, program.names[name], place))
+        sites.append(LaunchSite(name, program.names[name], parameters, about))
     return sites
 
 

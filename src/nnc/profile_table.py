@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnc.codegen.artifact import LaunchSite
 from nnc.runtime.timing import TimedCall
 
 NANOSECONDS = 1e9
@@ -80,14 +81,20 @@ class ProgramRows:
 class Summary:
     """All that was recorded, programs in the order of their first calls."""
 
-    numbers: list[int]
-    """For each call, the number of its program."""
+    recorded: float
+    """Seconds, Python and everything else included."""
     programs: list[ProgramRows]
     spans: list[Row]
+
+    @property
+    def in_programs(self) -> float:
+        return sum(program.total for program in self.programs)
 
     def as_dict(self, sort_by: str, ascending: bool) -> dict[str, Any]:
         """For JSON, times in seconds."""
         return {
+            "recorded": self.recorded,
+            "in_programs": self.in_programs,
             "programs": [
                 {
                     "name": f"{program.name} {program.number}",
@@ -102,18 +109,23 @@ class Summary:
         }
 
 
-def summary(calls: Sequence[TimedCall], spans: Sequence[Mark]) -> Summary:
+def numbers_of(calls: Iterable[TimedCall]) -> list[int]:
+    """For each call the number of its program, in the order of their first calls."""
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(id(call.artifact), len(numbers) + 1) for call in calls]
+
+
+def summary(calls: Sequence[TimedCall], spans: Sequence[Mark], recorded: float) -> Summary:
     """Adds up the calls of each program and the spans of each name."""
     programs: dict[int, list[TimedCall]] = {}
-    for call in calls:
-        programs.setdefault(id(call.artifact), []).append(call)
-    order = {key: number for number, key in enumerate(programs, start=1)}
+    for number, call in zip(numbers_of(calls), calls, strict=True):
+        programs.setdefault(number, []).append(call)
     named: dict[str, list[int]] = {}
     for span in spans:
         named.setdefault(f"{span.domain}: {span.name}", []).append(span.end - span.start)
     return Summary(
-        [order[id(call.artifact)] for call in calls],
-        [program_rows(number, programs[key]) for key, number in order.items()],
+        recorded,
+        [program_rows(number, given) for number, given in programs.items()],
         [row(name, np.array(durations), 0.0) for name, durations in named.items()],
     )
 
@@ -125,17 +137,18 @@ def program_rows(number: int, calls: Sequence[TimedCall]) -> ProgramRows:
     durations = events["end"] - events["start"]
     rows: list[Row] = []
     for kernel in artifact.kernels:
-        sites = [i for i, site in enumerate(artifact.sites) if site.kernel == kernel.name]
-        taken = durations[np.isin(events["launch"], sites)]
+        sites = {i: site for i, site in enumerate(artifact.sites) if site.kernel == kernel.name}
+        taken = durations[np.isin(events["launch"], list(sites))]
         if taken.size:
-            where = places(artifact.sites[i].place for i in sites)
+            where = places(list(sites.values()))
             rows.append(row(kernel.name, taken, total, kernel.flops, kernel.bytes, where))
     return ProgramRows(artifact.name, number, len(calls), total / NANOSECONDS, tuple(rows))
 
 
-def places(given: Iterable[str]) -> str:
-    """The parameters and lines of all launches of a kernel, each once, as far as there is room."""
-    found = list(dict.fromkeys(part for place in given for part in place.split(", ") if part))
+def places(sites: Sequence[LaunchSite]) -> str:
+    """The parameters of some launches, then what they are about, as far as there is room."""
+    parameters = [name for site in sites for name in site.parameters]
+    found = [p for p in dict.fromkeys([*parameters, *(site.about for site in sites)]) if p]
     more = f" and {len(found) - PLACES} more" if len(found) > PLACES else ""
     return ", ".join(found[:PLACES]) + more
 
@@ -171,7 +184,10 @@ HEADER = (
 
 def table(summary: Summary, sort_by: str, ascending: bool) -> str:
     """A table for each program, and one for the tasks of the user."""
-    parts: list[str] = []
+    if not summary.programs and not summary.spans:
+        return "nothing was recorded: call set_state('run') before, and compute something"
+    recorded = f"{summary.recorded * 1e3:.3f} ms were recorded"
+    parts = [f"{recorded}, {share(summary.in_programs, summary.recorded)} of them in programs"]
     for program in summary.programs:
         mean = program.total / program.calls
         parts.append(
@@ -183,8 +199,6 @@ def table(summary: Summary, sort_by: str, ascending: bool) -> str:
     spans = ordered(summary.spans, sort_by, ascending)
     if spans:
         parts += ["tasks, frames and events", *aligned([HEADER[:6], *map(time_cells, spans)])]
-    if not parts:
-        return "nothing was recorded: call set_state('run') before, and compute something"
     return "\n".join(parts)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from nnc import checks
 from nnc.errors import OptionError
-from nnc.profile_table import SORTED_BY, Mark, summary, table
+from nnc.profile_table import NANOSECONDS, SORTED_BY, Mark, numbers_of, places, summary, table
 from nnc.recorder import flush
 from nnc.runtime import timing
 from nnc.runtime.timing import TimedCall, now
@@ -44,7 +44,30 @@ OPTIONS = (
 programs are recorded, and the table can always be had."""
 
 
+class Stopwatch:
+    """How long something has been on, all times together."""
+
+    def __init__(self) -> None:
+        self.before = 0
+        self.since: int | None = None
+
+    def set(self, on: bool) -> None:
+        if self.since is not None:
+            self.before += now() - self.since
+        self.since = now() if on else None
+
+    def reset(self) -> None:
+        self.before = 0
+        self.since = None if self.since is None else now()
+
+    @property
+    def seconds(self) -> float:
+        running = 0 if self.since is None else now() - self.since
+        return (self.before + running) / NANOSECONDS
+
+
 _filename = "profile.json"
+_watch = Stopwatch()
 _calls: list[TimedCall] = []
 _marks: list[Mark] = []
 _finished = False
@@ -68,6 +91,7 @@ def set_state(state: str = "stop", profile_process: str = "worker") -> None:
     flush()
     if state == "run" and _finished:
         _forget()
+    _watch.set(state == "run")
     timing.calls = _calls if state == "run" else None
 
 
@@ -95,7 +119,7 @@ def dumps(
     """
     checks.chosen("dumps: format", format, FORMATS)
     checks.chosen("dumps: sort_by", sort_by, SORTED_BY)
-    found = summary(_calls, [m for m in _marks if m.phase == "X"])
+    found = summary(_calls, [m for m in _marks if m.phase == "X"], _watch.seconds)
     if format == "table":
         text = table(found, sort_by, ascending)
     else:
@@ -136,13 +160,14 @@ def _forget() -> None:
     _finished = False
     _calls.clear()
     _marks.clear()
+    _watch.reset()
 
 
 def trace() -> list[dict[str, Any]]:
     """What was recorded as events of Chrome's trace format, times in microseconds."""
     process = {"pid": os.getpid()}
     events: list[dict[str, Any]] = [{"ph": "M", "name": "process_name", "args": {"name": "nnc"}}]
-    for number, call in zip(summary(_calls, []).numbers, _calls, strict=True):
+    for number, call in zip(numbers_of(_calls), _calls, strict=True):
         thread = {"ph": "X", "tid": call.thread}
         name = f"{call.artifact.name} {number}"
         events.append({**thread, "name": name, "cat": "program", **span(call.start, call.end)})
@@ -150,7 +175,7 @@ def trace() -> list[dict[str, Any]]:
         for launch, start, end in call.events.tolist():
             site = call.artifact.sites[launch]
             kernel = kernels[site.kernel]
-            about = {"where": site.place, "flops": kernel.flops, "bytes": kernel.bytes}
+            about = {"where": places([site]), "flops": kernel.flops, "bytes": kernel.bytes}
             event = {**thread, "name": site.kernel, "cat": "kernel", "args": about}
             events.append(event | span(start, end))
     for mark in _marks:
