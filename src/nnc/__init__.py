@@ -19,6 +19,8 @@ if TYPE_CHECKING:
         metric,
         monitor,
         nd,
+        np,
+        npx,
         optimizer,
         profiler,
         random,
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from nnc import init as initializer
     from nnc import kvstore as kv
     from nnc import monitor as mon
-    from nnc import nd as np
-    from nnc import nd as npx
     from nnc import visualization as viz
     from nnc.array import NDArray
     from nnc.compiler import compile_module
@@ -93,8 +93,6 @@ _ALIASES = {
     "initializer": "init",
     "kv": "kvstore",
     "mon": "monitor",
-    "np": "nd",
-    "npx": "nd",
     "viz": "visualization",
 }
 """More names that MXNet has for a module."""
