@@ -27,6 +27,7 @@ from planted import (
 from random_graph import LARGE, Halves
 from random_graphs import SMOOTH, Drawn, graphs
 from random_training import optimizers, trained, with_gradients, with_tight_memory
+from together import together
 from xdsl.builder import Builder
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -49,6 +50,8 @@ from nnc.tools.check_numerics import NumericsError, Results, differences, larges
 from nnc.tools.programs import Argument, Array, arguments, draw, evaluate
 
 TOLERANCE = 1e-3
+TOGETHER = 8
+"""Programs compiled as one."""
 STEP = 1e-6
 """Of central differences."""
 PIPELINES = ["infer", *(f"lower{{target={name}}}" for name in ("c99", "avx512", "sse2", "cuda"))]
@@ -85,6 +88,17 @@ def check_compiled(module: ModuleOp, target: str, compute: Compute) -> None:
         path = Path(f"reproducer-{target}.mlir")
         path.write_text(f"// RUN: nnc-opt %s -p 'lower{{target={target}}}' -t c\n{module}\n")
         raise NumericsError(f"compiled for {target}: {difference}\nthe module: {path}")
+
+
+def check_together(programs: Sequence[Drawn], target: str, compute: Compute) -> None:
+    """Checks the programs as one, and alone where that fails: what fails alone is shrunk."""
+    modules = [drawn.module for drawn in programs]
+    try:
+        check_compiled(together(modules), target, compute)
+    except Exception:
+        for module in modules:
+            check_compiled(module, target, compute)
+        raise
 
 
 def slot_of(argument: artifacts.Argument) -> Argument:
@@ -139,9 +153,13 @@ tiny = st.one_of(graphs(), graphs(), trained())
 large = st.one_of(graphs(scale=LARGE), graphs(scale=LARGE), trained(LARGE))
 
 
+def several(programs: st.SearchStrategy[Drawn]) -> st.SearchStrategy[list[Drawn]]:
+    return st.lists(programs, min_size=TOGETHER, max_size=TOGETHER)
+
+
 def some(part: float) -> settings:
     """Settings for a part of the examples."""
-    return settings(max_examples=max(2, int(part * settings().max_examples)))
+    return settings(max_examples=max(1, round(part * settings().max_examples)))
 
 
 @some(0.6)
@@ -169,18 +187,19 @@ def test_gradients_are_slopes(drawn: Drawn) -> None:
     assert has_right_gradients(drawn)
 
 
-@given(st.one_of(tiny, large), st.sampled_from([None, None, "avx2", "sse2"]))
-def test_compiled(drawn: Drawn, also: str | None) -> None:
+@some(1 / TOGETHER)
+@given(several(st.one_of(tiny, large)), st.sampled_from([*[None] * 4, "avx2", "sse2"]))
+def test_compiled(programs: list[Drawn], also: str | None) -> None:
     """For the best target and for the plainest; sometimes for one between them."""
     for target in ("avx512", "c99", also):
         if target is not None and TARGETS[target].cpu_features <= cpu_features():
-            check_compiled(drawn.module, target, called)
+            check_together(programs, target, called)
 
 
-@some(0.04)
-@given(tiny)
-def test_emulated(drawn: Drawn) -> None:
-    check_compiled(drawn.module, "cuda", emulated)
+@some(0.04 / TOGETHER)
+@given(several(tiny))
+def test_emulated(programs: list[Drawn]) -> None:
+    check_together(programs, "cuda", emulated)
 
 
 @pytest.fixture
