@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from nnc.array import NDArray, as_array
+from nnc.array import NDArray, as_indices
 from nnc.errors import IndexingError
 from nnc.index_functions import gather_nd
 from nnc.shape_functions import stack
@@ -61,7 +61,7 @@ def positions_in(item: Any) -> NDArray:
         raise IndexingError(
             "an index is not a mask, shapes are static; use nnc.nd.where(mask, a, b)"
         )
-    return as_array(array)
+    return as_indices(array)
 
 
 def on_host(key: Any) -> Any:

@@ -373,6 +373,7 @@ def test_masks_and_arrays_of_nnc_as_places_to_write() -> None:
     np.testing.assert_array_equal(x.asnumpy(), np.minimum(A, 0).astype(np.float32))
     x[nd.array([2, 0])] = nd.ones((2, 4))
     assert x.sum(1).tolist()[::2] == [4, 4]
+    assert x[2, nd.array([0, 3])].tolist() == [1, 1]
 
 
 def test_an_empty_array_has_sizes_of_zero() -> None:
