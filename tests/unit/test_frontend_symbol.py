@@ -213,6 +213,13 @@ def reading(x: NDArray) -> NDArray:
     return x * float(x.sum())
 
 
+def test_names_that_no_file_can_hold(tmp_path: Path) -> None:
+    net = nn.HybridSequential()
+    net.register_child(nn.Dense(2), 'a "b"')
+    with pytest.raises(OptionError, match=r"""export: 'a "b".weight': names have letters"""):
+        exported(net, tmp_path, draw(2, 3))
+
+
 def test_a_network_that_looks_at_numbers_cannot_be_exported(tmp_path: Path) -> None:
     net = nn.HybridLambda(reading)
     with pytest.raises(nnc.NncError, match="export: its body is recorded before its arrays have"):
@@ -233,8 +240,9 @@ GOOD = """builtin.module {
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("2x3", "2*3", "Expected"),
+        ("2x3", "2*3", "line 2: Expected"),
         ("nn.mul", "nn.mull", "not registered"),
+        ('"w"', '"w', "line 3 has a string without an end"),
         ("@main", "@other", "expected functions"),
         ("nn.mul %data, %0", "nn.mul %data, %w", "operand is used with type"),
         ("%1 = nn.mul %data, %0", "%1 = nn.mul %data, %2", r"values used but not defined: \[%2\]"),
@@ -280,7 +288,11 @@ def test_two_programs_that_do_not_belong_together(tmp_path: Path) -> None:
     second = GOOD.replace("@main", "@main_next").replace("mul", "add").partition("\n")[2]
     file = tmp_path / "net-symbol.mlir"
     file.write_text(GOOD.rpartition("}")[0] + second)
-    with pytest.raises(OptionError, match="two of its programs differ in more than numbers"):
+    with pytest.raises(OptionError, match="two of its programs differ in more than the number of"):
+        gluon.SymbolBlock.imports(file, "data")
+    second = GOOD.replace("@main", "@main_next").replace('"w"', '"w2"').partition("\n")[2]
+    file.write_text(GOOD.replace('"w"', '"w1"').rpartition("}")[0] + second)
+    with pytest.raises(OptionError, match="two of its programs differ in more than the number of"):
         gluon.SymbolBlock.imports(file, "data")
     file.write_text(GOOD.replace("@main", "@main_next"))
     with pytest.raises(OptionError, match="it has no function @main"):

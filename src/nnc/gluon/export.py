@@ -25,7 +25,7 @@ from nnc.checks import count
 from nnc.dialects.nn.base import insert
 from nnc.dialects.nn.shape import TransposeOp
 from nnc.dialects.nn.structure import inline
-from nnc.errors import NncError
+from nnc.errors import NncError, OptionError
 from nnc.gluon.atomic import Filename, write_whole
 from nnc.gluon.block import Block as Network
 from nnc.gluon.files import save
@@ -37,6 +37,8 @@ from nnc.recorder import flush
 from nnc.tracing import Trace, emit_body, trace
 
 NEXT = "_next"
+NAME = re.compile(r"[\w.\-]+")
+"""What arguments can be called."""
 MODES = ("main", "training")
 MORE = (2, 7)
 """For how many samples more the linear form is compared with the program itself."""
@@ -163,6 +165,8 @@ def traced(net: Network, form: Form, training: bool, constant: str) -> Traced:
         made = trace("export", call, list(types_in(form)))
     generator.counter = counter
     arguments = arguments_of(net, made, constant)
+    for name in [a.name for a in arguments if not NAME.fullmatch(a.name)]:
+        raise OptionError(f"export: '{name}': names have letters, digits, '_', '.' and '-' only")
     module = module_of(made, arguments)
     arrays = {a.name: np.array(NDArray(a.value).host()) for a in arguments if a.role != "scalar"}
     return Traced(module, str(module), arrays)

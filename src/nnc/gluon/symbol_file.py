@@ -30,14 +30,13 @@ from xdsl.utils.exceptions import (
 from nnc.dialects.nn.dialect import NN
 from nnc.dialects.nn.structure import inline
 from nnc.errors import NncError, OptionError, ShapeError
-from nnc.gluon.export import MODES, NEXT, extrapolated, transposed
+from nnc.gluon.export import MODES, NAME, NEXT, extrapolated, transposed
 from nnc.graph import Operation, Type, tensor_to_type, type_of
 from nnc.lowering.program import Program
 from nnc.lowering.verify_dominance import VerifyDominancePass
 from nnc.random import COUNTER, SEED
 
 Layout = tuple[int, ...] | None
-NAME = re.compile(r"[\w.\-]+")
 ROLES = ("input", "parameter", "state", "scalar")
 Number = int | float
 REFUSED = (
@@ -99,6 +98,9 @@ def inputs(instance: Instance) -> list[Argument]:
 
 def programs_in(text: str) -> tuple[Exported, Exported]:
     """The programs of inference and training; an error says what is wrong with the text."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count('"') % 2 or "\\" in line:  # xDSL would look for the end forever.
+            raise OptionError(f"line {number} has a string without an end, or a backslash")
     module = parsed(text)
     known = {mode + suffix for mode in MODES for suffix in ("", NEXT)}
     parts: dict[str, str] = {}
@@ -126,9 +128,19 @@ def exported(first: str | None, second: str | None) -> Exported | None:
     """One program or two as what they stand for."""
     if first is None:
         return None
-    if second is not None and extrapolated(first, second, 1) != second:
-        raise OptionError("two of its programs differ in more than numbers")
+    if second is not None and (
+        extrapolated(first, second, 1) != second
+        or list(map(lasting, instance_of(first).arguments))
+        != list(map(lasting, instance_of(second).arguments))
+    ):
+        raise OptionError("two of its programs differ in more than the number of samples")
     return Exported(first, second)
+
+
+def lasting(argument: Argument) -> tuple[str, str, Type | None, Layout]:
+    """What does not depend on the number of samples."""
+    held = argument.role in ("parameter", "state")
+    return argument.name, argument.role, argument.type if held else None, argument.layout
 
 
 def check_ops(function: func.FuncOp) -> None:
@@ -155,7 +167,9 @@ def parsed(text: str) -> ModuleOp:
 def reason(error: Exception) -> str:
     """The line of a message that says what is wrong; the others show the place."""
     lines = [line.strip(" |^") for line in str(error).splitlines()]
-    return next((line for line in reversed(lines) if line.strip("-")), type(error).__name__)
+    said = next((line for line in reversed(lines) if line.strip("-")), type(error).__name__)
+    place = re.fullmatch(r"\S+:(\d+):\d+", lines[0]) if lines else None
+    return said if place is None else f"line {place[1]}: {said}"
 
 
 @functools.lru_cache(maxsize=64)
