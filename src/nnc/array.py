@@ -204,10 +204,11 @@ class NDArray(Methods, Placed):
         return memory_value(memory if value.variable is None else np.array(memory))
 
     def __getitem__(self, key: Any) -> "NDArray":
-        from nnc.array_index import has_arrays, picked
+        if not isinstance(key, int | slice):
+            from nnc.array_index import has_arrays, picked
 
-        if has_arrays(key):
-            return picked(self, key)
+            if has_arrays(key):
+                return picked(self, key)
         items = basic_items(key, self.shape)
         return self.view(ops.index, (items,), lambda memory: memory[key])
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nnc.checks import chosen, is_number, number
+from nnc.checks import chosen, count, is_number, number
 from nnc.dtypes import numeric
 from nnc.errors import OptionError, ShapeError
 from nnc.graph import Memory
@@ -199,6 +199,66 @@ class Bilinear(Initializer):
         center = (2 * half - 1 - half % 2) / (2 * half)
         tall, wide = (1 - abs(np.arange(size) / half - center) for size in shape[2:])
         return np.broadcast_to(np.outer(tall, wide), shape)
+
+
+@register
+class RNNFused(Initializer):
+    """A vector of all weights, then all biases, of recurrent layers, each by its initializer.
+
+    Layer by layer and direction by direction: i2h, h2h and, of a projection, h2r. It is for
+    programs that keep them in one vector; the layers of `gluon.rnn` have parameters of their own.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        num_layers: int,
+        state_size: int,
+        bidirectional: bool = False,
+        projection_size: int | None = None,
+        i2h_weight_initializer: "Initializer | str | None" = None,
+        h2h_weight_initializer: "Initializer | str | None" = None,
+        i2h_bias_initializer: "Initializer | str | None" = None,
+        h2h_bias_initializer: "Initializer | str | None" = None,
+        h2r_weight_initializer: "Initializer | str | None" = None,
+    ):
+        self.gates = GATES[chosen("RNNFused: mode", mode, GATES)]
+        self.num_layers = count("RNNFused: num_layers", num_layers)
+        self.state_size = count("RNNFused: state_size", state_size)
+        self.directions = 2 if bidirectional else 1
+        self.projection = projection_size
+        weights = i2h_weight_initializer, h2h_weight_initializer, h2r_weight_initializer
+        self.weights = [initializer(source) or Uniform() for source in weights]
+        biases = i2h_bias_initializer, h2h_bias_initializer
+        self.biases = [initializer(source) or Zero() for source in biases]
+
+    def __call__(self, shape: Shape) -> Memory:
+        parts = self.parts(math.prod(shape))
+        if parts is None:
+            raise ShapeError(f"RNNFused: no size of inputs makes a vector of shape {shape}")
+        return np.concatenate([source(sizes).reshape(-1) for source, sizes in parts])
+
+    def parts(self, total: int) -> list[tuple[Initializer, Shape]] | None:
+        """The matrices and vectors in a vector of this size, or None."""
+        rows, given = self.gates * self.state_size, self.projection or self.state_size
+        known = self._parts(rows, given, 0)
+        rest = total - sum(math.prod(sizes) for _, sizes in known)
+        width, over = divmod(rest, rows * self.directions)
+        return None if over or width < 1 else self._parts(rows, given, width)
+
+    def _parts(self, rows: int, given: int, width: int) -> list[tuple[Initializer, Shape]]:
+        found: list[tuple[Initializer, Shape]] = []
+        for layer in range(self.num_layers):
+            inputs = given * self.directions if layer else width
+            shapes = [(rows, inputs), (rows, given), (given, self.state_size)]
+            used = shapes if self.projection else shapes[:2]
+            found += list(zip(self.weights, used, strict=False)) * self.directions
+        return found + [(source, (rows,)) for source in self.biases] * (
+            self.num_layers * self.directions
+        )
+
+
+GATES = {"rnn_relu": 1, "rnn_tanh": 1, "lstm": 4, "gru": 3}
 
 
 class Mixed(Initializer):

@@ -56,6 +56,23 @@ def test_bias_of_the_forget_gate() -> None:
     assert values(cell)["i2h_bias"].tolist() == [0, 0, 1, 1, 0, 0, 0, 0]
 
 
+@pytest.mark.parametrize(("projection", "given"), [(None, 2), (3, 3)])
+def test_all_parameters_of_recurrent_layers(projection: int | None, given: int) -> None:
+    """Two layers of two directions with 5 inputs: 4 gates of 2, the forget gates' biases 1."""
+    ones = [init.Constant(i) for i in (1, 2, 3)]
+    made = init.RNNFused(
+        "lstm", 2, 2, True, projection, ones[0], ones[1], init.LSTMBias(), "zeros", ones[2]
+    )
+    layers: list[float] = []
+    for inputs in (5, 2 * given):
+        projected = [3.0] * (given * 2) if projection else []
+        layers += ([1.0] * (8 * inputs) + [2.0] * (8 * given) + projected) * 2
+    biases = ([0.0, 0, 1, 1, 0, 0, 0, 0] + [0.0] * 8) * 4
+    assert made((len(layers + biases),)).tolist() == layers + biases
+    with pytest.raises(NncError, match="RNNFused: no size of inputs makes a vector of shape"):
+        made((len(layers + biases) + 1,))
+
+
 @pytest.mark.parametrize("size", [3, 4])
 def test_bilinear_kernels_enlarge_images(size: int) -> None:
     """MXNet's formula, element by element; inside of the image a constant stays the same."""
