@@ -284,6 +284,17 @@ def test_records(tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_loss_that_is_no_number_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = est.JSONLinesHandler(tmp_path / "log.jsonl")
+    estimator().fit([(X * np.nan, Y)], epochs=1, event_handlers=lines)
+    assert "training loss: nan" in capsys.readouterr().out
+    [record] = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert json.loads(record)["training loss"] is None
+    assert np.isnan(lines.records[0]["training loss"])
+
+
 def test_progress_bar(capsys: pytest.CaptureFixture[str]) -> None:
     """Where there is no terminal, the lines of the epochs are left."""
     estimator().fit(TRAIN, VALIDATE, epochs=2, event_handlers=est.ProgressBarHandler())

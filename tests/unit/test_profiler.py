@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,22 @@ def test_what_waits_belongs_to_what_was_before() -> None:
     profiler.set_state("stop")
     assert json.loads(profiler.dumps(format="json"))["programs"][0]["calls"] == 1
     np.testing.assert_array_equal(y.asnumpy(), [4, 4, 4])
+
+
+def test_calls_of_several_threads_do_not_meet() -> None:
+    def double(x: nd.NDArray) -> nd.NDArray:
+        return nd.exp(x) * 2
+
+    compiled = nnc.compile(double, nd.array(X))
+    launches = compiled.report().launches
+    profiler.set_state("run")
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(compiled, [X] * 40))
+    calls = timing.calls or []
+    assert [len(call.events) for call in calls] == [launches] * 40
+    for call in calls:
+        assert call.start <= call.events["start"].min()
+        assert call.events["end"].max() <= call.end
 
 
 def test_trace(tmp_path: Path) -> None:

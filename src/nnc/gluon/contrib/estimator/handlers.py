@@ -2,8 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nnc import checks
 from nnc.errors import OptionError
@@ -27,6 +29,15 @@ EPOCH = "epoch"
 def period(what: str, given: int | None) -> int | None:
     """Every how many epochs or batches; None is never."""
     return None if given is None else checks.count(what, given)
+
+
+def measured(metrics: Iterable[EvalMetric]) -> Iterator[tuple[str, float]]:
+    """Names and values of metrics that have been updated; a value may well be NaN."""
+    for metric in metrics:
+        updated = any(np.any(getattr(metric, name, 0)) for name in metric.sums)
+        for name, value in metric.get_name_value():
+            if np.ndim(value) == 0 and (updated or not math.isnan(value)):
+                yield name, float(value)
 
 
 class StoppingHandler(TrainBegin, BatchEnd, EpochEnd):
@@ -141,9 +152,8 @@ class LoggingHandler(TrainBegin, TrainEnd, EpochBegin, EpochEnd, BatchBegin, Bat
 
     def say(self, estimator: "Estimator", what: str) -> None:
         """Print it with what was measured so far, as `accuracy: 0.9300`."""
-        pairs = [pair for metric in self.metrics for pair in metric.get_name_value()]
-        measured = ", ".join(f"{name}: {value:.4f}" for name, value in pairs if value == value)
-        estimator.logger.info(f"{what}: {measured}" if measured else what)
+        found = ", ".join(f"{name}: {value:.4f}" for name, value in measured(self.metrics))
+        estimator.logger.info(f"{what}: {found}" if found else what)
 
     def train_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         self._train_start = time.perf_counter()

@@ -5,13 +5,12 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nnc.errors import OptionError
 from nnc.gluon.contrib.estimator.events import BatchEnd, EpochBegin, EpochEnd, TrainBegin
-from nnc.gluon.contrib.estimator.handlers import period
+from nnc.gluon.contrib.estimator.handlers import measured, period
 
 if TYPE_CHECKING:
     from nnc.gluon.contrib.estimator.estimator import Estimator
@@ -27,14 +26,6 @@ def needed(handler: str, module: str, package: str) -> Any:
         raise OptionError(
             f"{handler}: needs {package}; install it with: pip install nnc[train]"
         ) from None
-
-
-def measured(metrics: Any) -> Iterator[tuple[str, float]]:
-    """Names and values of metrics that have been updated."""
-    for metric in metrics:
-        for name, value in metric.get_name_value():
-            if isinstance(value, float | int) and not math.isnan(value):
-                yield name, float(value)
 
 
 class RecordHandler(TrainBegin, BatchEnd, EpochEnd):
@@ -80,7 +71,10 @@ class RecordHandler(TrainBegin, BatchEnd, EpochEnd):
 
 
 class JSONLinesHandler(RecordHandler):
-    """Appends each record to a file, one JSON object on a line, as soon as it is made."""
+    """Appends each record to a file, one JSON object on a line, as soon as it is made.
+
+    What is no finite number is null there.
+    """
 
     def __init__(self, filename: str | os.PathLike[str], batch_period: int | None = None):
         super().__init__(batch_period)
@@ -91,7 +85,8 @@ class JSONLinesHandler(RecordHandler):
         self._append("")  # A file that cannot be written is found before the training.
 
     def record(self, record: Record) -> None:
-        self._append(json.dumps(record) + "\n")
+        numbers = {name: v if math.isfinite(v) else None for name, v in record.items()}
+        self._append(json.dumps(numbers) + "\n")
 
     def _append(self, line: str) -> None:
         try:
