@@ -294,6 +294,11 @@ MISTAKES: dict[str, tuple[Any, type[NncError], str]] = {
         ShapeError,
         r"10 x 5 at \(25, 0\) is not inside an image of 30 x 20",
     ),
+    "a label": (
+        lambda: t.ToTensor()(PHOTO, 3),
+        OptionError,
+        "given 2 parts of a sample; use dataset.tr",
+    ),
     "a row": (lambda: t.ToTensor()(PHOTO[0]), ShapeError, "ToTensor: expected images"),
     "bytes": (lambda: t.Normalize()(PHOTO), DtypeError, "given uint8; put ToTensor before it"),
     "two means": (

@@ -290,6 +290,40 @@ def test_a_script_without_its_guard_is_told_in_one_line(tmp_path: Path) -> None:
     )
 
 
+def test_what_a_worker_does_not_find() -> None:
+    """As where functions are typed in, not read from a file."""
+    code = (
+        "from nnc.gluon.data import DataLoader, SimpleDataset\n"
+        "def same(x): return x\n"
+        "list(DataLoader(SimpleDataset([1]).transform(same), 1, num_workers=1))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 1
+    assert (
+        "WorkerError: DataLoader: a worker process does not find what the dataset is made of: "
+        "Can't get attribute 'same' on"
+    ) in run.stderr
+
+
+def test_a_fork_has_workers_of_its_own() -> None:
+    code = (
+        "import multiprocessing, numpy as np\n"
+        "from nnc.gluon.data import DataLoader\n"
+        "loader = DataLoader(np.arange(4.0), 2, num_workers=1)\n"
+        "def check():\n"
+        "    assert [batch.asnumpy().tolist() for batch in loader] == [[0, 1], [2, 3]]\n"
+        "check()\n"
+        "child = multiprocessing.get_context('fork').Process(target=check)\n"
+        "child.start()\n"
+        "check()\n"
+        "child.join()\n"
+        "assert child.exitcode == 0\n"
+        "check()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stderr
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
 def test_no_worker_outlives_its_program(tmp_path: Path, sent: signal.Signals) -> None:
     """Ctrl-C is one traceback, at once; after a kill -9 the workers end by themselves."""

@@ -17,6 +17,7 @@ from nnc.gluon.data.shared import Packed, SharedFile
 from nnc.gluon.data.worker import Done, Task, Work, serve
 
 NAME = "nnc-data-worker"
+IMPORTED_BY = os.getpid()
 HELD = 16
 """So many batches of a worker may be held where it wrote them; more are copied."""
 UNGUARDED = 113
@@ -188,9 +189,11 @@ class WorkerPool:
 def start_context() -> BaseContext:
     """How processes are started: never by forking this one, whose threads would be missing.
 
-    A server that has imported nnc once forks them, where there are such servers.
+    A server that has imported nnc once forks them, where there are such servers; it serves the
+    process that started it, not that one's forks.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    known = multiprocessing.get_all_start_methods()
+    if "forkserver" not in known or os.getpid() != IMPORTED_BY:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([serve.__module__])

@@ -75,7 +75,13 @@ def receive(connection: Connection, tasks: "queue.SimpleQueue[Task]") -> None:
 def unpacked(work: Packed, descriptor: Any) -> Work:
     """The function that reads batches, with a dataset whose arrays all workers share."""
     shared = SharedFile(descriptor.detach())
-    return shared.read(work, shared.memory(work.offsets[-1], private=True))
+    try:
+        return shared.read(work, shared.memory(work.offsets[-1], private=True))
+    except Exception as error:
+        raise WorkerError(
+            f"DataLoader: a worker process does not find what the dataset is made of: {error}; "
+            "define its functions and classes at the top of a module, or use thread_pool=True"
+        ) from error
 
 
 def told(error: Exception) -> NncError:

@@ -22,10 +22,18 @@ class Transform(HybridBlock):
     """
 
     def __call__(self, *args: Any) -> Any:
+        if len(args) != 1:
+            raise OptionError(
+                f"{type(self).__name__}: expected an image, given {len(args)} parts of a sample; "
+                "use dataset.transform_first"
+            )
         [image] = args
         if isinstance(image, NDArray):
-            return self.on_array(image)
+            return super().__call__(image)
         return self.on_host(np.asarray(image))
+
+    def forward(self, x: NDArray) -> Any:
+        return self.on_array(x)
 
     def on_array(self, image: NDArray) -> Any:
         return array(self.on_host(image.host()))
@@ -58,7 +66,7 @@ class Compose(Block):
                 self.register_child(transform, str(position))
 
     def __call__(self, *args: Any) -> Any:
-        return self.forward(*args)
+        return super().__call__(*args) if isinstance(args[0], NDArray) else self.forward(*args)
 
     def forward(self, x: Any, *rest: Any) -> Any:
         x = applied(self._transforms, x)
