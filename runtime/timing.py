@@ -66,7 +66,7 @@ class TimedEntry:
 
     def __init__(self, artifact: Artifact, run: Any, extra_flags: Sequence[str]):
         self._artifact = artifact
-        flags = (*flags_for(artifact.target), "-std=gnu11", *extra_flags)
+        flags = (*flags_for(artifact.target), "-std=gnu11", "-Wno-error", *extra_flags)
         library = load(artifact.name, timed(artifact).units, flags)
         self._threads = artifact.target.threads
         self._entry = ctypes.cast(library[artifact.entry], ctypes.c_void_p).value or 0

@@ -18,7 +18,7 @@ from nnc import autograd, gluon, metric
 from nnc.errors import OptionError
 from nnc.gluon import nn
 from nnc.gluon.contrib import estimator as est
-from nnc.gluon.contrib.estimator import Estimator
+from nnc.gluon.contrib.estimator import Estimator, event_handler
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(12, 4)).astype(np.float32)
@@ -329,6 +329,11 @@ def test_estimator_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.device == nnc.gpu(0)
     made.fit(TRAIN, VALIDATE, epochs=1, event_handlers=quiet())
     assert made.val_metrics[1].get()[1] < np.log(3)
+
+
+def test_handlers_have_mxnets_module() -> None:
+    assert set(event_handler.__all__) < set(est.__all__)
+    assert all(getattr(event_handler, name) is getattr(est, name) for name in event_handler.__all__)
 
 
 class Failing(est.BatchEnd):
