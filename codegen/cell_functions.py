@@ -73,7 +73,7 @@ def _is_closed(ops: Sequence[Operation]) -> bool:
 
 def _is_outside(op: Operation) -> bool:
     """Whether the op names a cell's value, which is then a parameter."""
-    return isinstance(op, tile.BroadcastOp | tile.LanesOp)
+    return type(op) in (tile.BroadcastOp, tile.LanesOp)
 
 
 def _results(ops: Sequence[Operation]) -> list[SSAValue]:

@@ -15,6 +15,7 @@ from typing import cast
 from xdsl.dialects.builtin import (
     AffineMapAttr,
     ArrayAttr,
+    DenseArrayBase,
     DictionaryAttr,
     FunctionType,
     IndexType,
@@ -23,6 +24,7 @@ from xdsl.dialects.builtin import (
     StringAttr,
     SymbolNameConstraint,
     SymbolRefAttr,
+    i32,
 )
 from xdsl.ir import Attribute, Block, Dialect, Operation, ParametrizedAttribute, Region, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
@@ -323,10 +325,13 @@ class LaunchOp(IRDLOperation):
         inouts: Sequence[SSAValue] = (),
         results: Sequence[Attribute] = (),
     ):
-        super().__init__(
-            operands=[ins, outs, inouts],
-            result_types=[results],
-            properties={"callee": SymbolRefAttr(callee)},
+        sizes = DenseArrayBase.from_list(i32, [len(ins), len(outs), len(inouts)])
+        # Goes around `IRDLOperation.__init__`, which spends most of its time on sorting arguments.
+        Operation.__init__(
+            self,
+            operands=[*ins, *outs, *inouts],
+            result_types=results,
+            properties={"callee": SymbolRefAttr(callee), "operandSegmentSizes": sizes},
         )
 
     @property

@@ -128,7 +128,7 @@ def stays_outside(op: Operation) -> bool:
 
 def is_copied(op: Operation) -> bool:
     """Whether each kernel that reads the op's result has its own copy: it costs nothing."""
-    return isinstance(op, ConstantOp | BroadcastOp | IotaOp)
+    return type(op) in (ConstantOp, BroadcastOp, IotaOp)
 
 
 @dataclass(frozen=True)

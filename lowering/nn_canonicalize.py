@@ -7,6 +7,7 @@ reads are dropped.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from xdsl.builder import Builder
 from xdsl.context import Context
@@ -16,16 +17,30 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.transforms.dead_code_elimination import is_trivially_dead
 
+from nnc.dialects.nn.elementwise import AddOp
 from nnc.dialects.nn.reverse import at
 from nnc.lowering.program import Program, blocks
-from nnc.lowering.simplify_constants import fold_constant
-from nnc.lowering.simplify_moves import fold_move
-from nnc.lowering.simplify_structure import fold_structure
+from nnc.lowering.simplify_constants import KNOWN, fold_constant
+from nnc.lowering.simplify_moves import MOVES, fold_move
+from nnc.lowering.simplify_structure import STRUCTURE, fold_structure
 from nnc.lowering.simplify_sums import fold_sum
-from nnc.lowering.simplify_transposes import fold_transpose
+from nnc.lowering.simplify_transposes import TRANSPOSED, fold_transpose
 
 Rule = Callable[[Builder, Operation], Sequence[SSAValue] | None]
-RULES: tuple[Rule, ...] = (fold_constant, fold_move, fold_transpose, fold_sum, fold_structure)
+RULES: tuple[tuple[Rule, tuple[type[Operation], ...]], ...] = (
+    (fold_constant, KNOWN),
+    (fold_move, MOVES),
+    (fold_transpose, TRANSPOSED),
+    (fold_sum, (AddOp,)),
+    (fold_structure, STRUCTURE),
+)
+"""Each rule, and the kinds of ops that it looks at."""
+
+
+@cache
+def rules_for(kind: type[Operation]) -> list[Rule]:
+    """The rules that look at ops of a class."""
+    return [rule for rule, kinds in RULES if issubclass(kind, kinds)]
 
 
 class NnCanonicalizePass(ModulePass):
@@ -50,10 +65,13 @@ def simplify(ops: Sequence[Operation]) -> None:
             op.detach()
             op.erase()
             continue
+        rules = rules_for(type(op))
+        if not rules:
+            continue
         b = at(Builder(InsertPoint.before(op)), op)
         inserted: list[Operation] = []
         b.operation_insertion_handler.append(inserted.append)
-        values = next((v for rule in RULES if (v := rule(b, op)) is not None), None)
+        values = next((v for rule in rules if (v := rule(b, op)) is not None), None)
         if values is not None:
             users = [use.operation for result in op.results for use in result.uses]
             pending += [*producers(op), *users, *reversed(inserted)]

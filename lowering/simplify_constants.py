@@ -13,12 +13,14 @@ from xdsl.builder import Builder
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Operation, SSAValue
 
-from nnc.dialects.nn.base import Binary, element_of, insert, tensor_type
+from nnc.dialects.nn.base import Binary, GraphOp, element_of, insert, tensor_type
 from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.elementwise import AddOp, CastOp, DivOp, MulOp, NegOp, SubOp
 from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
 from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp, TransposeOp
 
+KNOWN = (GraphOp,)
+"""What `fold_constant` looks at."""
 ARITHMETIC: dict[type[Operation], Callable[[float, float], float]] = {
     AddOp: lambda x, y: x + y,
     SubOp: lambda x, y: x - y,

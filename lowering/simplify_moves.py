@@ -16,6 +16,9 @@ from nnc.dialects.nn.elementwise import CastOp
 from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
 from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp
 
+MOVES = (ReshapeOp, BroadcastOp, SliceOp, PadOp, CastOp, ConcatOp, ReduceOp)
+"""What `fold_move` looks at."""
+
 
 def fold_move(b: Builder, op: Operation) -> Sequence[SSAValue] | None:
     """The op's result in fewer ops."""

@@ -22,6 +22,9 @@ from nnc.dialects.nn.structure import DetachOp, inline
 from nnc.dialects.nn.with_gradient import WithGradientOp
 from nnc.dialects.syntax import integers
 
+STRUCTURE = (CheckpointOp, DetachOp, WithGradientOp, AfterOp)
+"""What `fold_structure` looks at."""
+
 
 def fold_structure(b: Builder, op: Operation) -> Sequence[SSAValue] | None:
     """What stands for the op's results."""

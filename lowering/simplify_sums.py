@@ -29,8 +29,7 @@ class Part(NamedTuple):
 
 def fold_sum(b: Builder, op: Operation) -> Sequence[SSAValue] | None:
     """The sum of two values of zeros and parts as one of all parts."""
-    if not isinstance(op, AddOp):
-        return None
+    assert isinstance(op, AddOp)
     first, second = parts_of(op.lhs), parts_of(op.rhs)
     if first is None or second is None or first[0] != second[0]:
         return None

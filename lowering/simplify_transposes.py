@@ -10,6 +10,7 @@ An update of a parameter that is stored transposed thus works on what is stored.
 """
 
 from collections.abc import Sequence
+from typing import get_args
 
 from xdsl.builder import Builder
 from xdsl.ir import Operation, SSAValue
@@ -26,6 +27,8 @@ from nnc.lowering.simplify_constants import splat
 
 Permutation = tuple[int, ...]
 Pointwise = Unary | Binary | CompareOp | SelectOp | CastOp | Update
+TRANSPOSED = (TransposeOp, MatmulOp, *get_args(Pointwise))
+"""What `fold_transpose` looks at."""
 
 
 def fold_transpose(b: Builder, op: Operation) -> Sequence[SSAValue] | None:

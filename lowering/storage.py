@@ -45,6 +45,7 @@ class Storage:
     )
     """For each launch, the operand that a result is written over."""
 
+    roots: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
     answers: dict[tuple[str, int, int], bool] = field(
         default_factory=dict[tuple[str, int, int], bool]
     )
@@ -70,6 +71,11 @@ class Storage:
 
     def root(self, value: SSAValue) -> SSAValue:
         """The tensor whose memory holds `value`."""
+        if value not in self.roots:
+            self.roots[value] = self._find_root(value)
+        return self.roots[value]
+
+    def _find_root(self, value: SSAValue) -> SSAValue:
         if (part := self.part(value)) is not None:
             return self.root(part.operation.results[0])
         op = value.owner

@@ -66,6 +66,8 @@ class Touch:
 def touches(block: Block, target: SSAValue, path: tuple[Step, ...] = ()) -> Iterator[Touch]:
     """The touches of the buffer `target` in a block, in program order."""
     for position, op in enumerate(block.ops):
+        if target not in op.operands and not op.regions:
+            continue
         here = (*path, Step(op, position))
         match op:
             case buffer.LoadOp() | tile.LoadOp() if op.buffer is target:

@@ -16,7 +16,7 @@ from nnc.dialects.syntax import integers
 
 def is_view(op: Operation) -> bool:
     """Whether the result is its operand's memory, seen otherwise."""
-    return isinstance(op, ReshapeOp | AfterOp) or (isinstance(op, SliceOp) and is_contiguous(op))
+    return type(op) in (ReshapeOp, AfterOp) or (type(op) is SliceOp and is_contiguous(op))
 
 
 def is_contiguous(op: SliceOp) -> bool:
@@ -38,4 +38,4 @@ def part_of(value: SSAValue) -> Use | None:
 
 def holds_parts(op: Operation) -> bool:
     """Whether operands can be written into the op's result."""
-    return isinstance(op, PadOp | ConcatOp)
+    return type(op) in (PadOp, ConcatOp)
