@@ -312,7 +312,7 @@ class ConcatOp(GraphOp, Differentiable):
         shapes = [list(shape_of(operand)) for operand in operands]
         check_axis(cls.name, axis, len(shapes[0]))
         rest = {
-            (element_of(operand), *shape[:axis], None, *shape[axis + 1 :])
+            (element_of(operand), len(shape), *shape[:axis], None, *shape[axis + 1 :])
             for operand, shape in zip(operands, shapes, strict=True)
         }
         if len(rest) != 1:

@@ -322,12 +322,14 @@ class NDArray(Methods, Placed):
         the two numbers that follow. With `reverse` they count from the last axis.
         """
         one = sizes[0] if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
-        sizes = resolve_shape(tuple(one if shape is None else shape), self.shape, reverse)
+        wanted = one if shape is None else shape
+        listed = tuple(wanted) if isinstance(wanted, tuple | list) else (wanted,)
+        sizes = resolve_shape(listed, self.shape, reverse)
         return self.view(ops.reshape, (sizes,), lambda memory: memory.reshape(sizes))
 
     def flatten(self) -> "NDArray":
         """Two axes: the first, and all others."""
-        return self.reshape(self.shape[0], -1)
+        return self.reshape(self.shape[0], -1) if self.ndim else self.reshape(1, 1)
 
     def expand_dims(self, axis: int) -> "NDArray":
         axis = axis_of("expand_dims", axis, self.ndim + 1)
@@ -419,7 +421,10 @@ def as_array(operand: Operand, dtype: object = None) -> NDArray:
 
 def as_indices(operand: Operand) -> NDArray:
     """The operand as int32, from numbers that are looked at as they are given."""
-    given = np.asarray(operand) if isinstance(operand, list | tuple) else operand
+    given = operand
+    if isinstance(operand, list | tuple):
+        numeric(operand)  # Whatever is no array of numbers is an error.
+        given = np.asarray(operand)  # Large integers are no float32.
     return as_array(given).astype("int32", copy=False)
 
 

@@ -1,7 +1,7 @@
 """Attention of arrays."""
 
 from nnc import attention_operators as attentions
-from nnc.array import NDArray
+from nnc.array import NDArray, as_array
 from nnc.checks import number
 from nnc.recorder import record
 
@@ -23,7 +23,6 @@ def attention(
     gives 0.
     """
     factor = None if scale is None else number("attention: scale", scale)
-    arrays = [query.as_float(), key, value] + ([] if mask is None else [mask])
-    return NDArray(
-        record(attentions.attention, [x.current for x in arrays], (factor, bool(causal)))[0]
-    )
+    given = [as_array(query).as_float(), key, value] + ([] if mask is None else [mask])
+    inputs = [as_array(x).current for x in given]
+    return NDArray(record(attentions.attention, inputs, (factor, bool(causal)))[0])

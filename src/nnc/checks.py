@@ -23,6 +23,19 @@ def count(what: str, value: Any, least: int = 1) -> int:
     raise OptionError(f"{what}: expected an integer of at least {least}, given {value!r}")
 
 
+def integer(what: str, value: Any) -> int:
+    """An integer of any sign."""
+    if is_count(value, -(2**31)):
+        return int(value)
+    raise OptionError(f"{what}: expected an integer, given {value!r}")
+
+
+def matrix(what: str, shape: tuple[int, ...]) -> None:
+    """Raises unless there are two axes."""
+    if len(shape) != 2:
+        raise ShapeError(f"{what}: expected a matrix, given shape {shape}")
+
+
 def counts(what: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     """An integer for each of `rank` axes; a single one counts for all."""
     given = tuple(value) if isinstance(value, tuple | list) else (value,) * rank
@@ -127,6 +140,6 @@ def function(what: str, value: Any) -> Any:
 def chosen(what: str, value: Any, known: Iterable[str]) -> str:
     """The name if it is one of `known`."""
     names = tuple(known)
-    if value in names:
+    if isinstance(value, str) and value in names:
         return value
     raise OptionError(f"{what}: no '{value}'; {did_you_mean(str(value), names)}")

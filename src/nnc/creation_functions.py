@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnc import operators as ops
-from nnc.array import NDArray, array
+from nnc.array import NDArray, array, as_array
 from nnc.checks import count, is_number, number, sizes_of
 from nnc.device import place_named
 from nnc.dtypes import dtype_name, numeric
@@ -26,7 +26,10 @@ def full(
     device: object = None,
 ) -> NDArray:
     name = dtype_name(dtype)
-    value = numeric(val, name).item()
+    given = numeric(val, name)
+    if given.size != 1:
+        raise OptionError(f"full: expected a number, given an array of shape {given.shape}")
+    value = given.item()
     [made] = record(ops.full, [], (sizes_of("full", shape), value, name))
     return NDArray(placed(made, place_named("full", device, ctx)))
 
@@ -44,11 +47,11 @@ def ones(
 
 
 def zeros_like(x: NDArray) -> NDArray:
-    return full(x.shape, 0, x.dtype, x.device)
+    return full_like(x, 0)
 
 
 def ones_like(x: NDArray) -> NDArray:
-    return full(x.shape, 1, x.dtype, x.device)
+    return full_like(x, 1)
 
 
 def arange(
@@ -72,7 +75,8 @@ def arange(
 
 
 def full_like(x: NDArray, fill_value: float, dtype: object = None) -> NDArray:
-    return full(x.shape, fill_value, x.dtype if dtype is None else dtype, x.device)
+    like = as_array(x)
+    return full(like.shape, fill_value, like.dtype if dtype is None else dtype, like.device)
 
 
 empty = zeros

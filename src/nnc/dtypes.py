@@ -90,7 +90,7 @@ def numeric(source: Any, dtype: object = None) -> NumpyArray[Any]:
 
 def check_range(given: NumpyArray[Any], name: str) -> None:
     """Integers of this dtype must be able to hold the numbers; fractions are cut off."""
-    low, high, limits = given.min(), given.max(), np.iinfo(name)
+    low, high, limits = given.min().item(), given.max().item(), np.iinfo(name)
     if not (low > limits.min - 1 and high < limits.max + 1):
         raise DtypeError(
             f"array: {name} holds numbers from {limits.min} to {limits.max}, given {low} to {high}"

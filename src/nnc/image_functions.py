@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from nnc import image_operators as images
 from nnc.array import NDArray
 from nnc.checks import chosen, count, counts
+from nnc.errors import ShapeError
+from nnc.wrapping import function
 
 Shape = int | Sequence[int]
 
 
+@function
 def pooling(
     data: NDArray,
     kernel: Shape = (),
@@ -26,6 +29,8 @@ def pooling(
     """
     chosen("pooling: pool_type", pool_type, POOLINGS)
     chosen("pooling: pooling_convention", pooling_convention, ("valid", "full"))
+    if data.ndim not in (3, 4, 5):
+        raise ShapeError(f"pooling: expected images of 3 to 5 axes, given shape {data.shape}")
     axes = data.ndim - 2
     size = data.shape[2:] if global_pool else counts("pooling: kernel", kernel, axes)
     stride = counts("pooling: stride", 1 if global_pool else stride, axes)
@@ -42,6 +47,7 @@ POOLINGS = {
 }
 
 
+@function
 def adaptive_avg_pooling2d(data: NDArray, output_size: Shape = 1) -> NDArray:
     """Images averaged to a size, over windows that overlap where it does not divide theirs."""
     images.check_images("adaptive_avg_pooling2d", data.shape, 2)
@@ -50,6 +56,7 @@ def adaptive_avg_pooling2d(data: NDArray, output_size: Shape = 1) -> NDArray:
     )
 
 
+@function
 def bilinear_resize2d(data: NDArray, height: int, width: int) -> NDArray:
     """Images interpolated linearly; their corners stay where they are."""
     images.check_images("bilinear_resize2d", data.shape, 2)
@@ -58,6 +65,7 @@ def bilinear_resize2d(data: NDArray, height: int, width: int) -> NDArray:
     )
 
 
+@function
 def up_sampling(data: NDArray, scale: int, sample_type: str = "nearest") -> NDArray:
     """Each element of images `scale` times in both directions; `bilinear_resize2d` interpolates."""
     chosen("up_sampling: sample_type", sample_type, ["nearest"])

@@ -97,10 +97,13 @@ def _flat(name: str, at: NDArray, shape: tuple[int, ...]) -> NDArray:
 
 def embedding(data: Any, weight: NDArray, input_dim: int = 0, output_dim: int = 0) -> NDArray:
     """The rows of `weight` at the positions `data`."""
-    given = input_dim or weight.shape[0], output_dim or weight.shape[1]
-    if given != weight.shape:
-        raise ShapeError(f"Embedding: expected a weight of shape {given}, given {weight.shape}")
-    return NDArray(record(basic.embedding, [weight.current, as_indices(data).current], (0,))[0])
+    table = as_array(weight)
+    if table.ndim != 2:
+        raise ShapeError(f"Embedding: expected a weight of 2 axes, given shape {table.shape}")
+    given = input_dim or table.shape[0], output_dim or table.shape[1]
+    if given != table.shape:
+        raise ShapeError(f"Embedding: expected a weight of shape {given}, given {table.shape}")
+    return NDArray(record(basic.embedding, [table.current, as_indices(data).current], (0,))[0])
 
 
 def sequence_mask(

@@ -34,7 +34,7 @@ def atleast_3d(x: Any) -> NDArray:
 def hstack(arrays: Sequence[Any]) -> NDArray:
     """One after the other: vectors along their axis, others along axis 1."""
     given = [atleast_1d(x) for x in arrays]
-    return shapes.concat(*given, dim=min(given[0].ndim - 1, 1))
+    return shapes.concat(*given, dim=min(given[0].ndim - 1, 1) if given else 0)
 
 
 def vstack(arrays: Sequence[Any]) -> NDArray:

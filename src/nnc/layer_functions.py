@@ -45,10 +45,20 @@ def with_bias(name: str, units: int, data: Any, weight: NDArray, bias: Any) -> l
     """The operands of a layer; its bias has a number for each unit."""
     inputs = [as_array(data).current, weight.current]
     if bias is not None:
-        if bias.shape != (units,):
-            raise ShapeError(f"{name}: expected a bias of shape {(units,)}, given {bias.shape}")
-        inputs.append(bias.current)
+        inputs.append(as_array(bias).current)
+        if inputs[2].type.shape != (units,):
+            given = inputs[2].type.shape
+            raise ShapeError(f"{name}: expected a bias of shape {(units,)}, given {given}")
     return inputs
+
+
+def weight_of(name: str, weight: Any, axes: Sequence[int]) -> NDArray:
+    """A weight with one of these numbers of axes."""
+    given = as_array(weight)
+    if given.ndim not in axes:
+        wanted = " or ".join(map(str, axes))
+        raise ShapeError(f"{name}: expected a weight of {wanted} axes, given shape {given.shape}")
+    return given
 
 
 def expect(name: str, what: str, given: int, found: int) -> int:
@@ -67,6 +77,7 @@ def fully_connected(
     flatten: bool = True,
 ) -> NDArray:
     """`data weight^T + bias`, weight (num_hidden, in); with `flatten` rows are all but axis 0."""
+    weight = weight_of("FullyConnected", weight, [2])
     units = expect("FullyConnected", "num_hidden", num_hidden, weight.shape[0])
     inputs = with_bias("FullyConnected", units, data, weight, None if no_bias else bias)
     return NDArray(record(layers.dense, inputs, (flatten,))[0])
@@ -85,6 +96,7 @@ def convolution(
     no_bias: bool = False,
 ) -> NDArray:
     """A convolution of (N, C, …) with weight (num_filter, C / num_group, …)."""
+    weight = weight_of("Convolution", weight, [3, 4, 5])
     axes = expect_kernel("Convolution", kernel, weight)
     filters = expect("Convolution", "num_filter", num_filter, weight.shape[0])
     inputs = with_bias("Convolution", filters, data, weight, None if no_bias else bias)
@@ -114,6 +126,7 @@ def deconvolution(
 
     `adj` more elements are made at the end of each axis.
     """
+    weight = weight_of("Deconvolution", weight, [3, 4, 5])
     axes = expect_kernel("Deconvolution", kernel, weight)
     groups = count("Deconvolution: num_group", num_group)
     filters = expect("Deconvolution", "num_filter", num_filter, weight.shape[1] * groups)
@@ -233,7 +246,7 @@ def softmax_activation(data: Any, mode: str = "instance") -> NDArray:
     x = as_array(data)
     if chosen("SoftmaxActivation: mode", mode, ("instance", "channel")) == "channel":
         return softmax(x, 1)
-    return softmax(x.reshape(x.shape[0], -1)).reshape(x.shape)
+    return softmax(x.flatten()).reshape(x.shape)
 
 
 def softmax_cross_entropy(data: Any, label: Any) -> NDArray:
@@ -280,10 +293,12 @@ def local_response_norm(
 ) -> NDArray:
     """`data / (knorm + alpha / nsize * s)^beta`, s the sum of squares of `nsize` near channels."""
     x, half = as_array(data).as_float(), count("LRN: nsize", nsize) // 2
+    scale = number("LRN: alpha", alpha) / nsize
+    power, bias = number("LRN: beta", beta), number("LRN: knorm", knorm)
     border = (0, half) + (0,) * (x.ndim - 2)
     wide = x.square().apply(ops.pad, border, border, 0.0)
     near = [wide[:, i : i + x.shape[1]] for i in range(2 * half + 1)]
     total = near[0]
     for one in near[1:]:
         total = total + one
-    return x * (total * (alpha / nsize) + knorm) ** -beta
+    return x * (total * scale + bias) ** -power

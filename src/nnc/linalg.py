@@ -12,6 +12,7 @@ import numpy as np
 
 from nnc import operators as ops
 from nnc.array import NDArray, as_array, promoted
+from nnc.checks import integer
 from nnc.control_flow import foreach
 from nnc.creation_functions import eye
 from nnc.errors import ShapeError
@@ -73,10 +74,19 @@ def extractdiag(a: Any, offset: int = 0) -> NDArray:
     return diagonal(a, offset, -2, -1)
 
 
+def vectors(name: str, a: Any) -> NDArray:
+    """An array of one axis or more."""
+    data = as_array(a)
+    if not data.ndim:
+        raise ShapeError(f"{name}: expected a vector, or several, given shape {data.shape}")
+    return data
+
+
 def makediag(a: Any, offset: int = 0) -> NDArray:
     """The matrix with this diagonal, of 0 elsewhere."""
-    data = as_array(a)
-    size, border = data.shape[-1] + abs(offset), (0,) * (data.ndim - 1)
+    data = vectors("linalg.makediag", a)
+    size = data.shape[-1] + abs(integer("linalg.makediag: offset", offset))
+    border = (0,) * (data.ndim - 1)
     before, behind = (*border, max(offset, 0)), (*border, max(-offset, 0))
     wide = data.apply(ops.pad, before, behind, 0.0).expand_dims(-2)
     sizes = (*data.shape[:-1], size, size)
@@ -98,15 +108,16 @@ def extracttrian(a: Any, offset: int = 0, lower: bool = True) -> NDArray:
     """
     data = square_matrix("linalg.extracttrian", a)
     size = data.shape[-1]
+    integer("linalg.extracttrian: offset", offset)
     flat = data.reshape((*data.shape[:-2], size * size))
     return gathered(flat, as_array(triangle(size, offset, lower)), data.ndim - 2)
 
 
 def maketrian(a: Any, offset: int = 0, lower: bool = True) -> NDArray:
     """The matrix with this triangle, of 0 elsewhere."""
-    data = as_array(a)
-    count = data.shape[-1]
-    size = (math.isqrt(8 * count + 1) - 1) // 2 + abs(offset)
+    data = vectors("linalg.maketrian", a)
+    count, above = data.shape[-1], abs(integer("linalg.maketrian: offset", offset))
+    size = (math.isqrt(8 * count + 1) - 1) // 2 + above
     table = np.full(size * size, count, np.int32)
     places = triangle(size, offset, lower)
     if len(places) != count:

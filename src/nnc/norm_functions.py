@@ -4,19 +4,19 @@ from typing import Any
 
 from nnc import norm_operators as norms
 from nnc.arithmetic import Axis
-from nnc.array import NDArray
+from nnc.array import NDArray, as_array
 from nnc.checks import chosen
 from nnc.graph import Operation
 from nnc.recorder import record
+from nnc.wrapping import function
 
 
-def _affine(
-    operation: Operation, data: NDArray, gamma: NDArray, beta: NDArray, *settings: Any
-) -> NDArray:
-    inputs = [x.current for x in (data.as_float(), gamma, beta)]
+def _affine(operation: Operation, data: NDArray, gamma: Any, beta: Any, *settings: Any) -> NDArray:
+    inputs = [as_array(x).current for x in (data.as_float(), gamma, beta)]
     return NDArray(record(operation, inputs, settings)[0])
 
 
+@function
 def layer_norm(
     data: NDArray, gamma: NDArray, beta: NDArray, axis: Axis = -1, eps: float = 1e-5
 ) -> NDArray:
@@ -24,12 +24,14 @@ def layer_norm(
     return _affine(norms.layer_norm, data, gamma, beta, axis, eps)
 
 
+@function
 def rms_norm(data: NDArray, gamma: NDArray, axis: Axis = -1, eps: float = 1e-5) -> NDArray:
     """`gamma * data / sqrt(mean(data^2) + eps)` along an axis, or several."""
-    inputs = [data.as_float().current, gamma.current]
+    inputs = [data.as_float().current, as_array(gamma).current]
     return NDArray(record(norms.rms_norm, inputs, (axis, eps))[0])
 
 
+@function
 def group_norm(
     data: NDArray, gamma: NDArray, beta: NDArray, num_groups: int = 1, eps: float = 1e-5
 ) -> NDArray:
@@ -40,11 +42,13 @@ def group_norm(
     return _affine(norms.group_norm, data, gamma, beta, num_groups, eps)
 
 
+@function
 def instance_norm(data: NDArray, gamma: NDArray, beta: NDArray, eps: float = 1e-3) -> NDArray:
     """Each channel, axis 1, of each sample normalized over all axes behind."""
     return _affine(norms.instance_norm, data, gamma, beta, 1, eps)
 
 
+@function
 def l2_normalization(data: NDArray, eps: float = 1e-10, mode: str = "instance") -> NDArray:
     """`data / sqrt(sum(data^2) + eps)`.
 

@@ -9,7 +9,7 @@ from nnc import operators as ops
 from nnc import reduce_functions as reductions
 from nnc.arithmetic import Axis
 from nnc.array import NDArray, as_array
-from nnc.checks import axis_of, chosen, count, number
+from nnc.checks import axis_of, chosen, count, matrix, number
 from nnc.dtypes import FLOATS
 from nnc.errors import ShapeError
 from nnc.index_functions import moveaxis, selected
@@ -353,13 +353,17 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> NDArray:
 def kron(x: Any, y: Any) -> NDArray:
     """Each element of matrix `x` times the matrix `y`, as one matrix of blocks."""
     a, b = as_array(x), as_array(y)
+    for one in (a, b):
+        matrix("kron", one.shape)
     blocks = a.reshape(a.shape[0], 1, a.shape[1], 1) * b.reshape(1, b.shape[0], 1, b.shape[1])
     return blocks.reshape(a.shape[0] * b.shape[0], a.shape[1] * b.shape[1])
 
 
 def khatri_rao(*matrices: Any) -> NDArray:
     """The products of each row of one matrix with each of the others, column by column."""
-    total, *rest = map(as_array, matrices)
+    total, *rest = given = list(map(as_array, matrices))
+    for one in given:
+        matrix("khatri_rao", one.shape)
     for one in rest:
         total = (total.expand_dims(1) * one.expand_dims(0)).reshape(-1, total.shape[1])
     return total

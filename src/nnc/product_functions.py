@@ -17,7 +17,7 @@ def dot(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) ->
     left = left.transpose(*range(1, left.ndim), 0) if transpose_a and left.ndim > 1 else left
     last = right.ndim - 1
     right = right.transpose(last, *range(last)) if transpose_b and last > 0 else right
-    if left.ndim <= 2 and right.ndim <= 2:
+    if max(left.ndim, right.ndim) <= 2 or not min(left.ndim, right.ndim):
         return left @ right
     rows, columns = left.reshape(-1, left.shape[-1]), right.reshape(right.shape[0], -1)
     return (rows @ columns).reshape(*left.shape[:-1], *right.shape[1:])

@@ -6,7 +6,7 @@ from typing import Any
 from nnc import elementwise_functions as elements
 from nnc import operators as ops
 from nnc.array import NDArray, as_array
-from nnc.checks import axes_of, axis_of, chosen, count, sizes_of
+from nnc.checks import axes_of, axis_of, chosen, count, integer, sizes_of
 from nnc.dtypes import numeric
 from nnc.errors import ShapeError
 from nnc.index_functions import gathered, positions, selected
@@ -190,7 +190,7 @@ def repeat(x: Any, repeats: int, axis: int | None = None) -> NDArray:
 
 def broadcast_like(x: Any, like: NDArray, lhs_axes: Axis = None, rhs_axes: Axis = None) -> NDArray:
     """Broadcast to the shape of another array, or axes of `x` to the sizes of axes of the other."""
-    data = as_array(x)
+    data, like = as_array(x), as_array(like)
     if lhs_axes is None or rhs_axes is None:
         return data.broadcast_to(like.shape)
     own, others = (
@@ -215,7 +215,7 @@ def pad(
     It is filled with a constant, with the value at the edge ("edge"), or with what lies inside,
     mirrored at the edge ("reflect").
     """
-    data, widths = as_array(x), sizes_of("pad: pad_width", tuple(pad_width))
+    data, widths = as_array(x), sizes_of("pad: pad_width", pad_width)
     chosen("pad: mode", mode, ("constant", "edge", "reflect"))
     if len(widths) != 2 * data.ndim:
         raise ShapeError(f"pad: expected 2 widths for each of {data.ndim} axes, given {pad_width}")
@@ -261,7 +261,7 @@ def diag(x: Any, k: int = 0, axis1: int = 0, axis2: int = 1) -> NDArray:
     data = as_array(x)
     if data.ndim != 1:
         return diagonal(data, k, axis1, axis2)
-    size = data.shape[0] + abs(k)
+    size = data.shape[0] + abs(integer("diag: k", k))
     rows = data.apply(ops.pad, (max(k, 0),), (max(-k, 0),), 0.0)
     wide = rows.broadcast_to((size, size))
     return selected(_above(wide, "diag") == k, wide, 0)
@@ -273,6 +273,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> NDArray
     first, second = axis_of("diagonal", axis1, data.ndim), axis_of("diagonal", axis2, data.ndim)
     if first == second:
         raise ShapeError(f"diagonal: expected two axes, given {axis1} and {axis2}")
+    integer("diagonal: offset", offset)
     rest = [i for i in range(data.ndim) if i not in (first, second)]
     flat = data.transpose(*rest, first, second)
     rows, columns = flat.shape[-2:]

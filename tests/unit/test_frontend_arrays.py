@@ -308,3 +308,7 @@ def test_other_draws() -> None:
         nnc.random.randint(-(2**31), 2**31)
     with pytest.raises(OptionError, match="bernoulli: prob: expected a number at least 0 and at"):
         nnc.random.bernoulli(2)
+
+
+def test_a_mask_in_the_widest_integers() -> None:
+    np.testing.assert_array_equal(nd.full((2,), True, "int64").asnumpy(), [1, 1])
