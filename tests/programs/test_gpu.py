@@ -371,3 +371,37 @@ def test_a_compiled_function() -> None:
         result = double(nd.ones((2,), ctx=ctx))
         assert result.device is ctx
         assert result.tolist() == [2, 2]
+
+
+class Steep(autograd.Function):
+    """A gradient that is not its own: 4."""
+
+    def forward(self, x: NDArray) -> NDArray:
+        return x * x
+
+    def backward(self, dy: NDArray) -> NDArray:
+        return dy * 4
+
+
+def test_a_network_is_exported_from_one_device_and_imported_on_another(tmp_path: Path) -> None:
+    net = mlp()
+    net.initialize(ctx=nnc.gpu(0))
+    net.hybridize()
+    x = nd.array(IMAGES[:2], ctx=nnc.gpu(0))
+    expected = net(x).asnumpy()
+    symbol, parameters = net.export(tmp_path / "net")
+    again = gluon.SymbolBlock.imports(symbol, "data", parameters, ctx=nnc.gpu(0))
+    assert again(x).device is nnc.gpu(0)
+    np.testing.assert_array_equal(again(x).asnumpy(), expected)
+    here = gluon.SymbolBlock.imports(symbol, "data", parameters)
+    np.testing.assert_allclose(here(nd.array(IMAGES[:2])).asnumpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_gradient_of_ones_own() -> None:
+    x = nd.array([1, 2], ctx=nnc.gpu(0))
+    x.attach_grad()
+    with autograd.record():
+        y = Steep()(x)
+    y.backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [4, 4]
