@@ -190,8 +190,9 @@ def table(summary: Summary, sort_by: str, ascending: bool) -> str:
     parts = [f"{recorded}, {share(summary.in_programs, summary.recorded)} of them in programs"]
     for program in summary.programs:
         mean = program.total / program.calls
+        calls = "1 call" if program.calls == 1 else f"{program.calls} calls"
         parts.append(
-            f"{program.name} {program.number}: {program.calls} calls, {mean * 1e3:.3f} ms each, "
+            f"{program.name} {program.number}: {calls}, {mean * 1e3:.3f} ms each, "
             f"{share(program.in_kernels, program.total)} of it in kernels"
         )
         rows = ordered(program.kernels, sort_by, ascending)

@@ -7,9 +7,10 @@
     profiler.dump()                    # profile.json, for chrome://tracing or ui.perfetto.dev
 
 Names and arguments are those of `mxnet.profiler`. Kernels are timed where C calls them: from call
-to return, threads included. The timed form of a program is compiled at its first call that is
-recorded, which takes as long as the program did; a program that is not profiled costs nothing.
-On a GPU only whole calls are timed.
+to return, threads included; what a program takes besides are copies, fills and the clock, some 40
+nanoseconds for each launch. The timed form of a program is compiled at its first call that is
+recorded, which takes as long as the program did and is not part of its time; a program that is not
+profiled costs nothing. On a GPU only whole calls are timed.
 """
 
 import json

@@ -98,7 +98,7 @@ def test_table() -> None:
     recorded(lambda: step(X, LABELS))
     whole, head, columns, *rows = profiler.dumps(sort_by="count", ascending=True).splitlines()
     assert whole.endswith("% of them in programs")
-    assert head.startswith("program 1: 1 calls, ")
+    assert head.startswith("program 1: 1 call, ")
     assert head.endswith("% of it in kernels")
     assert " ".join(columns.split()) == (
         "name calls total ms mean us min us max us share kflop kB GFLOP/s GB/s where"
@@ -192,7 +192,7 @@ def test_a_finished_dump_begins_anew() -> None:
     profiler.set_state("run")
     step(X, LABELS)
     profiler.set_state("stop")
-    assert "program 1: 1 calls" in profiler.dumps()
+    assert "program 1: 1 call," in profiler.dumps()
 
 
 def test_recorded_time_holds_the_time_in_programs() -> None:
