@@ -27,7 +27,7 @@ from nnc import shape_functions as shapes
 from nnc.array import NDArray, array, as_array, promoted
 from nnc.array_methods import METHODS
 from nnc.recorder import flush, record
-from nnc.wrapping import binary, function, real, reduction, unary
+from nnc.wrapping import binary, function, into, real, reduction, unary
 
 Shape = int | Sequence[int]
 
@@ -252,12 +252,12 @@ maximum = binary(ops.maximum)
 minimum = binary(ops.minimum)
 
 
-def divide(x: Any, y: Any) -> NDArray:
-    return as_array(x) / y
+def divide(x: Any, y: Any, out: NDArray | None = None) -> NDArray:
+    return into(out, as_array(x) / y)
 
 
-def power(x: Any, y: Any) -> NDArray:
-    return as_array(x) ** y
+def power(x: Any, y: Any, out: NDArray | None = None) -> NDArray:
+    return into(out, as_array(x) ** y)
 
 
 def where(condition: Any, x: Any, y: Any) -> NDArray:

@@ -22,6 +22,7 @@ from nnc.index_functions import selected
 from nnc.recorder import record, recorder
 from nnc.reduce_functions import argsort
 from nnc.runtime.device import Place
+from nnc.wrapping import into
 
 Shape = int | Sequence[int]
 STREAM = (0x6E6E63,)
@@ -91,8 +92,15 @@ def uniform(
     dtype: object = "float32",
     ctx: object = None,
     device: object = None,
+    *,
+    out: NDArray | None = None,
 ) -> NDArray:
-    """Draws from [low, high); of arrays, `shape` draws for each of their elements."""
+    """Draws from [low, high); of arrays, `shape` draws for each of their elements.
+
+    They are written into `out`, if it is given.
+    """
+    if out is not None:
+        return into(out, uniform(low, high, shape or out.shape, dtype, ctx, device or out.device))
     place = place_named("uniform", device, ctx)
     if isinstance(low, NDArray) or isinstance(high, NDArray):
         return spread(ops.uniform, low, as_array(high) - low, shape, dtype)
@@ -107,8 +115,15 @@ def normal(
     dtype: object = "float32",
     ctx: object = None,
     device: object = None,
+    *,
+    out: NDArray | None = None,
 ) -> NDArray:
-    """Draws from a normal distribution; of arrays, `shape` draws for each of their elements."""
+    """Draws from a normal distribution; of arrays, `shape` draws for each of their elements.
+
+    They are written into `out`, if it is given.
+    """
+    if out is not None:
+        return into(out, normal(loc, scale, shape or out.shape, dtype, ctx, device or out.device))
     place = place_named("normal", device, ctx)
     if isinstance(loc, NDArray) or isinstance(scale, NDArray):
         return spread(ops.normal, loc, scale, shape, dtype)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from nnc.array import NDArray, as_array
 from nnc.checks import axes_of
@@ -56,12 +56,26 @@ def real(operation: Operation) -> Callable[[Any], NDArray]:
     return named(wrapped, operation)
 
 
-def binary(operation: Operation) -> Callable[[Any, Any], NDArray]:
+class Binary(Protocol):
+    """A function of two arrays or numbers, whose result may be written into a third array."""
+
+    def __call__(self, x: Any, y: Any, out: NDArray | None = None) -> NDArray: ...
+
+
+def into(out: NDArray | None, result: NDArray) -> NDArray:
+    """The result, or the array given for it, which it is written into."""
+    if out is None:
+        return result
+    out[:] = result
+    return out
+
+
+def binary(operation: Operation) -> Binary:
     """The operation on two arrays or numbers: one dtype, shapes broadcast."""
 
-    def wrapped(x: Any, y: Any) -> NDArray:
+    def wrapped(x: Any, y: Any, out: NDArray | None = None) -> NDArray:
         first = x if isinstance(x, NDArray) else as_array(y)
-        return first.combine(operation, x, y)
+        return into(out, first.combine(operation, x, y))
 
     return named(wrapped, operation)
 

@@ -395,6 +395,19 @@ def test_methods() -> None:
     np.testing.assert_allclose(x.asnumpy(), A % 0.5)
 
 
+def test_results_are_written_where_they_are_wanted() -> None:
+    x, y, z = nd.array(A), nd.array(B), nd.zeros((3, 4))
+    seen = z[0]
+    assert nd.elemwise_add(x, y, out=z) is z
+    np.testing.assert_allclose(seen.asnumpy(), (A + B)[0], rtol=1e-6)
+    nd.divide(x, y, out=x)
+    np.testing.assert_allclose(x.asnumpy(), A / B, rtol=1e-5)
+    nd.random.uniform(5, 6, out=z)
+    nd.random.normal(-50, 1, out=x)
+    assert z.min().item() >= 5
+    assert x.max().item() < 0
+
+
 def test_masks() -> None:
     x = nd.array(A)
     low, high = x > -0.5, x < 0.5
