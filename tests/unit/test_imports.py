@@ -1,6 +1,8 @@
 """Data flows one way: dialects, lowering, codegen, runtime, then the frontend and the tools."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,8 @@ def test_a_folder_imports_only_from_earlier_ones(folder: str) -> None:
         for name in imported_folders(source) - allowed
     }
     assert not wrong
+
+
+def test_compiling_is_imported_before_gluon() -> None:
+    """Each needs the other."""
+    subprocess.run([sys.executable, "-c", "import nnc; nnc.compile_step, nnc.gluon"], check=True)

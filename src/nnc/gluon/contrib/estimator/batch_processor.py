@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nnc import autograd
+from nnc import autograd, functions
 from nnc.array import NDArray, array
 from nnc.errors import OptionError
-from nnc.functions import CompiledFunction, CompiledStep, compile
 
 if TYPE_CHECKING:
+    from nnc.functions import CompiledFunction, CompiledStep
     from nnc.gluon.contrib.estimator.estimator import Estimator
 
 Parts = tuple[list[Any], list[Any], list[Any], list[Any]]
@@ -67,14 +67,14 @@ class BatchProcessor:
             loss = estimator.val_loss(shown, label)
         return data, [label], [shown], [loss]
 
-    def step(self, estimator: "Estimator") -> CompiledStep:
+    def step(self, estimator: "Estimator") -> "CompiledStep":
         """The compiled step, kept while the estimator has the same parts."""
         made, parts = self._step, (estimator.net, estimator.loss, estimator.trainer)
         if made is None or (made.net, made.loss, made.trainer) != parts:
-            made = self._step = CompiledStep(*parts, memory_budget=None, predictions=True)
+            made = self._step = functions.CompiledStep(*parts, memory_budget=None, predictions=True)
         return made
 
-    def evaluation(self, estimator: "Estimator") -> CompiledFunction:
+    def evaluation(self, estimator: "Estimator") -> "CompiledFunction":
         """The compiled loss and predictions, kept while the estimator has the same parts."""
         key = (estimator.val_net, estimator.val_loss)
         if key not in self._evaluations:
@@ -86,7 +86,7 @@ class BatchProcessor:
                 several = isinstance(predicted, list | tuple)
                 return [loss(predicted, label), *(predicted if several else [predicted])]
 
-            self._evaluations = {key: compile(evaluate)}
+            self._evaluations = {key: functions.compile(evaluate)}
         return self._evaluations[key]
 
 
