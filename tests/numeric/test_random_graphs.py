@@ -162,20 +162,20 @@ def some(part: float) -> settings:
     return settings(max_examples=max(1, round(part * settings().max_examples)))
 
 
-@some(0.6)
+@some(0.5)
 @given(graphs(), st.sampled_from(PIPELINES))
 def test_every_pass_keeps_the_meaning(drawn: Drawn, pipeline: str) -> None:
     check_passes(drawn.module, build_pipeline(pipeline))
 
 
-@some(0.1)
+@some(0.05)
 @given(graphs(Halves.PRODUCTS), st.sampled_from(["bf16", "f16"]), st.sampled_from(["avx2", "c99"]))
 def test_half_precision_keeps_the_meaning(drawn: Drawn, type: str, target: str) -> None:
     pipeline = f"nn-precision{{type={type}}},lower{{target={target}}}"
     check_passes(drawn.module, build_pipeline(pipeline))
 
 
-@some(0.3)
+@some(0.15)
 @given(with_gradients(), optimizers, st.sampled_from(["avx512", "c99"]), st.booleans())
 def test_training_keeps_its_meaning(drawn: Drawn, optimizer: str, target: str, tight: bool) -> None:
     lowering = with_tight_memory(target) if tight else build_pipeline(f"lower{{target={target}}}")

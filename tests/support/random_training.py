@@ -110,7 +110,7 @@ optimizers = st.builds(
 @st.composite
 def with_gradients(draw: Draw, scale: Scale = TINY) -> Drawn:
     """A program with gradients, perhaps accumulated, perhaps clipped."""
-    module = draw(graphs(Halves.NOTHING, scale)).module
+    module = draw(graphs(Halves.NOTHING, scale, steps=8)).module
     NnGradientPass().apply(Context(), module)
     for more in (AccumulatePass(), ClipGlobalNormPass()):
         if draw(st.booleans()):
