@@ -1,5 +1,7 @@
 """Reading ahead: what is wanted next is made while the last one is used."""
 
+import queue
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,13 +37,42 @@ def read_ahead(
         yield made
 
 
+class Background(threading.Thread):
+    """Takes items from an iterator, as long as there is room for them."""
+
+    def __init__(self, items: Iterator[Any], depth: int):
+        super().__init__(daemon=True)  # The program may end while an item is waited for.
+        self._items = items
+        self.room = threading.Semaphore(depth)
+        self.made: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.left = False
+
+    def run(self) -> None:
+        try:
+            while self.room.acquire() and not self.left:
+                self.made.put((next(self._items), None))
+        except StopIteration:
+            self.made.put((END, None))
+        except BaseException as error:
+            self.made.put((END, error))
+
+
 def in_background(items: Iterator[Any], depth: int) -> Generator[Any]:
     """The items, taken by a thread that is `depth` of them ahead."""
-    with threads(1) as executor:
-        waiting = deque(executor.submit(next, items, END) for _ in range(depth))
-        while (item := waiting.popleft().result()) is not END:
-            waiting.append(executor.submit(next, items, END))
+    thread = Background(items, depth)
+    thread.start()
+    try:
+        while True:
+            item, error = thread.made.get()
+            if error is not None:
+                raise error
+            if item is END:
+                return
+            thread.room.release()
             yield item
+    finally:
+        thread.left = True
+        thread.room.release()
 
 
 @contextmanager

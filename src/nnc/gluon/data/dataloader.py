@@ -193,7 +193,9 @@ class DataLoader:
     def _batches_of(self, wanted: Iterator[Wanted]) -> Generator[Any]:
         """The batches, read here or by workers."""
         if self._workers and not self._threads:
-            yield from read_ahead(self._started().submit, wanted, self._ahead, self._timeout)
+            submit = self._started().submit
+            batches = read_ahead(submit, wanted, self._ahead, self._timeout)
+            yield from in_background(batches, 1)  # Talking to workers takes time, too.
         elif self._workers:
             with threads(self._workers) as executor:
                 submit = partial(executor.submit, self._read)

@@ -5,6 +5,7 @@ import os
 import pickle
 import selectors
 import signal
+import threading
 import time
 import weakref
 from multiprocessing import forkserver
@@ -121,6 +122,7 @@ class WorkerPool:
         refuse_unguarded()
         self.process_id = os.getpid()
         self.alive = True
+        self._lock = threading.Lock()  # Of an iteration that was left, a thread may still wait.
         self._replies: weakref.WeakValueDictionary[int, Reply] = weakref.WeakValueDictionary()
         self._number = 0
         shared = SharedFile()
@@ -139,15 +141,16 @@ class WorkerPool:
 
     def submit(self, wanted: Any) -> Reply:
         """Ask the worker that has the fewest tasks."""
-        self._take(0)
-        self._number += 1
-        reply = self._replies[self._number] = Reply(self)
-        worker = min(self._workers, key=lambda worker: len(worker.tasks))
-        try:
-            worker.give(self._number, wanted)
-        except OSError:
-            self._fail(worker.lost())
-        return reply
+        with self._lock:
+            self._take(0)
+            self._number += 1
+            reply = self._replies[self._number] = Reply(self)
+            worker = min(self._workers, key=lambda worker: len(worker.tasks))
+            try:
+                worker.give(self._number, wanted)
+            except OSError:
+                self._fail(worker.lost())
+            return reply
 
     def wait_for(self, reply: Reply, timeout: float | None) -> Done:
         """What came of a task, when it has arrived."""
@@ -156,7 +159,9 @@ class WorkerPool:
             left = None if deadline is None else deadline - time.monotonic()
             if left is not None and left <= 0:
                 self._fail(f"DataLoader: a worker took longer than timeout={timeout} s for a batch")
-            self._take(left)
+            with self._lock:
+                if reply.arrived is None:
+                    self._take(left)
         return reply.arrived
 
     def _take(self, timeout: float | None) -> None:
