@@ -118,7 +118,7 @@ def countable(name: str, what: object, count: int) -> None:
 def linear_index(b: Builder, sizes: Sequence[int], index: ScalarIndex) -> SSAValue:
     """Where the element at `index` stands in row-major order, as i32."""
     countable("a position", f"a space of sizes {list(sizes)}", prod(sizes))
-    if not sizes:
+    if not sizes or not prod(sizes):
         return scalars.constant(b, 0, i32)
     position = index(0)
     for d, size in enumerate(sizes[1:], start=1):

@@ -66,7 +66,7 @@ def existing(
 def gather_nd(x: Any, indices_: Any) -> NDArray:
     """`x[indices[0], indices[1], …]`: the first axis of the indices goes over axes of `x`."""
     data, given = as_array(x), as_array(indices_)
-    flat = _flat("gather_nd", given, data.shape)
+    flat = flat_indices("gather_nd", given, data.shape)
     depth = given.shape[0]
     return gathered(data.reshape((-1, *data.shape[depth:])), flat, 0)
 
@@ -74,7 +74,7 @@ def gather_nd(x: Any, indices_: Any) -> NDArray:
 def scatter_nd(updates: Any, indices_: Any, shape: Sequence[int]) -> NDArray:
     """Zeros of a shape, to which updates are added where `gather_nd` would take from."""
     data, given, sizes = as_array(updates), as_array(indices_), sizes_of("scatter_nd", shape)
-    flat = _flat("scatter_nd", given, sizes)
+    flat = flat_indices("scatter_nd", given, sizes)
     places = 1
     for size in sizes[: given.shape[0]]:
         places *= size
@@ -82,7 +82,7 @@ def scatter_nd(updates: Any, indices_: Any, shape: Sequence[int]) -> NDArray:
     return NDArray(record(ops.scatter_add, inputs, (places, 0, 0))[0]).reshape(sizes)
 
 
-def _flat(name: str, at: NDArray, shape: tuple[int, ...]) -> NDArray:
+def flat_indices(name: str, at: NDArray, shape: tuple[int, ...]) -> NDArray:
     """Where the first axes of an array, as one, have what is asked for; indices are checked."""
     if not at.ndim or not 0 < at.shape[0] <= len(shape):
         raise ShapeError(

@@ -1,6 +1,7 @@
 """How arrays are put together and taken apart, named as in NumPy and MXNet."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,10 +9,10 @@ from nnc import elementwise_functions as elements
 from nnc import shape_functions as shapes
 from nnc.arithmetic import Axis
 from nnc.array import NDArray, array, as_array
-from nnc.checks import axes_of, axis_of, chosen, number
+from nnc.checks import axes_of, axis_of, chosen, number, sizes_of
 from nnc.creation_functions import linspace
-from nnc.errors import OptionError
-from nnc.index_functions import pick
+from nnc.errors import OptionError, ShapeError
+from nnc.index_functions import existing, flat_indices, pick
 
 
 def atleast_1d(x: Any) -> NDArray:
@@ -132,13 +133,14 @@ def broadcast_axis(data: Any, axis: Axis = (), size: int | Sequence[int] = ()) -
 
 def reshape_like(x: Any, like: NDArray) -> NDArray:
     """In the shape of another array."""
-    return as_array(x).reshape(like.shape)
+    return as_array(x).reshape(as_array(like).shape)
 
 
 def unravel_index(indices: Any, shape: Sequence[int]) -> NDArray:
     """Positions in a flat array as positions along each axis, which are the first axis."""
-    at, found = as_array(indices, "int32"), list[NDArray]()
-    for size in reversed(shape):
+    sizes, found = sizes_of("unravel_index", shape), list[NDArray]()
+    at = existing("unravel_index: indices", indices, math.prod(sizes))
+    for size in reversed(sizes):
         found.insert(0, elements.mod(at, size))
         at = elements.floor_divide(at, size)
     return shapes.stack(*found)
@@ -146,11 +148,13 @@ def unravel_index(indices: Any, shape: Sequence[int]) -> NDArray:
 
 def ravel_multi_index(indices: Any, shape: Sequence[int]) -> NDArray:
     """Positions along each axis, the first axis, as positions in a flat array."""
-    given = as_array(indices, "int32")
-    flat = given[0]
-    for axis in range(1, len(shape)):
-        flat = flat * shape[axis] + given[axis]
-    return flat
+    given, sizes = as_array(indices), sizes_of("ravel_multi_index", shape)
+    if given.shape[:1] != (len(sizes),):
+        raise ShapeError(
+            f"ravel_multi_index: expected {len(sizes)} positions along the first axis, given shape "
+            f"{given.shape}"
+        )
+    return flat_indices("ravel_multi_index", given, sizes)
 
 
 def flatten(x: Any) -> NDArray:

@@ -11,7 +11,7 @@ from nnc.arithmetic import Axis
 from nnc.array import NDArray, as_array
 from nnc.checks import axis_of, chosen, count, matrix, number
 from nnc.dtypes import FLOATS
-from nnc.errors import ShapeError
+from nnc.errors import OptionError, ShapeError
 from nnc.index_functions import moveaxis, selected
 from nnc.product_functions import dot
 from nnc.shape_functions import diagonal
@@ -334,6 +334,8 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> NDArray:
     """The product over axes of both: the last `axes` of `x` and the first of `y`, or two lists."""
     a, b = as_array(x), as_array(y)
     if isinstance(axes, int):
+        if not 0 <= axes <= min(a.ndim, b.ndim):
+            raise OptionError(f"tensordot: {axes} axes of shapes {a.shape} and {b.shape}")
         pairs = list(range(a.ndim - axes, a.ndim)), list(range(axes))
     else:
         pairs = tuple([each] if isinstance(each, int) else list(each) for each in axes)

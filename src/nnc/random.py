@@ -134,7 +134,13 @@ def normal(
 def spread(operation: Operation, loc: Any, scale: Any, shape: Shape, dtype: object) -> NDArray:
     """Draws times `scale` plus `loc`, of which each pair of elements gets `shape` draws."""
     given, more = [as_array(loc), as_array(scale)], sizes_of(operation.name, shape)
-    sizes = np.broadcast_shapes(*(x.shape for x in given))
+    try:
+        sizes = np.broadcast_shapes(*(x.shape for x in given))
+    except ValueError:
+        raise ShapeError(
+            f"{operation.name}: shapes {given[0].shape} and {given[1].shape} cannot be broadcast "
+            "together"
+        ) from None
     first, second = (x.reshape((*x.shape, *[1] * len(more))) for x in given)
     place = common_place(operation.name, [x.current.type.device for x in given])
     return draw(operation, (*sizes, *more), dtype, place) * second + first

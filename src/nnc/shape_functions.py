@@ -8,7 +8,7 @@ from nnc import operators as ops
 from nnc.array import NDArray, as_array
 from nnc.checks import axes_of, axis_of, chosen, count, integer, sizes_of
 from nnc.dtypes import numeric
-from nnc.errors import ShapeError
+from nnc.errors import OptionError, ShapeError
 from nnc.index_functions import gathered, positions, selected
 from nnc.recorder import record
 from nnc.wrapping import function
@@ -122,7 +122,7 @@ def slice_axis(x: Any, axis: int, begin: int, end: int | None) -> NDArray:
 
 def slice_like(x: Any, shape_like: NDArray, axes: Axis = ()) -> NDArray:
     """As much from the beginning as another array has, along some axes or, given none, all."""
-    data, like = as_array(x), shape_like.shape
+    data, like = as_array(x), as_array(shape_like).shape
     chosen_axes = axes_of("slice_like", axes or None, data.ndim)
     if any(axis >= len(like) or like[axis] > data.shape[axis] for axis in chosen_axes):
         raise ShapeError(f"slice_like: shape {data.shape} cannot be cut to {like}")
@@ -132,7 +132,12 @@ def slice_like(x: Any, shape_like: NDArray, axes: Axis = ()) -> NDArray:
 
 def slice_(x: Any, begin: Sequence[Any], end: Sequence[Any], step: Sequence[Any] = ()) -> NDArray:
     """From `begin` to before `end` by `step` along the first axes; None is the default of each."""
-    data, steps = as_array(x), tuple(step) or (None,) * len(begin)
+    data, steps = as_array(x), step or (None,) * len(begin)
+    if not len(begin) == len(end) == len(steps):
+        raise OptionError(
+            f"slice: expected a begin, an end and a step for each axis, given {begin}, {end} and "
+            f"{step}"
+        )
     boxes = [slice(*box) for box in zip(begin, end, steps, strict=True)]
     turned = [axis for axis, box in enumerate(boxes) if (box.step or 1) < 0]
     for axis in turned:
