@@ -1,7 +1,10 @@
 """Layers as functions of their parameters, named as in MXNet."""
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
 
 from nnc import elementwise_operators as elements
 from nnc import image_operators as images
@@ -61,6 +64,27 @@ def weight_of(name: str, weight: Any, axes: Sequence[int]) -> NDArray:
     return given
 
 
+@runtime_checkable
+class Unsized(Protocol):
+    """A parameter whose last unknown size a layer finds, as Gluon 1.x infers shapes."""
+
+    @property
+    def shape(self) -> tuple[int, ...] | None: ...
+    def finish(self, shape: tuple[int, ...]) -> None: ...
+    def data(self) -> NDArray: ...
+
+
+def sized(weight: Any, axis: int, size: int) -> Any:
+    """A parameter's values, which has this size along an axis; anything else as it is."""
+    if not isinstance(weight, Unsized):
+        return weight
+    sizes = list(weight.shape or ())
+    if sizes[axis : axis + 1] == [0]:
+        sizes[axis] = size
+        weight.finish(tuple(sizes))
+    return weight.data()
+
+
 def expect(name: str, what: str, given: int, found: int) -> int:
     """The number given, 0 for none, must be the one found."""
     if given not in (0, found):
@@ -77,6 +101,8 @@ def fully_connected(
     flatten: bool = True,
 ) -> NDArray:
     """`data weight^T + bias`, weight (num_hidden, in); with `flatten` rows are all but axis 0."""
+    shape = np.shape(data)
+    weight = sized(weight, 1, math.prod(shape[1:]) if flatten else shape[-1])
     weight = weight_of("FullyConnected", weight, [2])
     units = expect("FullyConnected", "num_hidden", num_hidden, weight.shape[0])
     inputs = with_bias("FullyConnected", units, data, weight, None if no_bias else bias)
@@ -96,6 +122,7 @@ def convolution(
     no_bias: bool = False,
 ) -> NDArray:
     """A convolution of (N, C, …) with weight (num_filter, C / num_group, …)."""
+    weight = sized(weight, 1, np.shape(data)[1] // count("Convolution: num_group", num_group))
     weight = weight_of("Convolution", weight, [3, 4, 5])
     axes = expect_kernel("Convolution", kernel, weight)
     filters = expect("Convolution", "num_filter", num_filter, weight.shape[0])
@@ -126,7 +153,7 @@ def deconvolution(
 
     `adj` more elements are made at the end of each axis.
     """
-    weight = weight_of("Deconvolution", weight, [3, 4, 5])
+    weight = weight_of("Deconvolution", sized(weight, 0, np.shape(data)[1]), [3, 4, 5])
     axes = expect_kernel("Deconvolution", kernel, weight)
     groups = count("Deconvolution: num_group", num_group)
     filters = expect("Deconvolution", "num_filter", num_filter, weight.shape[1] * groups)

@@ -102,6 +102,40 @@ def test_a_parameter_has_the_name_of_its_attribute() -> None:
     assert dict(block.params) == {"table": block.table, "again": block.table}
 
 
+class Inferring(gluon.HybridBlock):
+    """Weights whose sizes the functions of F find, as in the tutorials of Gluon 1.x."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = self.params.get("kernel", shape=(4, 0, 3, 3), allow_deferred_init=True)
+        self.back = self.params.get("back", shape=(0, 2, 3, 3), allow_deferred_init=True)
+        self.weights = self.params.get("weights", shape=(5, 0), allow_deferred_init=True)
+        self.rows = self.params.get("rows", shape=(3, 0), allow_deferred_init=True)
+
+    def hybrid_forward(
+        self, F: Any, x: Any, kernel: Any, back: Any, weights: Any, rows: Any
+    ) -> Any:
+        x = F.Convolution(x, kernel, kernel=(3, 3), num_filter=4, num_group=2, no_bias=True)
+        x = F.Deconvolution(x, back, kernel=(3, 3), num_filter=2)
+        x = F.FullyConnected(x, weights, num_hidden=5, no_bias=True, flatten=False)
+        return F.FullyConnected(x, rows, num_hidden=3, no_bias=True)
+
+
+def test_functions_find_the_sizes_of_weights() -> None:
+    net = initialized(Inferring())
+    with autograd.record():
+        y = net(nd.ones((2, 6, 5, 7)))
+    y.backward()
+    shapes = {name: p.shape for name, p in net.collect_params().items()}
+    assert shapes == {
+        "kernel": (4, 3, 3, 3), "back": (4, 2, 3, 3), "weights": (5, 7), "rows": (3, 50)
+    }  # fmt: skip
+    assert net.kernel.grad().asnumpy().all()
+    assert net(nd.ones((3, 6, 5, 7))).shape == (3, 3)
+    with pytest.raises(ShapeError, match="conv"):
+        net(nd.ones((3, 8, 5, 7)))
+
+
 def test_params_of_another_block_are_shared() -> None:
     first = Affine(3, 2)
     second = Affine(3, 2, prefix="second_", params=first.params)

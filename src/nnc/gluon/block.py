@@ -71,14 +71,19 @@ class Block(metaclass=BlockType):
                 check_array(type(self).__name__, *args[:1])
                 self.infer_shape(*args)
                 self._finish()
+                self._check_sizes()
                 break
         return self._hooks.call(self, args) if self._hooks else self.forward(*args)
 
     def _finish(self) -> None:
         """Initialize what `infer_shape` found the shape of."""
-        for name, parameter in self._parameters.items():
+        for parameter in self._parameters.values():
             if parameter.lacks_sizes and parameter.known:
                 parameter.finish(parameter.shape or ())
+
+    def _check_sizes(self) -> None:
+        """Raises if a size is still unknown."""
+        for name, parameter in self._parameters.items():
             if parameter.lacks_sizes:
                 raise DeferredInitializationError(
                     f"{type(self).__name__}: parameter '{name}' has shape {parameter.shape}, and "
@@ -289,10 +294,19 @@ class HybridBlock(Block):
     def _hybrid_forward(self, x: Any, *args: Any) -> Any:
         from nnc import nd
 
-        own = {name: parameter.data() for name, parameter in self._parameters.items()}
-        return self.hybrid_forward(nd, x, *args, **own)
+        own = {n: p if p.lacks_sizes else p.data() for n, p in self._parameters.items()}
+        try:
+            return self.hybrid_forward(nd, x, *args, **own)
+        except Exception:
+            super()._check_sizes()
+            raise
 
     forward = _hybrid_forward
+
+    def _check_sizes(self) -> None:
+        """In `hybrid_forward`, functions such as `F.FullyConnected` find sizes of weights."""
+        if type(self).forward is not HybridBlock.forward:
+            super()._check_sizes()
 
     def hybridize(self, active: bool = True, **options: Any) -> None:
         """`export` knows the inputs of calls from now on; every block is compiled anyway."""
@@ -327,45 +341,6 @@ class HybridBlock(Block):
         self.hybridize()
         for array in arrays_of("optimize_for", self(x, *args)):
             array.wait_to_read()
-
-
-class Sequential(Block):
-    """Blocks called one after the other."""
-
-    def add(self, *blocks: Block | Callable[..., Any]) -> None:
-        for block in blocks:
-            if not isinstance(block, Block):
-                raise OptionError(
-                    f"add: expected blocks, given {block!r:.40}; a list goes with a star, a class "
-                    "is called first, a function is wrapped in Lambda"
-                )
-            self.register_child(block)
-
-    def __init__(
-        self,
-        *blocks: Block,
-    ) -> None:
-        super().__init__()
-        self.add(*blocks)
-
-    def forward(self, *args: Any) -> Any:
-        for block in self._children.values():
-            args = (block(*args),)
-        return args[0]
-
-    def __getitem__(self, key: int | slice) -> "Block":
-        blocks = list(self._children.values())
-        return type(self)(*blocks[key]) if isinstance(key, slice) else blocks[key]
-
-    def __len__(self) -> int:
-        return len(self._children)
-
-    def __iter__(self) -> Iterator[Block]:
-        return iter(self._children.values())
-
-
-class HybridSequential(Sequential, HybridBlock):
-    """Blocks called one after the other."""
 
 
 def warn_of_containers(block: Block) -> None:

@@ -1,6 +1,6 @@
 """Layers: one module for each family."""
 
-from nnc.gluon.block import Block, HybridBlock, HybridSequential, Sequential
+from nnc.gluon.block import Block, HybridBlock
 from nnc.gluon.nn.activation import (
     ELU,
     GELU,
@@ -46,6 +46,7 @@ from nnc.gluon.nn.pool import (
     ReflectionPad2D,
 )
 from nnc.gluon.nn.shuffle import PixelShuffle1D, PixelShuffle2D, PixelShuffle3D
+from nnc.gluon.sequential import HybridSequential, Sequential
 from nnc.gluon.symbol_block import SymbolBlock
 
 __all__ = [

@@ -4,7 +4,7 @@ from typing import Any
 
 from nnc import nd
 from nnc.array import NDArray
-from nnc.gluon.block import HybridSequential, Sequential
+from nnc.gluon.sequential import HybridSequential, Sequential
 
 
 class Concatenate(Sequential):
