@@ -79,10 +79,15 @@ def sized(weight: Any, axis: int, size: int) -> Any:
     if not isinstance(weight, Unsized):
         return weight
     sizes = list(weight.shape or ())
-    if sizes[axis : axis + 1] == [0]:
+    if size and sizes[axis : axis + 1] == [0]:
         sizes[axis] = size
         weight.finish(tuple(sizes))
     return weight.data()
+
+
+def channels_of(data: Any) -> int:
+    """How many channels images have; 0 where there is no such axis."""
+    return math.prod(np.shape(data)[1:2]) if np.ndim(data) > 1 else 0
 
 
 def expect(name: str, what: str, given: int, found: int) -> int:
@@ -102,7 +107,7 @@ def fully_connected(
 ) -> NDArray:
     """`data weight^T + bias`, weight (num_hidden, in); with `flatten` rows are all but axis 0."""
     shape = np.shape(data)
-    weight = sized(weight, 1, math.prod(shape[1:]) if flatten else shape[-1])
+    weight = sized(weight, 1, math.prod(shape[1:] if flatten else shape[-1:]))
     weight = weight_of("FullyConnected", weight, [2])
     units = expect("FullyConnected", "num_hidden", num_hidden, weight.shape[0])
     inputs = with_bias("FullyConnected", units, data, weight, None if no_bias else bias)
@@ -122,7 +127,7 @@ def convolution(
     no_bias: bool = False,
 ) -> NDArray:
     """A convolution of (N, C, …) with weight (num_filter, C / num_group, …)."""
-    weight = sized(weight, 1, np.shape(data)[1] // count("Convolution: num_group", num_group))
+    weight = sized(weight, 1, channels_of(data) // count("Convolution: num_group", num_group))
     weight = weight_of("Convolution", weight, [3, 4, 5])
     axes = expect_kernel("Convolution", kernel, weight)
     filters = expect("Convolution", "num_filter", num_filter, weight.shape[0])
@@ -153,7 +158,7 @@ def deconvolution(
 
     `adj` more elements are made at the end of each axis.
     """
-    weight = weight_of("Deconvolution", sized(weight, 0, np.shape(data)[1]), [3, 4, 5])
+    weight = weight_of("Deconvolution", sized(weight, 0, channels_of(data)), [3, 4, 5])
     axes = expect_kernel("Deconvolution", kernel, weight)
     groups = count("Deconvolution: num_group", num_group)
     filters = expect("Deconvolution", "num_filter", num_filter, weight.shape[1] * groups)
