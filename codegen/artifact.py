@@ -58,13 +58,15 @@ class LaunchSite:
     """A launch in the text of the C entry; in a loop of the host it happens several times."""
 
     kernel: str
-    """As in `Artifact.kernels`."""
+    """As in `Artifact.kernels`; empty for a copy or a fill on a GPU."""
     function: str
-    """What the kernel is called in C."""
+    """What the kernel is called in C, or its part in CUDA."""
     parameters: tuple[str, ...]
     """Those that it is given."""
     about: str
     """The graph's ops and the user's line, as far as they are known."""
+    part: int = 0
+    """Which of the launches that one kernel takes on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,6 @@ class Artifact:
     kernels: tuple[KernelReport, ...] = ()
     buffers: tuple[BufferReport, ...] = ()
     sites: tuple[LaunchSite, ...] = ()
-    """In the order of the entry's text."""
+    """In the order of the entry's text; for CUDA, one for each of `launches`."""
     launches: tuple[Launch, ...] = ()
     """CUDA only: what the host does, as data."""

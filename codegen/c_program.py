@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from xdsl.dialects.builtin import VectorType
 
-from nnc.codegen.artifact import Unit
+from nnc.codegen.artifact import LaunchSite, Unit
 from nnc.codegen.functions import Program, aligned, callees
 from nnc.codegen.helpers import Helpers
 from nnc.codegen.host import HostPrinter
 from nnc.codegen.interface import Host
-from nnc.codegen.report import header
+from nnc.codegen.report import header, launch_site
 from nnc.codegen.tasks import TaskPrinter
 from nnc.codegen.text import comment
 from nnc.codegen.tiles import grid
@@ -51,6 +51,12 @@ class CProgram:
     @property
     def scratch_bytes(self) -> int:
         return max((self.program.facts(f).scratch for f in self.program.launched), default=0)
+
+    @property
+    def sites(self) -> tuple[LaunchSite, ...]:
+        if self.host is None:
+            return ()
+        return tuple(launch_site(op, self.program, self.host) for op in self.host.launches())
 
     def units(self) -> tuple[Unit, ...]:
         """The entry is in the first unit."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from xdsl.dialects import func, scf
 from xdsl.ir import Block, SSAValue
 
-from nnc.codegen.artifact import Launch, Operand, Unit
+from nnc.codegen.artifact import Launch, LaunchSite, Operand, Unit
 from nnc.codegen.device import DevicePrinter
 from nnc.codegen.errors import CodegenError
 from nnc.codegen.functions import Program, aligned, called, callees
@@ -19,8 +19,8 @@ from nnc.codegen.interface import Host
 from nnc.codegen.linear import Linear
 from nnc.codegen.names import Names
 from nnc.codegen.places import place_of
-from nnc.codegen.report import header
-from nnc.codegen.text import comment, note
+from nnc.codegen.report import header, launch_site
+from nnc.codegen.text import comment
 from nnc.codegen.transfers import BLOCK, Box, Transfer, boxes_of
 from nnc.codegen.writer import Writer
 from nnc.dialects import buffer, kernel, loop
@@ -38,7 +38,7 @@ class Step:
     """A launch, and what it is for."""
 
     launch: Launch
-    note: str
+    site: LaunchSite
 
 
 @dataclass
@@ -70,6 +70,10 @@ class CudaProgram:
     @property
     def launches(self) -> tuple[Launch, ...]:
         return tuple(step.launch for step in self.steps)
+
+    @property
+    def sites(self) -> tuple[LaunchSite, ...]:
+        return tuple(step.site for step in self.steps)
 
     def units(self) -> tuple[Unit, ...]:
         """All kernels in one unit, which NVRTC takes as it is."""
@@ -122,12 +126,16 @@ class CudaProgram:
         callee = called(op, self.program.kernels)
         printer = self.printer(callee)
         operands = [self._operand(v, indices) for v in (*op.ins, *op.outs, *op.inouts)]
+        host = self.host
+        assert host is not None
         if printer.scratch_bytes:
-            assert self.host is not None
-            operands.append(Operand(None, aligned(self.host.arena_bytes)))
+            operands.append(Operand(None, aligned(host.arena_bytes)))
         return [
-            Step(_launch(phase.name, phase.grid, phase.block, operands), note(op, callee))
-            for phase in printer.parts
+            Step(
+                _launch(phase.name, phase.grid, phase.block, operands),
+                launch_site(op, self.program, host, phase.name, part),
+            )
+            for part, phase in enumerate(printer.parts)
         ]
 
     def _transfer(self, op: Transfer, indices: Mapping[SSAValue, Linear]) -> list[Step]:
@@ -138,8 +146,9 @@ class CudaProgram:
             if box.points:
                 if box not in self._boxes:
                     self._boxes[box] = self.names.fresh("fill" if box.value else "copy")
-                launch = _launch(self._boxes[box], box.grid, BLOCK, operands)
-                steps.append(Step(launch, ""))
+                name = self._boxes[box]
+                launch = _launch(name, box.grid, BLOCK, operands)
+                steps.append(Step(launch, LaunchSite("", name, (), "")))
         return steps
 
     def _operand(self, value: SSAValue, indices: Mapping[SSAValue, Linear]) -> Operand:
@@ -160,8 +169,8 @@ class CudaProgram:
         head = f"void {self.entry}(char *const *arguments, char *arena, cudaStream_t stream)"
         with out.function(head):
             for step in self.steps:
-                if step.note:
-                    out.line(comment(step.note))
+                if step.site.about:
+                    out.line(comment(step.site.about))
                 out.line(self._launch_line(step.launch))
         out.line("#endif")
         return out.text

@@ -10,7 +10,7 @@ from nnc.codegen.functions import Program, aligned, derived_names, kernels_of, r
 from nnc.codegen.interface import host_of
 from nnc.codegen.names import Names
 from nnc.codegen.places import distinct_arguments
-from nnc.codegen.report import buffer_reports, kernel_reports, launch_sites
+from nnc.codegen.report import buffer_reports, kernel_reports
 from nnc.dialects.target import Target, target_named
 
 
@@ -30,7 +30,7 @@ def emit(module: ModuleOp, target: Target | str, name: str | None = None) -> Art
         scratch_bytes=source.scratch_bytes,
         kernels=tuple(kernel_reports(source.program.kernels, host)),
         buffers=tuple(buffer_reports(host)),
-        sites=tuple(launch_sites(source.program, host)),
+        sites=source.sites,
         launches=source.launches if isinstance(source, CudaProgram) else (),
     )
 

@@ -65,19 +65,20 @@ def kernel_reports(kernels: dict[str, kernel.FuncOp], host: Host | None) -> list
     ]
 
 
-def launch_sites(program: Program, host: Host | None) -> list[LaunchSite]:
-    """The launches of the host program, in the order of its text."""
-    if host is None:
-        return []
+def launch_site(
+    op: kernel.LaunchOp, program: Program, host: Host, function: str = "", part: int = 0
+) -> LaunchSite:
+    """What a launch runs, and what it is for."""
     arguments = dict(zip(host.values, host.arguments, strict=True))
-    sites: list[LaunchSite] = []
-    for op in host.launches():
-        name = op.callee.string_value()
-        given = [arguments[v] for v in map(root, op.operands) if v in arguments]
-        parameters = tuple(a.name for a in given if a.role == "parameter")
-        about = note(op, program.kernels[name])
-        sites.append(LaunchSite(name, program.names[name], parameters, about))
-    return sites
+    given = [arguments[v] for v in map(root, op.operands) if v in arguments]
+    name = op.callee.string_value()
+    return LaunchSite(
+        name,
+        function or program.names[name],
+        tuple(a.name for a in given if a.role == "parameter"),
+        note(op, program.kernels[name]),
+        part,
+    )
 
 
 def buffer_reports(host: Host | None) -> list[BufferReport]:

@@ -8,6 +8,7 @@ are copied back when they are read.
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ from nnc.runtime.machine import cpu_count
 from nnc.runtime.nvrtc import Cubin, compile_cuda
 from nnc.runtime.program import raise_if_nan
 
+NANOSECONDS = 1e6
+"""In a millisecond."""
 NUMBER_BYTES = 8
 """The room of each scalar in the block that holds a program's scalars."""
 
@@ -166,15 +169,25 @@ class GpuProgram(BaseProgram[Storage]):
         if timing.calls is None:
             self._replay()
         else:
-            self._replay_timed(self._replay)
+            self._run_timed()
 
-    def _replay_timed(self, replay: Callable[[], object]) -> None:
-        """A call for the profiler, which waits for the device; launches are not told apart."""
-        self._driver.synchronize()
+    def _run_timed(self) -> None:
+        """A call for the profiler: launches one by one, with marks of the device between them."""
+        driver, launches = self._driver, self._prepare()
+        driver.synchronize()
         start = timing.now()
-        replay()
-        self._driver.synchronize()
-        timing.note(self.artifact, start, timing.now(), timing.NO_EVENTS)
+        marks = [driver.event()]
+        for launch in launches:
+            launch()
+            marks.append(driver.event())
+        driver.synchronize()
+        end = timing.now()
+        took = [driver.milliseconds(first, second) for first, second in pairwise(marks)]
+        times = start + np.cumsum([0.0, *took]) * NANOSECONDS
+        events = np.empty(len(launches), timing.EVENT)
+        events["launch"] = np.arange(len(launches))
+        events["start"], events["end"] = times[:-1], times[1:]
+        timing.note(self.artifact, start, end, events)
 
     def _send_numbers(self) -> None:
         """Give the device the scalars, if they are not those of the call before."""

@@ -21,7 +21,6 @@ from nnc.runtime.compile import flags_for, load
 MACROS = Path(__file__).parent / "cpu/events.h"
 EVENT = np.dtype([("launch", "i8"), ("start", "i8"), ("end", "i8")])
 """`nnc_event` of events.h."""
-NO_EVENTS: Array = np.empty(0, EVENT)
 
 
 @dataclass(frozen=True)

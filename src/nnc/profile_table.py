@@ -137,10 +137,13 @@ def program_rows(number: int, calls: Sequence[TimedCall]) -> ProgramRows:
     durations = events["end"] - events["start"]
     rows: list[Row] = []
     for kernel in artifact.kernels:
-        sites = {i: site for i, site in enumerate(artifact.sites) if site.kernel == kernel.name}
-        taken = durations[np.isin(events["launch"], list(sites))]
-        if taken.size:
-            where = places(list(sites.values()))
+        sites = [(i, site) for i, site in enumerate(artifact.sites) if site.kernel == kernel.name]
+        parts: dict[int, list[int]] = {}
+        for i, site in sites:
+            parts.setdefault(site.part, []).append(i)
+        taken = sum(durations[np.isin(events["launch"], part)] for part in parts.values())
+        if np.size(taken):
+            where = places([site for _, site in sites])
             rows.append(row(kernel.name, taken, total, kernel.flops, kernel.bytes, where))
     return ProgramRows(artifact.name, number, len(calls), total / NANOSECONDS, tuple(rows))
 

@@ -10,7 +10,8 @@ Names and arguments are those of `mxnet.profiler`. Kernels are timed where C cal
 to return, threads included; what a program takes besides are copies, fills and the clock, some 40
 nanoseconds for each launch. The timed form of a program is compiled at its first call that is
 recorded, which takes as long as the program did and is not part of its time; a program that is not
-profiled costs nothing. On a GPU only whole calls are timed.
+profiled costs nothing. On a GPU, launches are made one by one while they are timed, by marks of the
+device between them; a kernel that takes several launches is one call of all of them.
 """
 
 import json
@@ -175,9 +176,10 @@ def trace() -> list[dict[str, Any]]:
         kernels = {kernel.name: kernel for kernel in call.artifact.kernels}
         for launch, start, end in call.events.tolist():
             site = call.artifact.sites[launch]
-            kernel = kernels[site.kernel]
-            about = {"where": places([site]), "flops": kernel.flops, "bytes": kernel.bytes}
-            event = {**thread, "name": site.kernel, "cat": "kernel", "args": about}
+            about: dict[str, Any] = {"where": places([site])}
+            if (kernel := kernels.get(site.kernel)) and not site.part:
+                about |= {"flops": kernel.flops, "bytes": kernel.bytes}
+            event = {**thread, "name": site.function, "cat": "kernel", "args": about}
             events.append(event | span(start, end))
     for mark in _marks:
         event = {"ph": mark.phase, "name": mark.name, "cat": mark.domain, "tid": mark.thread}

@@ -214,14 +214,24 @@ def test_nothing_is_noted_while_stopped() -> None:
     assert timing.calls is None
 
 
-def test_gpu_calls_are_timed_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernels_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulated device counts its calls instead of milliseconds: each launch takes 1."""
     emulate_gpus(monkeypatch)
     step = new_step(nnc.gpu(0))
-    step(X, LABELS)
-    [program] = recorded(lambda: step(X, LABELS))["programs"]
-    assert program["calls"] == 1
-    assert program["total"] > 0
-    assert program["kernels"] == []
+    losses = [step(X, LABELS).asnumpy() for _ in range(2)]
+    plain = new_step(nnc.gpu(0))
+    np.testing.assert_array_equal(plain(X, LABELS).asnumpy(), losses[0])
+    profiler.set_state("run")
+    np.testing.assert_array_equal(plain(X, LABELS).asnumpy(), losses[1])
+    profiler.set_state("stop")
+    [program] = json.loads(profiler.dumps(format="json"))["programs"]
+    report = {kernel.name: kernel.launches for kernel in step.report().kernels}
+    assert {row["name"]: row["count"] for row in program["kernels"]} == report
+    artifact = step.program.artifact
+    for row in program["kernels"]:
+        launches = [site for site in artifact.sites if site.kernel == row["name"]]
+        assert row["total"] == pytest.approx(1e-3 * len(launches))
+    assert len(artifact.sites) == len(artifact.launches)
 
 
 def test_inference_is_recorded() -> None:
