@@ -7,7 +7,7 @@
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from io import StringIO
 from itertools import combinations
@@ -27,6 +27,7 @@ from xdsl.printer import Printer
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import ParseError, VerifyException
 
+from nnc import compiler
 from nnc.dialects.interfaces import Access, Differentiable, Structured
 from nnc.dialects.interpret import run
 from nnc.dialects.meaning.loop import holds
@@ -264,6 +265,21 @@ def finalized(op: Structured, combined: Sequence[Array]) -> list[Array]:
     module = module_of(build, [ELEMENTS[str(x.dtype)] for x in combined])
     results = [run(module, row) for row in zip(*(x.reshape(-1) for x in combined), strict=True)]
     return [np.array(c).reshape(combined[0].shape) for c in zip(*results, strict=True)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def verified() -> Iterator[None]:
+    """Programs are verified as the frontend wrote them: in tests, so that no user waits for it."""
+    write = compiler.frontend_module
+
+    def written(*given: Any) -> ModuleOp:
+        module = write(*given)
+        module.verify()
+        return module
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiler, "frontend_module", written)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Reverse mode over straight-line ops: cotangents of values from those of what they lead to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import AnyFloat
@@ -34,7 +33,7 @@ def at(b: Builder, op: Operation) -> Builder:
     def locate(new: Operation) -> None:
         new.location = op.location
 
-    return replace(b, operation_insertion_handler=[locate])
+    return Builder(b.insertion_point, operation_insertion_handler=[locate])
 
 
 def pull_back(

@@ -223,7 +223,6 @@ def compile_structure(structure: Structure, names: Names, settings: Settings) ->
     def make() -> list[Artifact]:
         with no_garbage_collection():
             module = frontend_module(structure, names, settings)
-            module.verify()
             programs = lower_prepared(module, LEVEL_NAMES[-1], target, budget)
             return [artifact_of(program, target) for program in programs]
 
