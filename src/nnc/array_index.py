@@ -1,5 +1,6 @@
 """Indices with arrays in them, as in numpy: `x[rows, columns]`, `x[:, at]`."""
 
+import math
 from types import EllipsisType
 from typing import Any
 
@@ -7,8 +8,7 @@ import numpy as np
 
 from nnc.array import NDArray, as_indices
 from nnc.errors import IndexingError
-from nnc.index_functions import gather_nd
-from nnc.shape_functions import stack
+from nnc.index_functions import existing, gathered
 
 
 def has_arrays(key: Any) -> bool:
@@ -31,14 +31,16 @@ def picked(x: NDArray, key: Any) -> NDArray:
             "first, as x[0][:, at]"
         )
     part = x[tuple(item if isinstance(item, slice) else slice(None) for item in items)]
-    arrays = [positions_in(item) for item in items[first : first + count]]
     if count == 1:
-        return part.take(arrays[0], first)
-    sizes = np.broadcast_shapes(*(array.shape for array in arrays))
-    at = stack(*[array.broadcast_to(sizes) for array in arrays])
+        return part.take(positions_in(items[first]), first)
+    at = as_indices(0)
+    for axis in chosen:
+        what, size = f"index: positions along axis {axis}", part.shape[axis]
+        at = at * size + existing(what, positions_in(items[axis]), size)
     order = [*chosen, *(i for i in range(part.ndim) if i not in chosen)]
-    found = gather_nd(part.transpose(*order), at)
-    rank = len(sizes)
+    turned = part.transpose(*order)
+    places, rank = math.prod(turned.shape[:count]), at.ndim
+    found = gathered(turned.reshape((places, *turned.shape[count:])), at, 0)
     back = [*range(rank, rank + first), *range(rank), *range(rank + first, found.ndim)]
     return found.transpose(*back)
 
@@ -69,5 +71,8 @@ def on_host(key: Any) -> Any:
     if isinstance(key, tuple):
         return tuple(on_host(each) for each in key)
     given = key.host() if isinstance(key, NDArray) else np.asarray(key) if is_array(key) else key
-    floats = isinstance(given, np.ndarray) and given.dtype.kind == "f"
-    return given.astype(np.int64) if floats else given
+    if not isinstance(given, np.ndarray) or given.dtype.kind != "f":
+        return given
+    if (odd := given[given != np.trunc(given)]).size:
+        raise IndexingError(f"assignment: positions are whole numbers, given {odd[0]}")
+    return given.astype(np.int64)

@@ -10,11 +10,11 @@ from nnc import elementwise_operators as elements
 from nnc import image_operators as images
 from nnc import layer_operators as layers
 from nnc import operators as ops
-from nnc.array import NDArray, as_array
+from nnc.array import NDArray, as_array, as_indices
 from nnc.checks import axis_of, chosen, count, counts, number
 from nnc.errors import OptionError, ShapeError
 from nnc.graph import Operation, Value
-from nnc.index_functions import gathered, positions, selected
+from nnc.index_functions import existing, gathered, positions, selected
 from nnc.random import generator
 from nnc.recorder import record, recorder
 from nnc.variable import Variable
@@ -283,7 +283,7 @@ def softmax_activation(data: Any, mode: str = "instance") -> NDArray:
 
 def softmax_cross_entropy(data: Any, label: Any) -> NDArray:
     """The sum over rows of `-log_softmax(data)[label]`."""
-    inputs = [as_array(data).as_float().current, as_array(label, "int32").current]
+    inputs = [as_array(data).as_float().current, as_indices(label).current]
     return NDArray(record(layers.cross_entropy, inputs, (-1, False))[0]).sum()
 
 
@@ -294,9 +294,9 @@ def sequence_last(
     x = _time_first("SequenceLast", data, axis)
     if not use_sequence_length:
         return x[len(x) - 1]
-    last = as_array(sequence_length, "int32").expand_dims(0) - 1
+    last = existing("SequenceLast: last steps", as_array(sequence_length) - 1, len(x))
     turned = x.transpose(1, 0, *range(2, x.ndim))
-    return gathered(turned, last.transpose(1, 0), 1, 1)[:, 0]
+    return gathered(turned, last.expand_dims(1), 1, 1)[:, 0]
 
 
 def sequence_reverse(
@@ -306,8 +306,10 @@ def sequence_reverse(
     x = _time_first("SequenceReverse", data, axis)
     order = list(range(x.ndim))
     at = positions((x.shape[1], len(x)), 1)
-    steps = as_array(sequence_length, "int32") if use_sequence_length else None
-    lengths = len(x) if steps is None else steps.expand_dims(1)
+    lengths = len(x)
+    if use_sequence_length:
+        what = "SequenceReverse: lengths"
+        lengths = existing(what, sequence_length, len(x) + 1).expand_dims(1)
     at = selected(at < lengths, lengths - 1 - at, at)
     turned = gathered(x.transpose(1, 0, *order[2:]), at, 1, 1)
     return turned if axis == 1 else turned.transpose(1, 0, *order[2:])
