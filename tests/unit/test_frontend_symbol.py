@@ -184,6 +184,23 @@ def test_what_depends_on_the_number_of_samples_is_exported_for_one(tmp_path: Pat
         again(draw(5, 3))
 
 
+class Learned(gluon.HybridBlock):
+    """No inputs at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = gluon.Parameter("weight", shape=(2,))
+
+    def forward(self) -> NDArray:
+        return self.weight.data() * 2
+
+
+def test_a_network_without_inputs(tmp_path: Path) -> None:
+    net = Learned()
+    files = exported(net, tmp_path)
+    check_same(net(), gluon.SymbolBlock.imports(files[0], [], files[1])())
+
+
 def test_texts_are_continued_where_they_differ_in_integers() -> None:
     assert extrapolated("a 2x14 1.5", "a 3x21 1.5", 2) == "a 4x28 1.5"
     assert extrapolated("a 2", "b 3", 1) is None

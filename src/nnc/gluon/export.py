@@ -94,7 +94,8 @@ def function_of(module: ModuleOp, name: str) -> func.FuncOp:
 def family(net: Network, form: Form, training: bool, constant: str = "constant") -> list[Traced]:
     """The program for inputs like `form` and, where that says all, for one sample more."""
     program = partial(traced, net, training=training, constant=constant)
-    first, samples = program(form), next(types_in(form)).shape[:1]
+    first, types = program(form), list(types_in(form))
+    samples = types[0].shape[:1] if types else ()
     if not samples:
         return [first]
     try:
