@@ -124,11 +124,16 @@ class NncOpt(xDSLOptMain):
 
     def get_input_stream(self) -> tuple[IO[bytes], str]:
         """Every file holds MLIR text, whatever it is called."""
+        from nnc.dialects.strings import unfinished_string
+
         stream, _ = super().get_input_stream()
         with stream:
             text = stream.read()
         if not text.strip():
             raise DiagnosticException("the input is empty, expected a module")
+        line = unfinished_string(text.decode())
+        if line is not None:
+            raise DiagnosticException(f"line {line}: a string does not end")
         return BytesIO(text), "mlir"
 
     def apply_passes(self, prog: ModuleOp) -> None:

@@ -259,7 +259,7 @@ GOOD = """builtin.module {
     [
         ("2x3", "2*3", "line 2: Expected"),
         ("nn.mul", "nn.mull", "not registered"),
-        ('"w"', '"w', "line 3 has a string without an end"),
+        ('"w"', '"w', "line 3: a string does not end"),
         ("@main", "@other", "expected functions"),
         ("nn.mul %data, %0", "nn.mul %data, %w", "operand is used with type"),
         ("%1 = nn.mul %data, %0", "%1 = nn.mul %data, %2", r"values used but not defined: \[%2\]"),

@@ -78,6 +78,11 @@ def test_starting_imports_neither_numpy_nor_a_pass() -> None:
     [
         (b"\xff\xfe", [], "the input is not text"),
         (b" \n", [], "the input is empty, expected a module"),
+        (
+            b'// "\nmodule {\n  "a string of many words, no end\n}',
+            [],
+            "line 3: a string does",
+        ),
         (b"func.func @main(%x: tensor<2xf32>) { func.return }", ["-t", "c"], "-p infer-cpu"),
         (b"func.func @f() { func.return }", ["-t", "c"], "neither a func.func named @main nor"),
         (b"func.func @f() { func.return }", ["-p", "lower"], "has @f, expected a func.func named"),

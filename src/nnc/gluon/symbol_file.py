@@ -29,6 +29,7 @@ from xdsl.utils.exceptions import (
 
 from nnc.dialects.nn.dialect import NN
 from nnc.dialects.nn.structure import inline
+from nnc.dialects.strings import unfinished_string
 from nnc.errors import NncError, OptionError, ShapeError
 from nnc.gluon.export import MODES, NAME, NEXT, extrapolated, transposed
 from nnc.graph import Operation, Type, tensor_to_type, type_of
@@ -98,9 +99,9 @@ def inputs(instance: Instance) -> list[Argument]:
 
 def programs_in(text: str) -> tuple[Exported, Exported]:
     """The programs of inference and training; an error says what is wrong with the text."""
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.count('"') % 2 or "\\" in line:  # xDSL would look for the end forever.
-            raise OptionError(f"line {number} has a string without an end, or a backslash")
+    line = unfinished_string(text)
+    if line is not None:
+        raise OptionError(f"line {line}: a string does not end")
     module = parsed(text)
     known = {mode + suffix for mode in MODES for suffix in ("", NEXT)}
     parts: dict[str, str] = {}
