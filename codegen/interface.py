@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import get_args
 
 from xdsl.dialects import func
@@ -32,6 +33,11 @@ class Host:
     """The block arguments behind `arguments`."""
     arena: SSAValue | None
     arena_bytes: int
+
+    @cached_property
+    def argument_of(self) -> dict[SSAValue, Argument]:
+        """The argument that a block argument is."""
+        return dict(zip(self.values, self.arguments, strict=True))
 
     def launches(self) -> list[kernel.LaunchOp]:
         return [op for op in self.function.walk() if isinstance(op, kernel.LaunchOp)]

@@ -69,8 +69,7 @@ def launch_site(
     op: kernel.LaunchOp, program: Program, host: Host, function: str = "", part: int = 0
 ) -> LaunchSite:
     """What a launch runs, and what it is for."""
-    arguments = dict(zip(host.values, host.arguments, strict=True))
-    given = [arguments[v] for v in map(root, op.operands) if v in arguments]
+    given = [host.argument_of[v] for v in map(root, op.operands) if v in host.argument_of]
     name = op.callee.string_value()
     return LaunchSite(
         name,

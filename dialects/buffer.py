@@ -28,7 +28,7 @@ from xdsl.dialects.builtin import (
     StridedLayoutAttr,
     TensorType,
 )
-from xdsl.ir import Attribute, Dialect, SSAValue
+from xdsl.ir import Attribute, Dialect, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
     IRDLOperation,
@@ -108,8 +108,12 @@ class ViewOp(IRDLOperation):
         self, source: SSAValue, indices: Sequence[SSAValue], map: AffineMap, type: Attribute
     ):
         map, indices = compact(map, indices)
-        super().__init__(
-            operands=[source, indices], properties={"map": AffineMapAttr(map)}, result_types=[type]
+        # Goes around `IRDLOperation.__init__`, which spends most of its time on sorting arguments.
+        Operation.__init__(
+            self,
+            operands=[source, *indices],
+            properties={"map": AffineMapAttr(map)},
+            result_types=[type],
         )
 
     def verify_(self) -> None:

@@ -7,6 +7,8 @@
 * `kernel.return`  ends a group or a kernel
 
 After bufferization the arguments of a kernel are its `ins`, then its `outs`, then its `inouts`.
+Programs have hundreds of groups and launches, so their constructors go around
+`IRDLOperation.__init__`, which spends most of its time on sorting arguments.
 """
 
 from collections.abc import Sequence
@@ -145,7 +147,7 @@ class ReturnOp(IRDLOperation):
     assembly_format = "attr-dict ($values^ `:` type($values))?"
 
     def __init__(self, values: Sequence[SSAValue] = ()):
-        super().__init__(operands=[values])
+        Operation.__init__(self, operands=values)
 
 
 @irdl_op_definition
@@ -160,7 +162,7 @@ class GroupOp(IRDLOperation):
     assembly_format = "`(` $inputs `)` `:` functional-type($inputs, $outputs) $body attr-dict"
 
     def __init__(self, inputs: Sequence[SSAValue], outputs: Sequence[Attribute], body: Region):
-        super().__init__(operands=[inputs], result_types=[outputs], regions=[body])
+        Operation.__init__(self, operands=inputs, result_types=outputs, regions=[body])
 
     def verify_(self) -> None:
         if tuple(self.body.block.arg_types) != tuple(self.inputs.types):
@@ -326,7 +328,6 @@ class LaunchOp(IRDLOperation):
         results: Sequence[Attribute] = (),
     ):
         sizes = DenseArrayBase.from_list(i32, [len(ins), len(outs), len(inouts)])
-        # Goes around `IRDLOperation.__init__`, which spends most of its time on sorting arguments.
         Operation.__init__(
             self,
             operands=[*ins, *outs, *inouts],
