@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from nnc import (
         amp,
         autograd,
+        base,
         checkpoint,
         errors,
         gluon,
@@ -46,6 +47,7 @@ __all__ = [
     "NncError",
     "amp",
     "autograd",
+    "base",
     "checkpoint",
     "compile",
     "compile_module",

@@ -18,7 +18,7 @@ from nnc.arithmetic import Axis
 from nnc.array_methods import Methods
 from nnc.basic_index import basic_items, resolve_shape
 from nnc.checks import axes_of, axis_of, chosen
-from nnc.device import place_named
+from nnc.device import in_either_order, place_named
 from nnc.dtypes import FLOATS, common_dtype, dtype_name, numeric
 from nnc.errors import DtypeError, IndexingError, InPlaceError, OptionError, ShapeError
 from nnc.graph import Attributes, Memory, Operation, Scalar, Value, placed, type_of
@@ -383,6 +383,7 @@ def array(
     Numbers and lists become float32, as in MXNet; other numpy arrays keep their type. It is on
     the device given as `ctx` or `device`, else where `source` is.
     """
+    dtype, ctx = in_either_order(dtype, ctx)
     place = place_named("array", device, ctx)
     if isinstance(source, NDArray):
         made = source.copy() if dtype is None else source.astype(dtype)

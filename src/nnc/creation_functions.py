@@ -8,7 +8,7 @@ import numpy as np
 from nnc import operators as ops
 from nnc.array import NDArray, array, as_array
 from nnc.checks import count, is_number, number, sizes_of
-from nnc.device import place_named
+from nnc.device import in_either_order, place_named
 from nnc.dtypes import dtype_name, numeric
 from nnc.errors import OptionError
 from nnc.graph import placed, type_of
@@ -25,7 +25,8 @@ def full(
     ctx: object = None,
     device: object = None,
 ) -> NDArray:
-    name = dtype_name(dtype)
+    dtype, ctx = in_either_order(dtype, ctx)
+    name = "float32" if dtype is None else dtype_name(dtype)
     given = numeric(val, name)
     if given.size != 1:
         raise OptionError(f"full: expected a number, given an array of shape {given.shape}")

@@ -28,6 +28,11 @@ def num_gpus() -> int:
         return 0
 
 
+def in_either_order(dtype: object, ctx: object) -> tuple[object, object]:
+    """`dtype` and `ctx`, which MXNet 1.x has the other way round: `nd.zeros(3, mx.cpu())`."""
+    return (ctx, dtype) if isinstance(dtype, Host | Device) else (dtype, ctx)
+
+
 def place_named(what: str, device: object, ctx: object = None) -> Place | None:
     """The device given as `device=` or `ctx=`: a device, a list of one, or None.
 

@@ -363,36 +363,35 @@ class Graph(NamedTuple):
     """Indices whose extremes are the last results."""
 
 
-def collect(roots: Iterable[Value], through: bool) -> list[Node]:
+def collect(roots: Iterable[Value], through: bool = False) -> list[Node]:
     """The nodes that make `roots`, in the order they were recorded.
 
-    With `through`, values on a tape are computed again even if they are in memory: a gradient
-    needs the way from its leaves. No gradient goes through what is not on a tape.
+    A gradient needs the way from its leaves: on it, values on a tape are computed again even if
+    they are in memory. No gradient goes through what is not on a tape. With `through`, the way to
+    `roots` is such a way.
     """
-    seen: set[Node] = set()
-    pending = [value.node for value in roots if value.node is not None]
+    seen: dict[Node, bool] = {}
+    pending = [(value.node, through) for value in roots if value.node is not None]
     while pending:
-        node = pending.pop()
-        if node in seen:
+        node, on_the_way = pending.pop()
+        on_the_way = (on_the_way and node.taped) or node.operation.differentiates
+        if node in seen and seen[node] >= on_the_way:
             continue
-        seen.add(node)
-        on_the_way = through and (node.taped or node.operation.differentiates)
+        seen[node] = on_the_way
         for value in node.inputs:
             if value.node is not None and (on_the_way or value.memory is None):
-                pending.append(value.node)
+                pending.append((value.node, on_the_way))
     return sorted(seen, key=SERIAL)
 
 
 def graph_of(roots: Sequence[tuple[Value, Value | None]], through: bool = False) -> Graph:
     """The graph that computes `roots`: values, each with the leaf whose memory it replaces.
 
-    `through` is for `collect`; it is found out where it is not known.
+    `through` is for `collect`.
     """
     values = [value for value, _ in roots]
     nodes = collect(values, through)
-    if not through and any(node.operation.differentiates for node in nodes):
-        through = True
-        nodes = collect(values, through)
+    through = through or any(node.operation.differentiates for node in nodes)
     first: dict[Node, int] = {}
     count = 0
     for node in nodes:

@@ -46,9 +46,9 @@ def extremes(b: Builder, *operands: Any) -> list[SSAValue]:
     return [exist, *found]
 
 
-def checked_graph(roots: Roots, through: bool = False) -> Graph:
+def checked_graph(roots: Roots) -> Graph:
     """`graph_of`, where the extremes of the indices that the program computes are results, too."""
-    graph = graph_of(roots, through)
+    graph = graph_of(roots)
     checks = computed(graph.nodes)
     if not checks or graph.structure.device is not HOST:
         return graph
@@ -56,7 +56,7 @@ def checked_graph(roots: Roots, through: bool = False) -> Graph:
     node = make_node(extremes, tuple(v for v, _ in checks), (sizes,), taped=False)
     exist, *found = (Value(type, None, node, i) for i, type in enumerate(node.types))
     kept = [(replacement(exist, value, base), base) for value, base in roots]
-    checked = graph_of([*kept, *((value, None) for value in found)], through)
+    checked = graph_of([*kept, *((value, None) for value in found)])
     return checked._replace(checks=tuple(checks.values()))
 
 

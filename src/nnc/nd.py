@@ -390,5 +390,13 @@ def waitall() -> None:
     flush()
 
 
+def set_np(shape: bool = True, array: bool = True, dtype: bool = False) -> None:
+    """Accepted for MXNet's sake: there is one kind of arrays, with both kinds of names."""
+
+
+def reset_np() -> None:
+    """Accepted as `set_np`."""
+
+
 for name in METHODS.split():
     setattr(NDArray, name, globals()[name])

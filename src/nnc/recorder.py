@@ -90,7 +90,7 @@ def flush(consumed: Collection["Slot"] = ()) -> list[Run]:
     runs: list[Run] = []
     try:
         for roots in by_device(waiting(consumed)):
-            graph = checked_graph(list(roots.items()), through=bool(recorder.slots))
+            graph = checked_graph(list(roots.items()))
             runs.append(execute(graph))
             commit(roots, runs[-1].results)
     except BaseException:

@@ -312,3 +312,18 @@ def test_other_draws() -> None:
 
 def test_a_mask_in_the_widest_integers() -> None:
     np.testing.assert_array_equal(nd.full((2,), True, "int64").asnumpy(), [1, 1])
+
+
+def test_device_and_dtype_in_the_order_of_mxnet_1() -> None:
+    assert nd.array([1], nnc.cpu()).dtype == np.float32
+    assert nd.array([1], nnc.cpu(), "int32").dtype == np.int32
+    assert nd.zeros((2,), nnc.cpu()).tolist() == [0, 0]
+    assert nd.full((2,), 3, nnc.cpu(), "int32").dtype == np.int32
+    assert nd.ones((2,), "int8", nnc.cpu()).dtype == np.int8
+
+
+def test_names_of_mxnet_that_change_nothing() -> None:
+    nnc.npx.set_np()
+    nnc.npx.reset_np()
+    with pytest.raises(nnc.base.MXNetError, match="expected a step"):
+        nd.arange(0, 1, 0)

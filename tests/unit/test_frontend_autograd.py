@@ -255,3 +255,20 @@ def test_a_gradient_whose_leaf_was_overwritten_is_an_error() -> None:
     y.backward()
     with pytest.raises(StaleValueError, match="was changed in place"):
         w.grad().wait_to_read()
+
+
+def test_a_running_value_outlives_the_steps_that_made_it() -> None:
+    weight = gluon.Parameter("weight", shape=(2,))
+    weight.initialize(nnc.init.Constant(1))
+    trainer = gluon.Trainer([weight], "sgd", {"learning_rate": 0.25})
+    running = nd.zeros(2)
+    for _ in range(3):
+        with autograd.record():
+            output = weight.data() * 2
+            running = running / 2 + output
+            loss = (output * output).sum()
+        loss.backward()
+        trainer.step(1)
+    # The weight is 1, -1, 1: each step subtracts 0.25 * 8 of it.
+    assert running.tolist() == [1.5, 1.5]
+    assert weight.data().tolist() == [-1, -1]

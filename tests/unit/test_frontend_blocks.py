@@ -356,3 +356,13 @@ def test_every_block_takes_the_arguments_of_gluon_1() -> None:
     assert Greeting(prefix="hello").text == "hello"
     with pytest.raises(ShapeError, match=r"expected shape \(4, 2\), given \(3, 2\)"):
         layers.Dense(4, in_units=2, params=first.params)
+
+
+def test_a_block_is_named_as_its_class_unless_it_says_otherwise() -> None:
+    class Head(nn.Block):
+        pass
+
+    head = Head()
+    assert [nn.Conv2D(4, 3).name, head.name] == ["conv2d", "head"]
+    head.name = "own"
+    assert [head.name, Head().name] == ["own", "head"]

@@ -29,6 +29,13 @@ class Block(metaclass=BlockType):
     A subclass implements `forward`.
     """
 
+    name: str = "block"
+    """The name of the class in lower case, unless a block is given another."""
+
+    def __init_subclass__(cls) -> None:
+        if "name" not in vars(cls):
+            cls.name = cls.__name__.lower()
+
     def __init__(self, prefix: str | None = None, params: ParameterDict | None = None) -> None:
         """`prefix` is accepted for Gluon 1.x; `params.get` of the block looks into `params`."""
         self._children: dict[str, Block] = {}
