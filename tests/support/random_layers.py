@@ -70,9 +70,11 @@ def product(graph: Graph, x: SSAValue) -> None:
 
 
 def image(graph: Graph, x: SSAValue) -> SSAValue:
-    """x as images of 1, 2 or 3 spatial axes; x itself where that has too many."""
+    """x as images of 1, 2 or 3 spatial axes; of more, the first become the batch."""
     sizes = shape_of(x)
-    rank = graph.integer(max(3, len(sizes)), 5) if len(sizes) < 5 else len(sizes)
+    if len(sizes) > 5:
+        return graph.add(ReshapeOp(x, (prod(sizes[:-4]), *sizes[-4:])), exact=True)
+    rank = graph.integer(max(3, len(sizes)), 5)
     if rank == len(sizes):
         return x
     ahead = graph.integer(0, min(2, rank - len(sizes)))
