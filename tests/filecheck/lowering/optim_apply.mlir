@@ -28,12 +28,12 @@
 // NADAM: optim.nadam %dw, %w, %mean_w, %variance_w, %lr, %wd, %rescale, %gradient_weight, %mean_weight, %correction2
 
 // The rate is scaled by norms, a parameter's own.
-// LAMB: %[[D:.*]], %[[M:.*]], %[[V:.*]] = optim.adam_direction %dw, %w, %mean_w, %variance_w, %wd, %rescale, %correction1, %correction2
-// LAMB: nn.reduce sum
-// LAMB: %[[DIRECTION:.*]] = nn.sqrt
 // LAMB: nn.reduce sum
 // LAMB: %[[SIZE:.*]] = nn.sqrt
 // LAMB: %[[HELD:.*]] = nn.min %[[SIZE]], %{{.*}} : tensor<f32>
+// LAMB: %[[D:.*]], %[[M:.*]], %[[V:.*]] = optim.adam_direction %dw, %w, %mean_w, %variance_w, %wd, %rescale, %correction1, %correction2
+// LAMB: nn.reduce sum
+// LAMB: %[[DIRECTION:.*]] = nn.sqrt
 // LAMB: %[[RATIO:.*]] = nn.div %[[HELD]], %[[DIRECTION]] : tensor<f32>
 // LAMB: %[[RATE:.*]] = nn.mul %lr, %{{.*}} : tensor<f32>
 // LAMB: %[[WIDE:.*]] = nn.broadcast %[[RATE]]
