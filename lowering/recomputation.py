@@ -164,6 +164,8 @@ class Copies:
             found = [(p, part) for p, part in pieces if p is not None]
             if len(found) == len(pieces):
                 return list(found)
+            for group, _ in found:
+                group.erase()
         copy = op.clone()
         copy.location = op.location
         return [(copy, op.results)]

@@ -38,11 +38,12 @@ def scatter_add(
     return indexing.scatter_add(b, updates, indices, size, axis, batches)
 
 
+def existing_ones(b: Builder, indices: SSAValue, size: int) -> SSAValue:
+    """The nearest indices below a size."""
+    return insert(b, ClampOp(indices, 0, max(size - 1, 0)))
+
+
 @functools.cache
 def existing(what: str, error: type[IndexingError]) -> Operation:
-    """An operation that makes indices the nearest below a size; they are looked at as `what`."""
-
-    def emit(b: Builder, indices: SSAValue, size: int) -> SSAValue:
-        return insert(b, ClampOp(indices, 0, max(size - 1, 0)))
-
-    return choosing(what, error)(emit)
+    """An operation that makes indices such that exist; they are looked at as `what`."""
+    return choosing(what, error)(existing_ones)

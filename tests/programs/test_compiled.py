@@ -120,7 +120,7 @@ def test_compiled_networks_see_new_parameters() -> None:
 def test_two_networks_of_one_structure_share_a_program() -> None:
     results: list[np.ndarray[Any, Any]] = []
     for value in (1.0, 2.0):
-        layer = nn.Dense(5, in_units=8, weight_initializer=nnc.init.Constant(value))
+        layer = nn.Dense(11, in_units=8, weight_initializer=nnc.init.Constant(value))
         layer.initialize()
         before = len(nnc.programs())
         results.append(layer(nd.array(X[0, 0])).asnumpy())

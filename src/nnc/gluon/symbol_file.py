@@ -36,6 +36,7 @@ from nnc.graph import Operation, Type, tensor_to_type, type_of
 from nnc.lowering.program import Program
 from nnc.lowering.verify_dominance import VerifyDominancePass
 from nnc.random import COUNTER, SEED
+from nnc.runtime.cache import digest
 
 Layout = tuple[int, ...] | None
 ROLES = ("input", "parameter", "state", "scalar")
@@ -191,7 +192,7 @@ def instance_of(text: str) -> Instance:
     names = [argument.name for argument in arguments]
     if len(set(names)) < len(names):
         raise OptionError("two of its arguments have one name")
-    return Instance(arguments, operation_of(program, arguments), outputs, tied)
+    return Instance(arguments, operation_of(text, program, arguments), outputs, tied)
 
 
 def argument_of(program: Program, index: int) -> Argument:
@@ -230,8 +231,8 @@ def number_in(attribute: Attribute | None) -> Number | None:
             return None
 
 
-def operation_of(program: Program, arguments: Sequence[Argument]) -> Operation:
-    """The body of the program as an operation."""
+def operation_of(text: str, program: Program, arguments: Sequence[Argument]) -> Operation:
+    """The body of the program as an operation; what was generated for it is kept under its name."""
     block, layouts = program.block, [argument.layout for argument in arguments]
 
     def symbol(b: Builder, *operands: Any) -> list[SSAValue]:
@@ -243,7 +244,7 @@ def operation_of(program: Program, arguments: Sequence[Argument]) -> Operation:
             for x, tie in zip(results, ties, strict=True)
         ]
 
-    return Operation(symbol)
+    return Operation(symbol, f"symbol_{digest(text)}")
 
 
 def inverse(layout: Layout) -> Layout:
