@@ -21,9 +21,10 @@ from unittest.mock import patch
 from models import TransformerLayer
 
 import nnc
-from nnc import execution, gluon, nd
+from nnc import gluon, nd
 from nnc.codegen.artifact import Artifact
-from nnc.compiler import CompiledStructure, compile_structure
+from nnc.compilation import execution
+from nnc.compilation.compiler import CompiledStructure, compile_structure
 from nnc.gluon import nn
 from nnc.gluon.model_zoo import vision
 from nnc.runtime.report import report_of

@@ -27,7 +27,7 @@ from xdsl.printer import Printer
 from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import ParseError, VerifyException
 
-from nnc import compiler
+from nnc.compilation import compiler
 from nnc.dialects.interfaces import Access, Differentiable, Structured
 from nnc.dialects.interpret import run
 from nnc.dialects.meaning.loop import holds

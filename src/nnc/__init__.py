@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from nnc import kvstore as kv
     from nnc import monitor as mon
     from nnc import visualization as viz
-    from nnc.array import NDArray
-    from nnc.compiler import compile_module
+    from nnc.arrays.array import NDArray
+    from nnc.compilation.compiler import compile_module
+    from nnc.compilation.execution import programs
     from nnc.custom import custom_op
     from nnc.device import cpu, gpu, num_gpus
     from nnc.errors import NncError
-    from nnc.execution import programs
     from nnc.functions import compile, compile_step
     from nnc.settings import configure
 
@@ -79,17 +79,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "NDArray": "array",
+    "NDArray": "arrays.array",
     "NncError": "errors",
     "compile": "functions",
-    "compile_module": "compiler",
+    "compile_module": "compilation.compiler",
     "compile_step": "functions",
     "configure": "settings",
     "cpu": "device",
     "custom_op": "custom",
     "gpu": "device",
     "num_gpus": "device",
-    "programs": "execution",
+    "programs": "compilation.execution",
 }
 _ALIASES = {
     "initializer": "init",

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from nnc import settings
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import chosen
 from nnc.dtypes import dtype_name
 from nnc.errors import OptionError

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import cast
 
-from nnc import operators as ops
-from nnc.array import NDArray, arrays_in
+from nnc.arrays.array import NDArray, arrays_in
 from nnc.control_flow import checkpoint
 from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.gradient_check import check_gradient
-from nnc.graph import Node, Value, graph_of
+from nnc.operators import core as ops
 from nnc.own_gradient import Function
 from nnc.random import generator
-from nnc.recorder import record as record_node
-from nnc.recorder import recorder
-from nnc.slot import Slot
+from nnc.recording.graph import Node, Value, graph_of
+from nnc.recording.recorder import record as record_node
+from nnc.recording.recorder import recorder
+from nnc.recording.slot import Slot
 
 __all__ = [
     "Function",
@@ -141,7 +141,7 @@ def mark_variables(
 
 def get_symbol(x: NDArray) -> str:
     """What was recorded to compute an array: the text of its program, inputs first."""
-    from nnc.modules import module_of, names_of
+    from nnc.compilation.modules import module_of, names_of
 
     [recorded] = arrays_in("get_symbol", x)
     graph = graph_of([(recorded.current, None)], through=True)

@@ -4,17 +4,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from nnc.array import NDArray, as_array
+from nnc.array_functions.elementwise import isfinite, isinf, isnan
+from nnc.array_functions.image import adaptive_avg_pooling2d, bilinear_resize2d
+from nnc.array_functions.index import one_hot, positions, selected
+from nnc.array_functions.numpy_names import allclose, maximum, minimum
+from nnc.array_functions.product import batch_dot
+from nnc.array_functions.shape import repeat as repeated
+from nnc.array_functions.shape import stack, swapaxes
+from nnc.arrays.array import NDArray, as_array
 from nnc.checks import axis_of, chosen, count
 from nnc.control_flow import cond, foreach, while_loop
-from nnc.elementwise_functions import isfinite, isinf, isnan
 from nnc.errors import ShapeError
-from nnc.image_functions import adaptive_avg_pooling2d, bilinear_resize2d
-from nnc.index_functions import one_hot, positions, selected
-from nnc.numpy_functions import allclose, maximum, minimum
-from nnc.product_functions import batch_dot
-from nnc.shape_functions import repeat as repeated
-from nnc.shape_functions import stack, swapaxes
 
 AdaptiveAvgPooling2D = adaptive_avg_pooling2d
 BilinearResize2D = bilinear_resize2d

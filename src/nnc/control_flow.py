@@ -12,8 +12,7 @@ from xdsl.builder import Builder
 from xdsl.dialects.builtin import i64
 from xdsl.ir import SSAValue
 
-from nnc import operators as ops
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.dialects.nn.base import insert
 from nnc.dialects.nn.checkpoint import CheckpointOp
 from nnc.dialects.nn.cond import CondOp
@@ -22,10 +21,11 @@ from nnc.dialects.nn.elementwise import CastOp
 from nnc.dialects.nn.indexing import IotaOp
 from nnc.dialects.nn.scan import ScanOp
 from nnc.errors import OptionError, ShapeError
-from nnc.graph import Scalar, Structure, Type, Value, operation, type_of
+from nnc.operators import core as ops
 from nnc.random import COUNTER
-from nnc.recorder import record, recorder
-from nnc.tracing import Trace, Tree, arrays_of, emit_body, like, trace
+from nnc.recording.graph import Scalar, Structure, Type, Value, operation, type_of
+from nnc.recording.recorder import record, recorder
+from nnc.recording.tracing import Trace, Tree, arrays_of, emit_body, like, trace
 
 Step = Callable[[list[NDArray], list[NDArray]], Any]
 """From the slices and states of a step to its outputs and the next states."""

@@ -4,10 +4,10 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.errors import NncError
-from nnc.graph import next_serial
-from nnc.tracing import arrays_of
+from nnc.recording.graph import next_serial
+from nnc.recording.tracing import arrays_of
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")

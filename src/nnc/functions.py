@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnc import autograd
-from nnc.array import NDArray, array, arrays_in, memory_value
+from nnc.arrays.array import NDArray, array, arrays_in, memory_value
 from nnc.checks import function, number
+from nnc.compilation.execution import Bound, bind
 from nnc.errors import GradientError, OptionError, ShapeError
-from nnc.execution import Bound, bind
 from nnc.gluon.trainer import Trainer
-from nnc.graph import Chooses, Graph, Scalar, Type, Value, graph_of
-from nnc.index_checks import checked_graph, looked_at
 from nnc.lowering.nn_remat import BudgetError
-from nnc.recorder import flush, recorder
+from nnc.recording.graph import Chooses, Graph, Scalar, Type, Value, graph_of
+from nnc.recording.index_checks import checked_graph, looked_at
+from nnc.recording.recorder import flush, recorder
 from nnc.runtime.device import DeviceArray, Storage
 from nnc.runtime.report import Report
 from nnc.settings import with_memory_budget

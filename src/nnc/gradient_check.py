@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnc.array import NDArray, array, arrays_in
+from nnc.arrays.array import NDArray, array, arrays_in
 from nnc.checks import function as check_function
 from nnc.checks import number
 from nnc.dtypes import FLOATS, numeric
 from nnc.errors import GradientError, OptionError
-from nnc.graph import Memory
+from nnc.recording.graph import Memory
 
 STEP = 1e-5
 """Of the differences, relative to elements above 1."""

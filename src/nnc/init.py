@@ -10,8 +10,8 @@ import numpy as np
 from nnc.checks import chosen, count, is_number, number
 from nnc.dtypes import numeric
 from nnc.errors import OptionError, ShapeError
-from nnc.graph import Memory
 from nnc.random import generator
+from nnc.recording.graph import Memory
 
 Shape = tuple[int, ...]
 

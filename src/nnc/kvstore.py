@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from nnc import autograd
-from nnc.array import NDArray, array, arrays_in
+from nnc.arrays.array import NDArray, array, arrays_in
 from nnc.checks import chosen, function
 from nnc.errors import OptionError, ShapeError
 from nnc.lowering.pass_specs import did_you_mean

@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from nnc import operators as ops
-from nnc.array import NDArray, as_array, promoted
+from nnc.array_functions.creation import eye
+from nnc.array_functions.index import gathered, moveaxis, one_hot, positions, selected
+from nnc.array_functions.product import linalg_gemm2
+from nnc.array_functions.reduce import norm
+from nnc.array_functions.shape import concat, diagonal, flip, swapaxes, tril, triu
+from nnc.arrays.array import NDArray, as_array, promoted
 from nnc.checks import integer
 from nnc.control_flow import foreach
-from nnc.creation_functions import eye
 from nnc.errors import ShapeError
-from nnc.index_functions import gathered, moveaxis, one_hot, positions, selected
-from nnc.product_functions import linalg_gemm2
-from nnc.reduce_functions import norm
-from nnc.shape_functions import concat, diagonal, flip, swapaxes, tril, triu
+from nnc.operators import core as ops
 
 gemm2 = linalg_gemm2
 

@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import count, function
 from nnc.errors import OptionError
 from nnc.gluon.block import Block
 from nnc.gluon.parameter import Parameter
-from nnc.recorder import recorder
-from nnc.tracing import arrays_of
+from nnc.recording.recorder import recorder
+from nnc.recording.tracing import arrays_of
 
 Statistic = Callable[[NDArray], Any]
 Entry = tuple[int, str, str]

@@ -10,24 +10,24 @@ uint8 and int8 are int32, all others keep their dtype, and integers wrap around.
 from collections.abc import Sequence
 from typing import Any
 
-from nnc import array_files, contrib, linalg, random
-from nnc import attention_functions as attentions
-from nnc import creation_functions as creation
-from nnc import elementwise_functions as elements
-from nnc import image_functions as images
-from nnc import index_functions as indexing
-from nnc import joining_functions as joining
-from nnc import layer_functions as layers
-from nnc import norm_functions as norms
-from nnc import numpy_functions as others
-from nnc import operators as ops
-from nnc import product_functions as products
-from nnc import reduce_functions as reductions
-from nnc import shape_functions as shapes
-from nnc.array import NDArray, array, as_array, promoted
-from nnc.array_methods import METHODS
-from nnc.recorder import flush, record
-from nnc.wrapping import binary, function, into, real, reduction, unary
+from nnc import contrib, linalg, random
+from nnc.array_functions import attention as attentions
+from nnc.array_functions import creation, joining
+from nnc.array_functions import elementwise as elements
+from nnc.array_functions import image as images
+from nnc.array_functions import index as indexing
+from nnc.array_functions import layer as layers
+from nnc.array_functions import norm as norms
+from nnc.array_functions import numpy_names as others
+from nnc.array_functions import product as products
+from nnc.array_functions import reduce as reductions
+from nnc.array_functions import shape as shapes
+from nnc.array_functions.wrapping import binary, function, into, real, reduction, unary
+from nnc.arrays import files as array_files
+from nnc.arrays.array import NDArray, array, as_array, promoted
+from nnc.arrays.methods import METHODS
+from nnc.operators import core as ops
+from nnc.recording.recorder import flush, record
 
 Shape = int | Sequence[int]
 

@@ -15,8 +15,8 @@ import numpy
 
 from nnc import linalg, nd
 from nnc import np_random as random
-from nnc.array import NDArray, as_array
-from nnc.joining_functions import split_v2
+from nnc.array_functions.joining import split_v2
+from nnc.arrays.array import NDArray, as_array
 from nnc.lowering.pass_specs import did_you_mean
 
 __all__ = ["linalg", "random"]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnc import nd, random
-from nnc.array import NDArray, as_array
+from nnc.arrays.array import NDArray, as_array
 from nnc.checks import count
 from nnc.errors import OptionError
 

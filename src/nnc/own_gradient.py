@@ -7,13 +7,13 @@ from typing import Any
 from xdsl.builder import Builder
 from xdsl.ir import SSAValue
 
-from nnc.array import NDArray, arrays_in
+from nnc.arrays.array import NDArray, arrays_in
 from nnc.dialects.nn.with_gradient import WithGradientOp
 from nnc.dtypes import FLOATS
 from nnc.errors import GradientError, OptionError, ShapeError
-from nnc.graph import Operation, Value, next_serial
-from nnc.recorder import record, recorder
-from nnc.tracing import arrays_of, emit_body, like, nodes_between, trace
+from nnc.recording.graph import Operation, Value, next_serial
+from nnc.recording.recorder import record, recorder
+from nnc.recording.tracing import arrays_of, emit_body, like, nodes_between, trace
 
 
 def with_gradient(b: Builder, *given: Any) -> list[SSAValue]:

@@ -23,7 +23,7 @@ from typing import Any, Protocol
 from nnc import checks
 from nnc.errors import OptionError
 from nnc.profile_table import NANOSECONDS, SORTED_BY, Mark, numbers_of, places, summary, table
-from nnc.recorder import flush
+from nnc.recording.recorder import flush
 from nnc.runtime import timing
 from nnc.runtime.timing import TimedCall, now
 

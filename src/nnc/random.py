@@ -9,20 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from nnc import operators as ops
-from nnc.array import NDArray, as_array
+from nnc.array_functions.elementwise import logical_and
+from nnc.array_functions.index import selected
+from nnc.array_functions.reduce import argsort
+from nnc.array_functions.wrapping import into
+from nnc.arrays.array import NDArray, as_array
 from nnc.checks import count, number, sizes_of
 from nnc.device import common_place, place_named
 from nnc.dtypes import FLOATS, dtype_name
-from nnc.elementwise_functions import logical_and
-from nnc.elementwise_operators import log1p
 from nnc.errors import DtypeError, OptionError, ShapeError
-from nnc.graph import Operation, Scalar, placed, type_of
-from nnc.index_functions import selected
-from nnc.recorder import record, recorder
-from nnc.reduce_functions import argsort
+from nnc.operators import core as ops
+from nnc.operators.elementwise import log1p
+from nnc.recording.graph import Operation, Scalar, placed, type_of
+from nnc.recording.recorder import record, recorder
 from nnc.runtime.device import Place
-from nnc.wrapping import into
 
 Shape = int | Sequence[int]
 STREAM = (0x6E6E63,)

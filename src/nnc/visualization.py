@@ -10,11 +10,11 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nnc.drawing.network_boxes import Box, Shapes, boxes_of, input_types
+from nnc.drawing.program_boxes import boxes_of_program
 from nnc.errors import OptionError
 from nnc.gluon.symbol_block import SymbolBlock
-from nnc.graph import Type, Value
-from nnc.network_boxes import Box, Shapes, boxes_of, input_types
-from nnc.program_boxes import boxes_of_program
+from nnc.recording.graph import Type, Value
 
 COLORS = {
     "input": "#8dd3c7",

@@ -12,7 +12,7 @@ from op_rows import ROWS
 from xdsl.context import Context
 from xdsl.printer import Printer
 
-from nnc.compiler import lower
+from nnc.compilation.compiler import lower
 from nnc.dialects.target import target_named
 from nnc.lowering.convert_to_mlir import ConvertToMlirPass
 

@@ -10,7 +10,7 @@ from op_row import Array, Arrays, Row, program
 from op_rows import LARGE_ROWS, ROWS
 
 from nnc.codegen.emit import emit
-from nnc.compiler import compile_module, lower
+from nnc.compilation.compiler import compile_module, lower
 from nnc.dialects.interpret import run
 from nnc.dialects.nn.dialect import NN
 from nnc.dialects.optim.dialect import Optim

@@ -9,7 +9,7 @@ from op_row import Row, program
 from op_rows import ROWS
 
 from nnc.codegen.emit import emit
-from nnc.compiler import compile_module, lower
+from nnc.compilation.compiler import compile_module, lower
 from nnc.dialects.nn.attention import Attending
 from nnc.dialects.target import TARGETS, target_named
 from nnc.runtime.machine import cpu_features

@@ -37,7 +37,7 @@ from xdsl.passes import ModulePass
 from nnc.codegen import artifact as artifacts
 from nnc.codegen.artifact import Artifact
 from nnc.codegen.emit import emit
-from nnc.compiler import lower, no_garbage_collection
+from nnc.compilation.compiler import lower, no_garbage_collection
 from nnc.dialects.interpret import run
 from nnc.dialects.nn.functions import TanhOp
 from nnc.dialects.target import TARGETS, target_named

@@ -9,7 +9,7 @@ import pytest
 
 import nnc
 from nnc import autograd, gluon, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.errors import NanError, OptionError
 from nnc.gluon import nn
 

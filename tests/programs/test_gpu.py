@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 import nnc
 from nnc import autograd, gluon, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.errors import (
     DeviceError,
     GradientError,

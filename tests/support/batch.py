@@ -16,7 +16,7 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from nnc.codegen.emit import emit
-from nnc.compiler import compile_module, lower
+from nnc.compilation.compiler import compile_module, lower
 from nnc.dialects.interpret import run
 from nnc.dialects.meaning.formulas import is_half
 from nnc.dialects.nn.base import insert, shape_of

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from nnc import autograd, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.gluon import nn
 
 Array = np.ndarray[Any, np.dtype[Any]]

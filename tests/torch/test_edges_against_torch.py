@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as f
 
 from nnc import autograd, gluon, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Rows = dict[str, tuple[Callable[[NDArray], NDArray], Callable[[Any], Any]]]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nnc import autograd, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.gluon import rnn
 
 Array = np.ndarray[Any, np.dtype[Any]]

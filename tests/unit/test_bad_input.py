@@ -15,7 +15,7 @@ from safetensors.numpy import save
 
 import nnc
 from nnc import autograd, gluon, init, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.errors import DtypeError, NncError, OptionError
 from nnc.gluon import nn
 

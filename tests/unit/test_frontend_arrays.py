@@ -281,8 +281,8 @@ def test_dtype_errors() -> None:
 
 
 def test_many_operations_are_computed_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnc.recorder.NODE_CAP", 20)
-    monkeypatch.setattr("nnc.execution._entries", OrderedDict())
+    monkeypatch.setattr("nnc.recording.recorder.NODE_CAP", 20)
+    monkeypatch.setattr("nnc.compilation.execution._entries", OrderedDict())
     x = nd.zeros((2,))
     before = len(nnc.programs())
     for _ in range(100):

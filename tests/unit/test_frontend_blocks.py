@@ -12,7 +12,7 @@ import pytest
 
 import nnc
 from nnc import autograd, gluon, init, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.errors import DeferredInitializationError, OptionError, ShapeError
 from nnc.gluon import nn
 

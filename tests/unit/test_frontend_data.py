@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nnc
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.data import (
     ArrayDataset,

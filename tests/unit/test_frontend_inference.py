@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 import nnc
-from nnc import autograd, execution, gluon, nd
+from nnc import autograd, gluon, nd
+from nnc.compilation import execution
+from nnc.compilation.preparation import Preparation
 from nnc.dialects.target import TARGETS
 from nnc.gluon import nn
 from nnc.gluon.parameter import Parameter
-from nnc.preparation import Preparation
 from nnc.runtime.machine import cpu_features
 from nnc.settings import Settings
 

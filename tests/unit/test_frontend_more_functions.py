@@ -9,8 +9,8 @@ import pytest
 
 import nnc
 from nnc import autograd, nd
-from nnc.array import NDArray
-from nnc.array_methods import METHODS
+from nnc.arrays.array import NDArray
+from nnc.arrays.methods import METHODS
 from nnc.errors import NncError
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import nnc
-from nnc import autograd, compiler, execution, gluon, nd, optimizer
-from nnc.array import NDArray
-from nnc.compiler import CompiledStructure
+from nnc import autograd, gluon, nd, optimizer
+from nnc.arrays.array import NDArray
+from nnc.compilation import compiler, execution
+from nnc.compilation.compiler import CompiledStructure
 from nnc.errors import OptionError
 from nnc.gluon.utils import clip_global_norm
 

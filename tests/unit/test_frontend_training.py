@@ -11,7 +11,7 @@ import pytest
 
 import nnc
 from nnc import autograd, gluon, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.errors import (
     DeferredInitializationError,
     DeviceError,
@@ -59,7 +59,7 @@ def values(net: Any) -> list[np.ndarray[Any, Any]]:
 
 
 def test_a_step_is_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nnc.execution._entries", OrderedDict())
+    monkeypatch.setattr("nnc.compilation.execution._entries", OrderedDict())
     net = network()
     trainer = trained(net, momentum=0.9)
     losses: list[float] = []
@@ -369,7 +369,7 @@ def test_a_failing_program_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         raise ZeroDivisionError
 
     with monkeypatch.context() as patch:
-        patch.setattr("nnc.recorder.execute", fail)
+        patch.setattr("nnc.recording.recorder.execute", fail)
         with pytest.raises(ZeroDivisionError):
             trainer.step(8)
     assert trainer.optimizer.num_update == 0
@@ -440,7 +440,7 @@ def test_unknown_names_are_answered() -> None:
 
 
 def test_programs_of_dead_networks_are_forgotten() -> None:
-    from nnc import execution
+    from nnc.compilation import execution
 
     net = network()
     forward(net).backward()

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 import nnc
-from nnc import compiler, generated, settings
-from nnc.graph import Operation, graph_of
-from nnc.modules import names_of
+from nnc import settings
+from nnc.compilation import compiler, generated
+from nnc.compilation.modules import names_of
+from nnc.recording.graph import Operation, graph_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -90,7 +91,7 @@ def test_a_broken_entry_is_made_again(made: list[str], tmp_path: Path) -> None:
 
 def test_every_file_of_the_compiler_counts() -> None:
     before = generated.fingerprint()
-    source = Path(compiler.__file__).parent / "lowering/nn_layout.py"
+    source = Path(nnc.__file__).parent / "lowering/nn_layout.py"
     state = source.stat()
     generated.fingerprint.cache_clear()
     try:

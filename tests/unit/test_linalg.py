@@ -8,7 +8,7 @@ import pytest
 
 import nnc
 from nnc import autograd, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.errors import ShapeError
 from nnc.nd import linalg
 

@@ -8,7 +8,7 @@ import pytest
 
 import nnc
 from nnc import autograd, gluon, init, np, npx
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.gluon import nn
 
 DRAW = numpy.random.default_rng(2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import chosen, function
 from nnc.device import place_named
 from nnc.dtypes import FLOATS, dtype_name
@@ -20,7 +20,7 @@ from nnc.gluon.parameter import DEFAULT, Parameter
 from nnc.gluon.parameter_dict import ParameterDict
 from nnc.gluon.parameter_files import load_parameters, save_parameters
 from nnc.init import Initializer
-from nnc.tracing import arrays_of
+from nnc.recording.tracing import arrays_of
 
 
 class Block(metaclass=BlockType):

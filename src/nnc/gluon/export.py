@@ -20,8 +20,9 @@ from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from nnc import autograd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import count
+from nnc.compilation.modules import leaf_attributes, stored_type
 from nnc.dialects.nn.base import insert
 from nnc.dialects.nn.shape import TransposeOp
 from nnc.dialects.nn.structure import inline
@@ -29,12 +30,11 @@ from nnc.errors import NncError, OptionError
 from nnc.gluon.atomic import Filename, write_whole
 from nnc.gluon.block import Block as Network
 from nnc.gluon.files import save
-from nnc.graph import LeafSpec, Memory, Node, Scalar, Type, Value, leaf_spec, type_of
 from nnc.lowering.program import Program, Result, identifier
-from nnc.modules import leaf_attributes, stored_type
 from nnc.random import COUNTER, SEED, generator
-from nnc.recorder import flush
-from nnc.tracing import Trace, emit_body, trace
+from nnc.recording.graph import LeafSpec, Memory, Node, Scalar, Type, Value, leaf_spec, type_of
+from nnc.recording.recorder import flush
+from nnc.recording.tracing import Trace, emit_body, trace
 
 NEXT = "_next"
 NAME = re.compile(r"[\w.\-]+")

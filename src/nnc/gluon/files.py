@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from nnc.errors import DtypeError, OptionError
 from nnc.gluon import mxnet_format
 from nnc.gluon.atomic import Chunk, Filename, write_whole
-from nnc.graph import Memory
+from nnc.recording.graph import Memory
 
 DTYPES = {
     "F16": "float16",

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import function
-from nnc.graph import Operation, Value
-from nnc.recorder import Watcher, recorder
+from nnc.recording.graph import Operation, Value
+from nnc.recording.recorder import Watcher, recorder
 
 if TYPE_CHECKING:
     from nnc.gluon.block import Block

@@ -14,7 +14,7 @@ import numpy as np
 
 from nnc.dtypes import BFLOAT16
 from nnc.errors import DtypeError, OptionError
-from nnc.graph import Memory
+from nnc.recording.graph import Memory
 
 MAGIC = struct.pack("<QQ", 0x112, 0)
 LEGACY_SHAPES, NUMPY_SHAPES = 0xF993FAC9, 0xF993FACA

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 
 from nnc import init as initializers
-from nnc.array import NDArray, gradient_of
+from nnc.arrays.array import NDArray, gradient_of
 from nnc.checks import number, sizes_of
+from nnc.compilation.variable import Layout, Variable
 from nnc.device import place_named
 from nnc.dtypes import FLOATS, dtype_name, numeric
 from nnc.errors import DeferredInitializationError, DeviceError, GradientError, ShapeError
-from nnc.graph import type_of
 from nnc.init import Initializer
+from nnc.recording.graph import type_of
+from nnc.recording.slot import check_grad_req, zeros
 from nnc.runtime.device import HOST, Place
-from nnc.slot import check_grad_req, zeros
-from nnc.variable import Layout, Variable
 
 Shape = tuple[int, ...]
 DEFAULT = initializers.Uniform()

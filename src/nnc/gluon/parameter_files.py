@@ -9,7 +9,7 @@ from nnc.errors import OptionError
 from nnc.gluon.atomic import Filename
 from nnc.gluon.files import load, save, writes_params
 from nnc.gluon.parameter import Parameter
-from nnc.graph import Memory
+from nnc.recording.graph import Memory
 from nnc.runtime.device import Place
 
 Parameters = Mapping[str, Parameter]

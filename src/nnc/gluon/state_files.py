@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.errors import OptionError
 from nnc.gluon.atomic import Filename
 from nnc.gluon.files import load_safetensors, save_safetensors, texts_of
-from nnc.graph import Memory
+from nnc.recording.graph import Memory
 
 VERSION = "1"
 State = dict[str, Any]

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.gluon.block import Block
 from nnc.gluon.hooks import HookHandle
 

@@ -7,7 +7,7 @@ from typing import Any
 from xdsl.builder import Builder
 from xdsl.ir import SSAValue
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.device import place_named
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.atomic import Filename
@@ -22,11 +22,11 @@ from nnc.gluon.symbol_file import (
     parsed,
     programs_in,
 )
-from nnc.graph import Scalar, Value, choosing
 from nnc.lowering.program import Program
 from nnc.random import COUNTER, generator
-from nnc.recorder import record, recorder
-from nnc.tracing import arrays_of
+from nnc.recording.graph import Scalar, Value, choosing
+from nnc.recording.recorder import record, recorder
+from nnc.recording.tracing import arrays_of
 
 
 class SymbolBlock(HybridBlock):

@@ -32,10 +32,10 @@ from nnc.dialects.nn.structure import inline
 from nnc.dialects.strings import unfinished_string
 from nnc.errors import NncError, OptionError, ShapeError
 from nnc.gluon.export import MODES, NAME, NEXT, extrapolated, transposed
-from nnc.graph import Operation, Type, tensor_to_type, type_of
 from nnc.lowering.program import Program
 from nnc.lowering.verify_dominance import VerifyDominancePass
 from nnc.random import COUNTER, SEED
+from nnc.recording.graph import Operation, Type, tensor_to_type, type_of
 from nnc.runtime.cache import digest
 
 Layout = tuple[int, ...] | None

@@ -9,24 +9,24 @@ from typing import Any
 import numpy as np
 
 from nnc import kvstore as kvstores
-from nnc import layer_operators as layers
-from nnc import operators as ops
 from nnc import optimizer as optimizers
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
+from nnc.compilation.execution import Run
+from nnc.compilation.variable import Variable
 from nnc.device import common_place
 from nnc.dtypes import wide_dtype
 from nnc.errors import DtypeError, OptionError, StaleGradientError
-from nnc.execution import Run
 from nnc.gluon.atomic import Filename
 from nnc.gluon.loss_scaler import LossScaler
 from nnc.gluon.parameter import Parameter
 from nnc.gluon.state_files import load_state, save_state
-from nnc.graph import Memory, Scalar, Value, user_site
+from nnc.operators import core as ops
+from nnc.operators import layer as layers
 from nnc.optimizer import Optimizer
-from nnc.recorder import abandon, flush, record
+from nnc.recording.graph import Memory, Scalar, Value, user_site
+from nnc.recording.recorder import abandon, flush, record
+from nnc.recording.slot import Slot
 from nnc.runtime.device import HOST, Place
-from nnc.slot import Slot
-from nnc.variable import Variable
 
 
 class Counted:

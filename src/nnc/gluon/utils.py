@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from nnc import nd
-from nnc.array import NDArray, array
+from nnc.arrays.array import NDArray, array
 from nnc.checks import axis_of, count
 from nnc.device import place_named
 from nnc.errors import OptionError, ShapeError

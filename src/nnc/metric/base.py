@@ -6,10 +6,10 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import chosen
 from nnc.errors import LabelError, OptionError, ShapeError
-from nnc.graph import Memory
+from nnc.recording.graph import Memory
 
 Names = Sequence[str] | None
 Arrays = Any

@@ -8,8 +8,8 @@ import numpy as np
 
 from nnc.checks import axis_of, count, indices, number
 from nnc.errors import LabelError, ShapeError
-from nnc.graph import Memory
 from nnc.metric.base import EvalMetric, Names, alias, class_numbers, register
+from nnc.recording.graph import Memory
 
 
 @alias("acc")

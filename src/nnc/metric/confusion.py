@@ -10,9 +10,9 @@ import numpy as np
 
 from nnc.checks import axis_of, chosen, indices, number
 from nnc.errors import LabelError, ShapeError
-from nnc.graph import Memory
 from nnc.metric.base import Arrays, EvalMetric, Names, class_numbers, register
 from nnc.metric.classification import binary_labels, check_sizes
+from nnc.recording.graph import Memory
 
 
 def outcomes(label: Memory, guess: Memory) -> Memory:

@@ -12,8 +12,8 @@ import numpy as np
 
 from nnc.checks import chosen, number
 from nnc.errors import ShapeError
-from nnc.graph import Memory
 from nnc.metric.base import EvalMetric, Names, alias, register
+from nnc.recording.graph import Memory
 
 
 def matched(name: str, label: Memory, pred: Memory) -> tuple[Memory, Memory]:

@@ -7,16 +7,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from nnc.array import NDArray, array
+from nnc.arrays.array import NDArray, array
 from nnc.checks import chosen, count, number
 from nnc.dialects.optim.rules import RULES
 from nnc.dtypes import wide_dtype
 from nnc.errors import OptionError
-from nnc.graph import Attributes, Scalar, Site, Value
-from nnc.layer_operators import UPDATES
 from nnc.lowering.pass_specs import did_you_mean
 from nnc.lr_scheduler import LRScheduler
-from nnc.recorder import record
+from nnc.operators.layer import UPDATES
+from nnc.recording.graph import Attributes, Scalar, Site, Value
+from nnc.recording.recorder import record
 
 Schedule = Callable[[int], float]
 Source = Callable[[], float]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray as NumpyArray
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import count, function
 from nnc.errors import OptionError, ShapeError
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnc.array import NDArray, array
+from nnc.arrays.array import NDArray, array
 from nnc.checks import count, function, number
 from nnc.dtypes import numeric
 from nnc.errors import OptionError, SampleError
@@ -22,7 +22,7 @@ from nnc.gluon.data.dataset import TRANSFORM, ArrayDataset, Dataset, Sample
 from nnc.gluon.data.pool import WorkerPool, start_server
 from nnc.gluon.data.randomness import Draws, drawing, drawn, random_generator
 from nnc.gluon.data.sampler import BatchSampler, Sampler
-from nnc.graph import Memory
+from nnc.recording.graph import Memory
 from nnc.runtime.device import HOST
 
 Batchify = Callable[[list[Sample]], Any]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from nnc import checks
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import function
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.data.sampler import FilterSampler, RandomSampler, Sampler, SequentialSampler

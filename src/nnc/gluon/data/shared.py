@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 
 ALIGNMENT = 64
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from nnc.array import NDArray, as_array
+from nnc.arrays.array import NDArray, as_array
 from nnc.errors import ShapeError
 from nnc.gluon.block import HybridBlock, check_array
 

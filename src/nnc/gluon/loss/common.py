@@ -2,15 +2,15 @@
 
 import warnings
 
-from nnc import layer_operators as layers
-from nnc import operators as ops
-from nnc.array import NDArray, as_array
+from nnc.arrays.array import NDArray, as_array
 from nnc.checks import axis_of
 from nnc.errors import ShapeError
 from nnc.gluon.block import check_array
 from nnc.gluon.loss.base import Loss, labels_like
-from nnc.graph import Operation
-from nnc.recorder import record
+from nnc.operators import core as ops
+from nnc.operators import layer as layers
+from nnc.recording.graph import Operation
+from nnc.recording.recorder import record
 
 
 class L2Loss(Loss):

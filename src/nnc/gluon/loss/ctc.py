@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 
 from nnc import nd
-from nnc.array import NDArray, as_array
+from nnc.array_functions.index import along_axis, existing
+from nnc.arrays.array import NDArray, as_array
 from nnc.checks import chosen
 from nnc.control_flow import foreach
 from nnc.errors import LabelError, ShapeError
 from nnc.gluon.block import check_array
 from nnc.gluon.loss.base import Loss
-from nnc.index_functions import along_axis, existing
 
 IMPOSSIBLE = -1e30
 """The logarithm of probability 0: finite, so that differences and gradients are."""

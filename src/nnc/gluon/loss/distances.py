@@ -3,7 +3,7 @@
 import math
 
 from nnc import nd
-from nnc.array import NDArray, as_array
+from nnc.arrays.array import NDArray, as_array
 from nnc.checks import chosen, number
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.block import check_array

@@ -6,7 +6,7 @@ Layers and their order are those of MXNet's model zoo, so that its parameters fi
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import chosen
 from nnc.errors import OptionError
 from nnc.gluon import nn

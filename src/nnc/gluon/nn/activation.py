@@ -1,14 +1,14 @@
 """Elementwise functions as layers, by name."""
 
-from nnc import elementwise_operators as elements
 from nnc import nd
-from nnc import operators as ops
-from nnc.array import NDArray
+from nnc.array_functions.layer import activation_named
+from nnc.arrays.array import NDArray
 from nnc.checks import chosen, count, number
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.parameter import Parameter
 from nnc.init import Constant, Initializer
-from nnc.layer_functions import activation_named
+from nnc.operators import core as ops
+from nnc.operators import elementwise as elements
 
 
 class Activation(HybridBlock):

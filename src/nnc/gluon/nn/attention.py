@@ -1,7 +1,7 @@
 """Attention between sequences."""
 
 from nnc import nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import count, number
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.block import HybridBlock

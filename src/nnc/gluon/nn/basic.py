@@ -4,18 +4,18 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from nnc import layer_functions as functions
-from nnc import layer_operators as layers
 from nnc import nd
-from nnc.array import NDArray
+from nnc.array_functions import layer as functions
+from nnc.array_functions.layer import activation_named
+from nnc.arrays.array import NDArray
 from nnc.checks import chosen, count, number
 from nnc.errors import DtypeError, OptionError, ShapeError
 from nnc.gluon.block import Block, HybridBlock, check_array
 from nnc.gluon.parameter import Parameter
-from nnc.graph import Operation
 from nnc.init import Initializer
-from nnc.layer_functions import activation_named
-from nnc.recorder import record
+from nnc.operators import layer as layers
+from nnc.recording.graph import Operation
+from nnc.recording.recorder import record
 
 Source = Initializer | str | None
 """What says how a parameter is initialized."""

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from nnc import image_operators as images
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import count, counts
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.nn.basic import Affine, Source
 from nnc.gluon.nn.spatial import Sizes, Spatial
+from nnc.operators import image as images
 
 
 class Conv(Affine, Spatial):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from nnc import nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.gluon.sequential import HybridSequential, Sequential
 
 

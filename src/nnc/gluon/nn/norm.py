@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from nnc import layer_functions as functions
-from nnc import norm_operators as norms
-from nnc.array import NDArray
+from nnc.array_functions import layer as functions
+from nnc.arrays.array import NDArray
 from nnc.checks import axis_of, count, number
 from nnc.dtypes import dtype_name, wide_dtype
 from nnc.errors import OptionError
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Source
 from nnc.gluon.parameter import Parameter
-from nnc.graph import Operation
-from nnc.recorder import record
+from nnc.operators import norm as norms
+from nnc.recording.graph import Operation
+from nnc.recording.recorder import record
 
 
 class Norm(HybridBlock):

@@ -2,13 +2,13 @@
 
 from typing import Any, ClassVar
 
-from nnc import image_operators as images
-from nnc import operators as ops
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import counts
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.spatial import Sizes, Spatial
-from nnc.graph import Operation
+from nnc.operators import core as ops
+from nnc.operators import image as images
+from nnc.recording.graph import Operation
 
 
 class Pool(Spatial):

@@ -1,6 +1,6 @@
 """Channels as blocks of pixels."""
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import counts
 from nnc.errors import ShapeError
 from nnc.gluon.nn.spatial import Sizes, Spatial

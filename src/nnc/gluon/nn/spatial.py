@@ -3,11 +3,11 @@
 import inspect
 from typing import ClassVar
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.errors import OptionError
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.block_type import signature_of
-from nnc.image_operators import AXES, check_images
+from nnc.operators.image import AXES, check_images
 
 Sizes = int | tuple[int, ...]
 """One integer for all spatial axes, or one for each."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from nnc import autograd, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import chosen, count, number
 from nnc.control_flow import foreach
 from nnc.errors import OptionError, ShapeError

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from nnc import nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 
 States = list[NDArray]
 Step = Callable[[NDArray, NDArray, States], States]

@@ -7,9 +7,8 @@ program, so that neither kernels nor compile time grow with the length.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nnc import layer_operators as layers
 from nnc import nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import chosen, count, number
 from nnc.control_flow import foreach
 from nnc.errors import OptionError, ShapeError
@@ -17,7 +16,8 @@ from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Dropout, Source
 from nnc.gluon.parameter import Parameter
 from nnc.gluon.rnn.gates import GRU_GATES, LSTM_GATES, RELU, TANH, Recurrence, States
-from nnc.recorder import record
+from nnc.operators import layer as layers
+from nnc.recording.recorder import record
 
 
 def affine(x: NDArray, weight: Parameter, bias: Parameter) -> NDArray:

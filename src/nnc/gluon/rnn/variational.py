@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnc import autograd, nd
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.checks import chosen
 from nnc.gluon.nn.basic import Dropout
 from nnc.gluon.rnn.cell import ModifierCell, RecurrentCell
 from nnc.gluon.rnn.gates import States
-from nnc.recorder import recorder
+from nnc.recording.recorder import recorder
 
 
 class VariationalDropoutCell(ModifierCell):

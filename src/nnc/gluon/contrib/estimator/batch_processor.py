@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnc import autograd, functions
-from nnc.array import NDArray, array
+from nnc.arrays.array import NDArray, array
 from nnc.errors import OptionError
 
 if TYPE_CHECKING:

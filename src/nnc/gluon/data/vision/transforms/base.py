@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from nnc.array import NDArray, array
+from nnc.arrays.array import NDArray, array
 from nnc.checks import function, number
 from nnc.errors import OptionError
 from nnc.gluon.block import Block, HybridBlock

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from nnc.array import NDArray
+from nnc.arrays.array import NDArray
 from nnc.dtypes import FLOATS, dtype_name
 from nnc.errors import DtypeError, OptionError, ShapeError
 from nnc.gluon.data.vision.images import Image

@@ -1,0 +1,1 @@
+"""The functions of `nnc.nd`, a file for each kind."""

@@ -1,0 +1,90 @@
+"""How methods and operations become functions of arrays and of what arrays are made of."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from nnc.arrays.array import NDArray, as_array
+from nnc.checks import axes_of
+from nnc.recording.graph import Operation
+
+Options = ParamSpec("Options")
+Result = TypeVar("Result")
+
+
+def function(
+    method: Callable[Concatenate[NDArray, Options], Result],
+) -> Callable[Concatenate[Any, Options], Result]:
+    """The method as a function that also takes what arrays are made of."""
+
+    @functools.wraps(method)
+    def wrapped(x: Any, *args: Options.args, **options: Options.kwargs) -> Result:
+        return method(as_array(x), *args, **options)
+
+    return wrapped
+
+
+def reduction(method: Callable[..., NDArray]) -> Callable[..., NDArray]:
+    """The method over axes as a function that with `exclude` goes over all other axes."""
+
+    @functools.wraps(method)
+    def wrapped(x: Any, axis: Any = None, keepdims: bool = False, exclude: bool = False) -> NDArray:
+        data = as_array(x)
+        if exclude:
+            given = axes_of(method.__name__, axis, data.ndim)
+            axis = tuple(one for one in range(data.ndim) if one not in given)
+        return method(data, axis, keepdims)
+
+    return wrapped
+
+
+def unary(operation: Operation) -> Callable[[Any], NDArray]:
+    """The operation on an array of any dtype."""
+
+    def wrapped(x: Any) -> NDArray:
+        return as_array(x).apply(operation)
+
+    return named(wrapped, operation)
+
+
+def real(operation: Operation) -> Callable[[Any], NDArray]:
+    """The operation on an array of floats; others become float32."""
+
+    def wrapped(x: Any) -> NDArray:
+        return as_array(x).as_float().apply(operation)
+
+    return named(wrapped, operation)
+
+
+class Binary(Protocol):
+    """A function of two arrays or numbers, whose result may be written into a third array."""
+
+    def __call__(self, x: Any, y: Any, out: NDArray | None = None) -> NDArray: ...
+
+
+def into(out: NDArray | None, result: NDArray) -> NDArray:
+    """The result, or the array given for it, which it is written into."""
+    if out is None:
+        return result
+    out[:] = result
+    return out
+
+
+def binary(operation: Operation) -> Binary:
+    """The operation on two arrays or numbers: one dtype, shapes broadcast."""
+
+    def wrapped(x: Any, y: Any, out: NDArray | None = None) -> NDArray:
+        first = x if isinstance(x, NDArray) else as_array(y)
+        return into(out, first.combine(operation, x, y))
+
+    return named(wrapped, operation)
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def named(wrapped: Function, operation: Operation) -> Function:
+    """With the name and the formula of the operation."""
+    wrapped.__name__ = wrapped.__qualname__ = operation.name
+    wrapped.__doc__ = operation.emit.__doc__
+    return wrapped

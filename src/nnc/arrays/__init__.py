@@ -1,0 +1,1 @@
+"""`NDArray`: a handle on a value that is computed when somebody looks."""

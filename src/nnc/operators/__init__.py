@@ -1,0 +1,1 @@
+"""Operations, written in the `nn` dialect: each says what ops it is."""

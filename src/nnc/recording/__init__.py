@@ -1,0 +1,1 @@
+"""What a thread has written down and not yet computed."""
