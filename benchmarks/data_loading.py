@@ -199,8 +199,7 @@ def nnc_loader(folder: Path, floats: bool) -> Any:
 def torch_loader(folder: Path) -> Any:
     # Compiled operators of the wheel may be for another PyTorch; transforms use none of them.
     sys.modules["torchvision._meta_registrations"] = ModuleType("unused")
-    from torch.utils.data import DataLoader
-
+    data: Any = import_module("torch.utils.data")
     transforms: Any = import_module("torchvision.transforms")
     folders: Any = import_module("torchvision.datasets")
     compose = transforms.Compose(
@@ -212,7 +211,7 @@ def torch_loader(folder: Path) -> Any:
         ]
     )
     dataset = folders.ImageFolder(str(folder), compose)
-    return DataLoader(dataset, 32, shuffle=True, num_workers=WORKERS, persistent_workers=True)
+    return data.DataLoader(dataset, 32, shuffle=True, num_workers=WORKERS, persistent_workers=True)
 
 
 def images(folder: Path, count: int, epochs: int) -> None:
