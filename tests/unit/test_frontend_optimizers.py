@@ -14,6 +14,7 @@ from nnc.compilation import compiler, execution
 from nnc.compilation.compiler import CompiledStructure
 from nnc.errors import OptionError
 from nnc.gluon.utils import clip_global_norm
+from nnc.optimizer import base
 
 
 @pytest.fixture(autouse=True)
@@ -166,7 +167,9 @@ def test_updates_of_lists_and_multipliers() -> None:
     assert rule.num_update == 1
 
 
-def test_an_optimizer_of_ones_own() -> None:
+def test_an_optimizer_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base, "NAMED", dict(base.NAMED))
+
     @optimizer.register
     class Halved(optimizer.SGD):
         """Half the rate that is asked for."""
