@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
@@ -47,6 +47,12 @@ class Background(threading.Thread):
         self.made: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.left = False
 
+    def take(self) -> tuple[Any, BaseException | None]:
+        """The next item. A Ctrl-C that comes right before a wait is seen only after it."""
+        while True:
+            with suppress(queue.Empty):
+                return self.made.get(timeout=1)
+
     def run(self) -> None:
         try:
             while self.room.acquire() and not self.left:
@@ -63,7 +69,7 @@ def in_background(items: Iterator[Any], depth: int) -> Generator[Any]:
     thread.start()
     try:
         while True:
-            item, error = thread.made.get()
+            item, error = thread.take()
             if error is not None:
                 raise error
             if item is END:

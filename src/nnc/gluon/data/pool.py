@@ -78,9 +78,10 @@ class Worker:
         if done.new_file:
             self.files[index] = SharedFile(recv_handle(self.connection))
         file = self.files[index]
-        if isinstance(done.result, NncError) or file is None:
+        if isinstance(done.result, NncError):
             self.free.append(index)
             return done, None
+        assert file is not None  # Sent with the first batch in it.
         memory = file.memory(done.result.offsets[-1])
         if len(self.files) > HELD:
             memory = memory.copy()
@@ -174,7 +175,8 @@ class WorkerPool:
                 return self._fail(worker.lost())
             reply = self._replies.get(done.number)
             if reply is not None:  # Else nobody wants it any more.
-                reply.arrived, reply.batch = done, batch
+                reply.batch = batch
+                reply.arrived = done  # The last: another thread may look for it at any time.
         return None
 
     def _fail(self, message: str) -> None:

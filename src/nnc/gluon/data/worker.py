@@ -48,8 +48,9 @@ def serve(connection: Connection, work: Packed, descriptor: Any) -> None:
             if function is None:
                 function = unpacked(work, descriptor)
             new = task.file not in files
-            file = files.setdefault(task.file, SharedFile())
+            file = SharedFile() if new else files[task.file]
             done = Done(task.number, file.write(as_numpy(function(task.wanted))), new)
+            files[task.file] = file  # A file that no batch was written into stays new.
         except Exception as error:
             done = Done(task.number, told(error))
         connection.send(done)
