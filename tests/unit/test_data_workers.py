@@ -329,7 +329,13 @@ def test_no_worker_outlives_its_program(tmp_path: Path, sent: signal.Signals) ->
     """Ctrl-C is one traceback, at once; after a kill -9 the workers end by themselves."""
     command = script(tmp_path, "slow", "if __name__ == '__main__': ")
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Whoever runs the tests in the background has Ctrl-C ignored, and so have their children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "reading\n"
