@@ -12,6 +12,7 @@ from nnc.device import place_named
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.atomic import Filename
 from nnc.gluon.block import HybridBlock
+from nnc.gluon.mxnet_symbol import MXNetNetwork, is_symbol
 from nnc.gluon.parameter import Parameter
 from nnc.gluon.symbol_file import (
     Argument,
@@ -65,21 +66,23 @@ class SymbolBlock(HybridBlock):
         allow_missing: bool = False,
         ignore_extra: bool = False,
         ctx: object = None,
-    ) -> "SymbolBlock":
+    ) -> "SymbolBlock | MXNetNetwork":
         """The network in the files that `export` wrote, its parameters on a device if one is given.
 
         Inputs are called `data`, or `data0`, `data1`, … where there are several. Without a file of
-        parameters they have to be initialized.
+        parameters they have to be initialized. MXNet's own `NAME-symbol.json` is read as well.
         """
-        place = place_named("SymbolBlock.imports", device, ctx)
+        place, foreign = place_named("SymbolBlock.imports", device, ctx), False
         try:
             text = Path(symbol_file).read_bytes().decode()
-            block = SymbolBlock(text, input_names)
+            foreign = is_symbol(text)
+            block = (MXNetNetwork if foreign else SymbolBlock)(text, input_names)
         except UnicodeDecodeError:
             raise OptionError(f"{symbol_file} is no text, as export writes it") from None
         except OptionError as error:
             raise OptionError(
-                f"{symbol_file} is not a network that export wrote: {error}"
+                f"{symbol_file} is not a network that {'MXNet' if foreign else 'export'} wrote: "
+                f"{error}"
             ) from None
         if param_file is not None:
             block.load_parameters(param_file, place, allow_missing, ignore_extra)
