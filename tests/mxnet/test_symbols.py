@@ -19,6 +19,10 @@ def imported(name: str, *inputs: str) -> Any:
     return gluon.SymbolBlock.imports(HERE / f"{name}-symbol.json", inputs, HERE / f"{name}.params")
 
 
+def arrays(name: str) -> Any:
+    return nd.load(HERE / f"{name}.params")
+
+
 def graph(*nodes: tuple[str, str, dict[str, str], list[list[int]]], key: str = "attrs") -> str:
     """A file of these nodes, of which the last is the result."""
     entries = [{"op": op, "name": name, key: of, "inputs": to} for op, name, of, to in nodes]
@@ -29,7 +33,7 @@ DATA = ("null", "data", {}, [])
 
 
 def test_an_exported_network() -> None:
-    expected = nd.load(HERE / "output.params")["output"].asnumpy()
+    expected = arrays("output")["output"].asnumpy()
     net = imported("exported", "data")
     np.testing.assert_allclose(net(nd.ones((1, 1, 3, 3))).asnumpy(), expected, rtol=1e-5)
     net.hybridize()
@@ -37,7 +41,7 @@ def test_an_exported_network() -> None:
 
 
 def test_operators_of_two_inputs_and_results() -> None:
-    known = nd.load(HERE / "operators-output.params")
+    known = arrays("operators-output")
     net = imported("operators", "data0", "data1")
     for result, name in zip(net(known["image"], known["words"]), ("first", "second"), strict=True):
         np.testing.assert_allclose(result.asnumpy(), known[name].asnumpy(), rtol=1e-5, atol=1e-6)
@@ -84,6 +88,14 @@ def test_losses_of_modules_predict_without_labels() -> None:
         (
             graph(DATA, ("__class__", "t", {}, [[0, 0]])),
             "node 't' is __class__, which nnc has not",
+        ),
+        (
+            graph(DATA, ("load", "t", {"filename": "secret.params"}, [])),
+            "node 't' is load, which nnc has not",
+        ),
+        (
+            graph(DATA, ("FullyConnected", "f", {}, [[0, 0]])),
+            "node 'f' does not fit FullyConnected: missing a required argument: 'weight'",
         ),
         (
             graph(DATA, ("Pooling", "p", {"layout": "NHWC"}, [[0, 0]])),

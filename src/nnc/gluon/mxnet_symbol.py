@@ -7,6 +7,8 @@ input or a parameter. `heads` are the results.
 
 import ast
 import json
+import operator
+import re
 from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from typing import Any, NamedTuple
@@ -24,6 +26,8 @@ WITHOUT_MEANING = {
     "sparse_grad", "workspace",
 }  # fmt: skip
 """Settings that say how MXNet computes, not what."""
+OF_FILES = {"load", "save"}
+"""Functions of `nd` that a network must not call."""
 FIRST_CHANNELS = {"None", "NCW", "NCHW", "NCDHW"}
 MOVING = slice(3, 5)
 """Inputs of `BatchNorm` that are not trained."""
@@ -45,6 +49,23 @@ class Graph(NamedTuple):
     heads: Sequence[tuple[int, int]]
 
 
+def identity(data: Any) -> Any:
+    return data
+
+
+def with_scalar(name: str) -> Callable[..., Any] | None:
+    """The operator of an array and a number that has this name."""
+    found = re.fullmatch(r"_(r?)(\w+?)_scalar", name)
+    if found is None or found[2] not in WITH_SCALARS:
+        return None
+    reverse, operation = bool(found[1]), WITH_SCALARS[found[2]]
+
+    def call(data: Any, scalar: float) -> Any:
+        return operation(scalar, data) if reverse else operation(data, scalar)
+
+    return call
+
+
 def softmax_output(data: Any, multi_output: bool = False, preserve_shape: bool = False) -> NDArray:
     """What `SoftmaxOutput` predicts; a label has no part in it."""
     if multi_output:
@@ -53,34 +74,34 @@ def softmax_output(data: Any, multi_output: bool = False, preserve_shape: bool =
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {
-    "_copy": lambda x: x,
-    "_plus_scalar": lambda x, scalar: x + scalar,
-    "_minus_scalar": lambda x, scalar: x - scalar,
-    "_rminus_scalar": lambda x, scalar: scalar - x,
-    "_mul_scalar": lambda x, scalar: x * scalar,
-    "_div_scalar": lambda x, scalar: x / scalar,
-    "_rdiv_scalar": lambda x, scalar: scalar / x,
-    "_mod_scalar": lambda x, scalar: x % scalar,
-    "_power_scalar": lambda x, scalar: x**scalar,
-    "_rpower_scalar": lambda x, scalar: scalar**x,
-    "_maximum_scalar": lambda x, scalar: nd.maximum(x, scalar),
-    "_minimum_scalar": lambda x, scalar: nd.minimum(x, scalar),
-    "_equal_scalar": lambda x, scalar: nd.equal(x, scalar),
-    "_not_equal_scalar": lambda x, scalar: nd.not_equal(x, scalar),
-    "_greater_scalar": lambda x, scalar: nd.greater(x, scalar),
-    "_greater_equal_scalar": lambda x, scalar: nd.greater_equal(x, scalar),
-    "_lesser_scalar": lambda x, scalar: nd.lesser(x, scalar),
-    "_lesser_equal_scalar": lambda x, scalar: nd.lesser_equal(x, scalar),
+    "_copy": identity,
     "_zeros": nd.zeros,
     "_ones": nd.ones,
     "_arange": nd.arange,
 }
-"""Operators that are no function of `nd` by the same name."""
+"""Operators that `nd` has by another name."""
+WITH_SCALARS: dict[str, Callable[[Any, Any], Any]] = {
+    "plus": operator.add,
+    "minus": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
+    "mod": operator.mod,
+    "power": operator.pow,
+    "maximum": nd.maximum,
+    "minimum": nd.minimum,
+    "equal": nd.equal,
+    "not_equal": nd.not_equal,
+    "greater": nd.greater,
+    "greater_equal": nd.greater_equal,
+    "lesser": nd.lesser,
+    "lesser_equal": nd.lesser_equal,
+}
+"""`_minus_scalar` is the array less a number, `_rminus_scalar` the number less the array."""
 PREDICTIONS: dict[str, Callable[..., Any]] = {
     "SoftmaxOutput": softmax_output,
     "Softmax": softmax_output,
-    "LinearRegressionOutput": lambda x: x,
-    "MAERegressionOutput": lambda x: x,
+    "LinearRegressionOutput": identity,
+    "MAERegressionOutput": identity,
     "LogisticRegressionOutput": nd.sigmoid,
 }
 """Losses of MXNet's Module API give the prediction; their second input is the label."""
@@ -170,7 +191,7 @@ def used_variables(graph: Graph) -> set[int]:
 def call_of(node: Node) -> Callable[..., Any]:
     """The function that a node names, with the node's settings."""
     if node.operator == VARIABLE:
-        return nd.identity
+        return identity
     function = function_named(node)
     known = signature(function).parameters
     settings: dict[str, Any] = {}
@@ -188,6 +209,11 @@ def call_of(node: Node) -> Callable[..., Any]:
                 f"node '{node.name}' is {node.operator} with {key}={text}, which nnc has not"
             )
 
+    try:
+        signature(function).bind(*node.inputs, **settings)
+    except TypeError as error:
+        raise OptionError(f"node '{node.name}' does not fit {node.operator}: {error}") from None
+
     def call(*operands: Any) -> Any:
         return function(*operands, **settings)
 
@@ -195,13 +221,11 @@ def call_of(node: Node) -> Callable[..., Any]:
 
 
 def function_named(node: Node) -> Callable[..., Any]:
-    name = node.operator
-    if name in OPERATORS | PREDICTIONS:
-        return (OPERATORS | PREDICTIONS)[name]
-    namespace = nd.contrib if name.startswith("_contrib_") else nd
-    name = name.removeprefix("_contrib_")
-    function = getattr(namespace, name, None)
-    if name.startswith("_") or not callable(function):
+    name = node.operator.removeprefix("_contrib_")
+    function = OPERATORS.get(name) or PREDICTIONS.get(name) or with_scalar(name)
+    if function is None and not (name.startswith("_") or name in OF_FILES):
+        function = getattr(nd if name == node.operator else nd.contrib, name, None)
+    if not callable(function):
         raise OptionError(f"node '{node.name}' is {node.operator}, which nnc has not")
     return function
 
