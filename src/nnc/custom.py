@@ -26,12 +26,11 @@ def custom_op(function: Callable[Given, Result]) -> Callable[Given, Result]:
         first = next_serial()
         try:
             result = function(*args, **options)
-            results = arrays_of(function.__name__, result)
         except NncError as error:
             arrays = ", ".join(repr(a.current.type) for a in args if isinstance(a, NDArray))
             error.args = (f"{function.__name__}({arrays}): {error}",)
             raise
-        for array in results:
+        for array in arrays_of(function.__name__, result):
             node = array.current.node
             if node is not None and node.serial > first:
                 node.label = function.__name__

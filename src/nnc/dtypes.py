@@ -80,7 +80,8 @@ def numeric(source: Any, dtype: object = None) -> NumpyArray[Any]:
         raise ShapeError("array: the rows of a list must have equal lengths") from None
     known = given.dtype.kind in "fiub" or given.dtype == BFLOAT16
     if not known and (given.dtype.kind in "OUSV" or dtype is not None):
-        raise DtypeError(f"array: expected real numbers, given {source!r:.60}")
+        hint = "; its array is .data()" if callable(getattr(source, "data", None)) else ""
+        raise DtypeError(f"array: expected real numbers, given {source!r:.60}{hint}")
     keeps = isinstance(source, np.ndarray | np.generic) and given.dtype != np.float64
     name = dtype_name(dtype if dtype is not None else given.dtype if keeps else "float32")
     if name != given.dtype.name and np.dtype(name).kind in "iu" and given.size:

@@ -9,12 +9,13 @@ from nnc import autograd
 from nnc.arrays.array import NDArray, array, arrays_in, memory_value
 from nnc.checks import function, number
 from nnc.compilation.execution import Bound, bind
-from nnc.errors import GradientError, OptionError, ShapeError
+from nnc.errors import GradientError, OptionError, ShapeError, TraceError
 from nnc.gluon.trainer import Trainer
 from nnc.lowering.nn_remat import BudgetError
 from nnc.recording.graph import Chooses, Graph, Scalar, Type, Value, graph_of
 from nnc.recording.index_checks import checked_graph, looked_at
 from nnc.recording.recorder import flush, recorder
+from nnc.recording.tracing import tracing
 from nnc.runtime.device import DeviceArray, Storage
 from nnc.runtime.report import Report
 from nnc.settings import with_memory_budget
@@ -136,15 +137,13 @@ class CompiledFunction(CompiledCallable):
         found = self.entries.get(key)
         if found is None:
             inputs = list(map(replaceable, memories))
-            with autograd.pause():
+            with autograd.pause(), tracing("compile") as writes:
                 returned = self.function(*map(NDArray, inputs))
             single = isinstance(returned, NDArray)
             results = arrays_in("compile: the function", returned)
-            if recorder.writes:
+            if writes:
                 raise OptionError("compile: the function must be pure, but it changes variables")
             graph = checked_graph([(r.current, None) for r in results])
-            recorder.handles = []
-            recorder.nodes = 0
             found = self.entries[key] = (Entry(bind(graph), graph, inputs), single)
         self.last = found[0]
         return found
@@ -233,6 +232,11 @@ class CompiledStep(CompiledCallable):
             predicted = self.net(*given)
             [loss] = arrays_in("compile_step: the loss", self.loss(predicted, label))
             scaled = self.trainer.scaled(loss)
+        if loss.current.memory is not None:
+            raise TraceError(
+                "compile_step: the loss is computed already, by asnumpy(), item(), bool() or "
+                "print() in the network or the loss; leave them out"
+            )
         shown, single = [loss], isinstance(predicted, NDArray)
         if self.predictions:
             shown += arrays_in("compile_step: the network", predicted)

@@ -44,8 +44,7 @@ class Function:
     `nnc.nd` and its control flow, but cannot look at numbers.
     """
 
-    def __init__(self) -> None:
-        self._saved: tuple[Any, ...] = ()
+    _saved: tuple[Any, ...] = ()
 
     def _no_forward(self, *inputs: Any) -> Any:
         raise OptionError(f"{type(self).__name__} must define forward(self, *inputs)")
@@ -65,6 +64,11 @@ class Function:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """What `forward` saved."""
+        if not self._saved:
+            raise OptionError(
+                f"{type(self).__name__}: nothing was saved; call self.save_for_backward(…) in "
+                "forward"
+            )
         return self._saved
 
     def __call__(self, *inputs: NDArray) -> Any:
@@ -99,6 +103,11 @@ class Function:
         """What `backward` returns, checked against the inputs; integers have no gradient."""
         name = f"{type(self).__name__}.backward"
         returned = self.backward(*grads)
+        if returned is None:
+            raise GradientError(
+                f"{name}: it returned nothing; return a gradient for each input, or None for each "
+                "that has none, as in (None,)"
+            )
         found = list(returned) if isinstance(returned, tuple | list) else [returned]
         if len(found) != len(inputs):
             raise GradientError(

@@ -106,6 +106,17 @@ def test_compiled_functions() -> None:
         compiled.ir("loop")
 
 
+def test_a_long_function_is_one_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is recorded elsewhere is computed when it is long; its values would be stale here."""
+    monkeypatch.setattr("nnc.recording.recorder.NODE_CAP", 3)
+
+    def ninefold(x: nd.NDArray) -> nd.NDArray:
+        return sum((x for _ in range(8)), x)
+
+    compiled = nnc.compile(ninefold, nd.zeros((2,)))
+    assert compiled(nd.array([1, 2])).tolist() == [9, 18]
+
+
 def test_compiled_networks_see_new_parameters() -> None:
     layer = nn.Dense(3, in_units=8)
     layer.initialize()

@@ -177,6 +177,15 @@ def test_outside_of_a_recording_only_forward_runs() -> None:
         autograd.Function()(nd.ones((2,)))
 
 
+def test_what_was_not_saved() -> None:
+    class Forgetful(StraightThrough):
+        def backward(self, dy: NDArray) -> Any:
+            return self.saved_tensors
+
+    with pytest.raises(OptionError, match=r"Forgetful: nothing was saved; call self.save"):
+        through(Forgetful())
+
+
 def returning(value: Unary) -> Unary:
     """A function whose `backward` returns a value."""
 
@@ -199,6 +208,7 @@ WRONG: list[tuple[Unary, type[Exception], str]] = [
     (lambda dy: dy.sum(), ShapeError, r"Own.backward: gradient 0 has shape \(\), its input"),
     (lambda dy: 3, OptionError, r"Own.backward: expected an array of nnc or .*given \[3\]"),
     (lambda dy: dy.asnumpy(), TraceError, "Own.backward: its body is recorded before its"),
+    (lambda dy: None, GradientError, "Own.backward: it returned nothing; return a gradient for e"),
 ]
 
 
@@ -229,7 +239,7 @@ def test_a_custom_operation_has_a_name() -> None:
     assert "%scaled_square = nn.mul" in text
     with pytest.raises(ShapeError, match=r"^scaled_square\(float32\[2, 3\]\): matmul: the last"):
         scaled_square(nd.ones((2, 3)))
-    with pytest.raises(OptionError, match=r"^one\(float32\[2\]\): one: expected arrays"):
+    with pytest.raises(OptionError, match=r"^one: expected arrays, or lists of arrays, given int"):
         nnc.custom_op(one)(nd.ones((2,)))
     assert nnc.custom_op(same)(x := nd.ones((2,))) is x
 

@@ -95,7 +95,7 @@ def trace(
     """Calls `function` on arrays of these types; it stands for `trips` calls."""
     first = next_serial()
     arguments = [Value(t, None, Node(unknown, (), (), (t,), True, None)) for t in types]
-    with _tracing(name, trips) as writes:
+    with tracing(name, trips) as writes:
         returned = function(*map(NDArray, arguments))
         results = [array.current for array in arrays_of(name, returned)]
     roots = [*results, *(write.new for write in writes)]
@@ -110,8 +110,11 @@ def trace(
 
 
 @contextmanager
-def _tracing(name: str, trips: int) -> Generator[list[Write]]:
-    """Records apart from the rest; what the body wrote is listed when it ends, and taken back."""
+def tracing(name: str, trips: int = 1) -> Generator[list[Write]]:
+    """Records apart from the rest, and computes nothing.
+
+    What the body wrote is listed when it ends, and taken back.
+    """
     before = {variable: variable.current for variable in recorder.writes}
     kept = [*recorder.handles], recorder.nodes, {**recorder.writes}, [*recorder.slots]
     around = recorder.tracing, recorder.trips
@@ -183,6 +186,8 @@ def arrays_of(name: str, tree: Tree) -> list[NDArray]:
         return [tree]
     if isinstance(tree, list | tuple):
         return [array for part in tree for array in arrays_of(name, part)]
+    if tree is None:
+        raise OptionError(f"{name}: expected arrays, or lists of arrays, given None; return them")
     raise OptionError(
         f"{name}: expected arrays, or lists of arrays, given {type(tree).__name__}; make an array "
         "of it with nnc.nd.array"
