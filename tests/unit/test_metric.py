@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from nnc import autograd, gluon, metric, nd
 from nnc.errors import NncError
 from nnc.gluon import nn
+from nnc.gluon.state_files import load_state, save_state
 from nnc.metric import EvalMetric
 
 Memory = np.ndarray[Any, Any]
@@ -266,6 +268,27 @@ def test_a_config_makes_the_same_metric(made: EvalMetric) -> None:
     assert repr(again).startswith("EvalMetric: {")
 
 
+@pytest.mark.parametrize(
+    ("made", "batches"),
+    [
+        (metric.Accuracy, CLASSES),
+        (metric.PCC, CLASSES),
+        (lambda: metric.CompositeEvalMetric([metric.TopKAccuracy(2), "perplexity"]), CLASSES),
+        (lambda: metric.F1(average="micro"), BINARY),
+        (lambda: metric.PearsonCorrelation(average="micro"), NUMBERS),
+    ],
+)
+def test_a_state_goes_on(
+    made: Callable[[], EvalMetric], batches: list[Batch], tmp_path: Path
+) -> None:
+    """Also through a file."""
+    first, *rest = batches
+    save_state(tmp_path / "state", "metric", fed(made(), first).state_dict())
+    again = made()
+    again.load_state_dict(load_state(tmp_path / "state", "metric"))
+    assert fed(again, *rest).get() == fed(made(), *batches).get()
+
+
 def test_names() -> None:
     for name in ("acc", "ce", "nll_loss", "top_k_acc", "f1", "mcc", "rmse", "pearsonr", "loss"):
         assert isinstance(metric.create(name), EvalMetric)
@@ -388,6 +411,10 @@ ROWS = np.eye(3)
         (
             lambda: metric.Accuracy(axis=2).update(np.zeros(3), ROWS),
             "accuracy: axis 2 of an array with 2 axes",
+        ),
+        (
+            lambda: metric.CrossEntropy().update(np.array([0, 1, 1]), ROWS - 1),
+            "cross-entropy: expected probabilities, given -1; from_logits=True makes them of scores",
         ),
         (
             lambda: metric.CrossEntropy().update(np.array([0, 1, 3]), ROWS),

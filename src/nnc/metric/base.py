@@ -99,6 +99,14 @@ class EvalMetric:
         self.sum_metric = 0.0
         self.num_inst = 0.0
 
+    def state_dict(self) -> dict[str, Any]:
+        """The sums, as a checkpoint can hold them."""
+        return {name: getattr(self, name, 0) for name in self.sums}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on adding to these sums."""
+        vars(self).update(state_dict)
+
     def all_sums(self) -> dict[str, Any]:
         """The sums since `reset`."""
         now = {name: getattr(self, name) for name in self.sums}

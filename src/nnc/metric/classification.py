@@ -158,6 +158,11 @@ class CrossEntropy(EvalMetric):
         if self.from_logits:
             rows = np.exp(rows - rows.max(1, keepdims=True))
             rows /= rows.sum(1, keepdims=True)
+        elif (wrong := (rows < 0) | (rows > 1.01)).any():
+            raise LabelError(
+                f"{self.name}: expected probabilities, given {rows[wrong][0]:g}; from_logits=True "
+                "makes them of scores"
+            )
         chosen = rows[np.arange(len(rows)), at]
         self.accumulate(-np.log(np.maximum(chosen, self.eps)).sum(), len(rows))
 

@@ -68,6 +68,13 @@ class CompositeEvalMetric(EvalMetric):
         for metric in self.metrics:
             metric.reset_local()
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"metrics": [metric.state_dict() for metric in self.metrics]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for metric, state in zip(self.metrics, state_dict["metrics"], strict=True):
+            metric.load_state_dict(state)
+
     def get(self) -> tuple[list[str], list[Any]]:
         return unzipped([metric.get_name_value() for metric in self.metrics])
 

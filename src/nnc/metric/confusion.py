@@ -206,6 +206,13 @@ class PCC(EvalMetric):
         self.guesses: Counter[tuple[int, int]] = Counter()
         """How often a class was guessed for a label."""
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"guesses": [[*pair, times] for pair, times in self.guesses.items()]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        triples = state_dict["guesses"]
+        self.guesses = Counter({(guess, label): times for guess, label, times in triples})
+
     def measure(self, label: Memory, pred: Memory) -> None:
         if pred.shape != label.shape:
             pred = pred.argmax(axis_of(self.name, 1, pred.ndim))

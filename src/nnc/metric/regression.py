@@ -140,6 +140,9 @@ class PearsonCorrelation(EvalMetric):
         super().clear()
         self.moments: Any = 0.0
 
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "origin": self.origin}
+
     def measure(self, label: Memory, pred: Memory) -> None:
         left, right = matched(self.name, label, pred)
         both = np.stack([left.reshape(-1), right.reshape(-1)])
