@@ -2,9 +2,10 @@
 
 import json
 import re
+import signal
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from tensorboardX.proto import event_pb2
 
 import nnc
 from nnc import autograd, gluon, metric
-from nnc.errors import OptionError
+from nnc.errors import NanError, OptionError
 from nnc.gluon import nn
 from nnc.gluon.contrib import estimator as est
 from nnc.gluon.contrib.estimator import Estimator, event_handler
@@ -243,7 +244,7 @@ def test_logging(capsys: pytest.CaptureFixture[str]) -> None:
         rf"validation accuracy: {number}, validation loss: {number}"
     )
     assert re.fullmatch(rf"\[Epoch 1\] finished in \d+\.\d\d s: {measured}", epoch)
-    assert re.fullmatch(rf"Train finished after 1 epochs in \d+\.\d\d s: {measured}", end)
+    assert re.fullmatch(rf"Train finished after 1 epoch in \d+\.\d\d s: {measured}", end)
     made = estimator()
     made.fit(TRAIN, epochs=1, event_handlers=est.LoggingHandler(2, made.train_metrics[0]))
     lines = capsys.readouterr().out.splitlines()
@@ -272,7 +273,7 @@ def test_records(tmp_path: Path) -> None:
     made.fit(TRAIN, VALIDATE, epochs=2, event_handlers=quiet(lines, board, plot))
     records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert records == lines.records
-    assert [(r["epoch"], r["batch"]) for r in records] == [(0, 2), (1, 3), (1, 4), (1, 6), (2, 6)]
+    assert [(r["epoch"], r["batch"]) for r in records] == [(1, 2), (1, 3), (2, 4), (2, 6), (2, 6)]
     last = records[-1]
     assert last["validation loss"] == made.val_metrics[1].get()[1]
     assert (6, "loss/validation") in [(step, tag) for step, tag, _ in scalars(tmp_path / "board")]
@@ -288,7 +289,8 @@ def test_a_loss_that_is_no_number_is_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = est.JSONLinesHandler(tmp_path / "log.jsonl")
-    estimator().fit([(X * np.nan, Y)], epochs=1, event_handlers=lines)
+    with pytest.raises(NanError, match=r"'0.weight' is no number any more after epoch 1, .* nan;"):
+        estimator().fit([(X * np.nan, Y)], epochs=2, event_handlers=lines)
     assert "training loss: nan" in capsys.readouterr().out
     [record] = (tmp_path / "log.jsonl").read_text().splitlines()
     assert json.loads(record)["training loss"] is None
@@ -355,6 +357,15 @@ def test_what_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         est.TensorBoardHandler(tmp_path)
 
 
+def watched_without_validation(saved: bool) -> None:
+    made = estimator()
+    loss = made.val_metrics[-1]
+    handler = (
+        est.CheckpointHandler("run", monitor=loss) if saved else est.EarlyStoppingHandler(loss)
+    )
+    made.fit(TRAIN, epochs=1, event_handlers=handler)
+
+
 def fitted(**options: Any) -> None:
     given: dict[str, Any] = {"train_data": TRAIN, "epochs": 1, **options}
     estimator().fit(**given)
@@ -367,6 +378,19 @@ def fitted(**options: Any) -> None:
         (lambda: fitted(epochs=None), "fit: give either epochs or batches"),
         (lambda: fitted(epochs=0), "fit: epochs: expected an integer of at least 1, given 0"),
         (lambda: fitted(train_data=[]), "fit: the training data has no batches"),
+        (lambda: fitted(val_data=iter([])), "evaluate: the validation data has no batches; of an"),
+        (
+            lambda: fitted(train_data=gluon.data.ArrayDataset(X, Y)),
+            "fit: train_data: expected batches, given ArrayDataset; a dataset goes into",
+        ),
+        (
+            lambda: estimator().evaluate(gluon.data.SimpleDataset([1])),
+            "evaluate: val_data: expected batches, given SimpleDataset",
+        ),
+        (
+            lambda: Estimator(network(), gluon.loss.L2Loss),
+            "Estimator: loss: L2Loss is a class; call it first",
+        ),
         (
             lambda: fitted(train_data=[nnc.nd.array(X)]),
             "expected batches of inputs and, last, the label, given NDArray",
@@ -393,6 +417,26 @@ def fitted(**options: Any) -> None:
             lambda: fitted(event_handlers=est.JSONLinesHandler("nowhere/log.jsonl")),
             "JSONLinesHandler: cannot write 'nowhere/log.jsonl': No such file or directory",
         ),
+        (
+            lambda: fitted(event_handlers=est.PlotHandler("nowhere/curves.png")),
+            "PlotHandler: cannot write 'nowhere/curves.png': there is no folder",
+        ),
+        (lambda: est.PlotHandler("curves.pgn"), "ending of the file: no 'pgn'; did you mean png"),
+        (
+            lambda: fitted(event_handlers=est.TensorBoardHandler(__file__)),
+            f"TensorBoardHandler: cannot write '{__file__}': Not a directory",
+        ),
+        (
+            lambda: fitted(event_handlers=est.CheckpointHandler(__file__)),
+            f"CheckpointHandler: model_dir: cannot write into '{__file__}': File exists",
+        ),
+        (
+            lambda: fitted(event_handlers=est.EarlyStoppingHandler(metric.Accuracy())),
+            "EarlyStoppingHandler: monitor: nothing measures this 'accuracy'; measured are "
+            "training accuracy, training loss, of estimator.train_metrics",
+        ),
+        (lambda: watched_without_validation(False), "monitor: nothing measures this 'validation l"),
+        (lambda: watched_without_validation(True), "monitor: nothing measures this 'validation l"),
     ],
 )
 def test_mistakes(mistake: Callable[[], object], message: str) -> None:
@@ -439,3 +483,90 @@ def test_the_best_checkpoint_is_kept(tmp_path: Path) -> None:
         made.fit(TRAIN, epochs=3, event_handlers=quiet(keeper))
     with pytest.raises(OptionError, match="save_best needs a monitor"):
         est.CheckpointHandler(tmp_path, save_best=True)
+
+
+def test_a_metric_that_another_function_measures_is_watched() -> None:
+    """Validation every second epoch: before the first there is nothing to stop for."""
+    made, other = estimator(), estimator()
+    validation = est.ValidationHandler(VALIDATE, other.evaluate, epoch_period=2)
+    stopping = est.EarlyStoppingHandler(other.val_metrics[1])
+    made.fit(TRAIN, epochs=4, event_handlers=quiet(stopping, validation))
+    assert made.current_epoch == 3
+    assert stopping.best == other.val_metrics[1].get()[1]
+
+
+class Spoiled(est.EpochBegin):
+    """A training that goes wrong in its second epoch."""
+
+    def epoch_begin(self, estimator: Estimator, *args: Any, **kwargs: Any) -> None:
+        if estimator.current_epoch == 1:
+            estimator.trainer.set_learning_rate(1e38)
+
+
+def test_what_is_no_number_is_not_saved(tmp_path: Path) -> None:
+    made = estimator()
+    keeper = est.CheckpointHandler(tmp_path, batch_period=1, max_checkpoints=1)
+    with pytest.raises(NanError, match=r"is no number any more after epoch 2, the training loss"):
+        made.fit(TRAIN, epochs=5, event_handlers=quiet(keeper, Spoiled()))
+    [file] = tmp_path.iterdir()
+    nnc.checkpoint.load(file, made.net)
+    assert made.lost_parameter() is None
+
+
+class Interrupting(est.BatchBegin):
+    """Presses Ctrl-C while a batch is on its way."""
+
+    def __init__(self, batch: int, times: int = 1):
+        self.batch, self.times = batch, times
+
+    def batch_begin(self, estimator: Estimator, *args: Any, **kwargs: Any) -> None:
+        if estimator.current_batch + 1 == self.batch:
+            for _ in range(self.times):
+                signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C as in a program in the foreground, which tests may not be."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_saves_and_the_training_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the second of three batches of the second epoch; handlers go on, too."""
+
+    def fit(name: str, *more: est.EventHandler) -> tuple[Estimator, Any, Any]:
+        made = Estimator(network(), CROSS_ENTROPY)
+        plot = est.PlotHandler(tmp_path / "curves.png")
+        stopping = est.EarlyStoppingHandler(made.train_metrics[1], patience=3, mode="max")
+        keeper = est.CheckpointHandler(tmp_path / name, resume_from_checkpoint=True)
+        made.fit(shuffled(), epochs=5, event_handlers=quiet(*more, keeper, plot, stopping))
+        return made, plot, stopping
+
+    with pytest.raises(KeyboardInterrupt):
+        fit("run", Interrupting(5))
+    last = tmp_path / "run/model-000002.safetensors"
+    assert capsys.readouterr().out.endswith(
+        f"[Epoch 2][Batch 5] interrupted; the last checkpoint is {last}\n"
+    )
+    made, plot, stopping = fit("run")
+    whole, complete, expected = fit("whole")
+    for a, b in zip(values(made.net), values(whole.net), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for found, wanted in zip(plot.records, complete.records, strict=True):
+        assert {**found, "seconds": 0} == {**wanted, "seconds": 0}
+    assert made.current_epoch == whole.current_epoch == 5
+    assert (stopping.best, stopping.wait) == (expected.best, expected.wait)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_twice_ends_at_once(tmp_path: Path) -> None:
+    made = estimator()
+    with pytest.raises(KeyboardInterrupt):
+        made.fit(TRAIN, None, 2, quiet(Interrupting(2, 2), est.CheckpointHandler(tmp_path)))
+    assert made.current_batch == 1
+    assert not [*tmp_path.iterdir()]

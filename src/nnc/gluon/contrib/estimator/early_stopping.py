@@ -8,6 +8,8 @@ import numpy as np
 from nnc import checks
 from nnc.errors import OptionError
 from nnc.gluon.contrib.estimator.events import EpochEnd, TrainBegin, TrainEnd
+from nnc.gluon.contrib.estimator.handlers import MetricHandler, ValidationHandler, measured
+from nnc.gluon.state_files import State
 from nnc.metric import EvalMetric
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ class Watched:
     """The best value of a metric so far."""
 
     def __init__(self, what: str, monitor: Any, mode: str, min_delta: float = 0):
+        self.what = what
         if not isinstance(monitor, EvalMetric):
             raise OptionError(
                 f"{what}: monitor: expected a metric, such as one of estimator.val_metrics, "
@@ -39,6 +42,29 @@ class Watched:
     @property
     def worst(self) -> float:
         return -math.inf if self.mode == "max" else math.inf
+
+    def check(self, estimator: "Estimator") -> None:
+        """Raises if no handler measures the metric."""
+        looked_at: list[EvalMetric] = []
+        for handler in estimator.handlers:
+            if isinstance(handler, MetricHandler):
+                looked_at += handler.metrics
+            if isinstance(handler, ValidationHandler):
+                if handler.eval_fn != estimator.evaluate:
+                    return  # What it measures is its own affair.
+                looked_at += estimator.val_metrics
+        if not any(metric is self.monitor for metric in looked_at):
+            names = ", ".join(metric.name for metric in looked_at)
+            raise OptionError(
+                f"{self.what}: monitor: nothing measures this '{self.monitor.name}'; measured are "
+                f"{names}, of estimator.train_metrics and, if fit has val_data, "
+                "estimator.val_metrics"
+            )
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a value, be it NaN."""
+        return np.ndim(self.monitor.get()[1]) > 0 or any(True for _ in measured([self.monitor]))
 
     def value(self) -> float:
         """The metric now."""
@@ -61,7 +87,8 @@ class EarlyStoppingHandler(TrainBegin, EpochEnd, TrainEnd):
     """Stops when `monitor` was not better by `min_delta` for more than `patience` epochs.
 
     `mode` is `min`, `max`, or `auto`, which looks at the metric's name. With a `baseline`, what is
-    not better than that does not count. A metric of validation has the value of the last one.
+    not better than that does not count. A metric of validation has the value of the last one;
+    before the first, nothing counts.
     """
 
     def __init__(
@@ -86,12 +113,21 @@ class EarlyStoppingHandler(TrainBegin, EpochEnd, TrainEnd):
         """The best value so far."""
         return self._watched.best
 
+    def state_dict(self) -> State:
+        return {"best": self.best, "wait": self.wait}
+
+    def load_state_dict(self, state_dict: State) -> None:
+        self._watched.best, self.wait = state_dict["best"], state_dict["wait"]
+
     def train_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
+        self._watched.check(estimator)
         self.wait = self.stopped_epoch = 0
         self.stop_training = False
         self._watched.best = self._watched.worst if self.baseline is None else self.baseline
 
     def epoch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> bool:
+        if not self._watched.measured:
+            return False
         if self._watched.improved():
             self.wait = 0
         else:

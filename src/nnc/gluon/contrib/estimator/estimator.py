@@ -1,15 +1,19 @@
 """The estimator: a training loop in which handlers do what happens besides."""
 
 import logging
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from copy import deepcopy
 from itertools import count
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from nnc import checks
 from nnc.device import place_named
-from nnc.errors import OptionError
+from nnc.errors import NanError, OptionError
 from nnc.gluon.block import Block
 from nnc.gluon.contrib.estimator.batch_processor import BatchProcessor
 from nnc.gluon.contrib.estimator.events import (
@@ -31,6 +35,7 @@ from nnc.gluon.contrib.estimator.handlers import (
     period,
 )
 from nnc.gluon.contrib.estimator.records import ProgressBarHandler
+from nnc.gluon.data import Dataset
 from nnc.gluon.loss import SigmoidBinaryCrossEntropyLoss, SoftmaxCrossEntropyLoss
 from nnc.gluon.trainer import Trainer
 from nnc.init import Initializer
@@ -43,6 +48,7 @@ DEFAULT_METRICS: dict[type, Callable[[], EvalMetric]] = {
     SigmoidBinaryCrossEntropyLoss: lambda: BinaryAccuracy(threshold=0.0),
 }
 """What is measured with a loss where no metrics are given; logits above 0 are likely."""
+USED_UP = "; of an iterator nothing is left after the first epoch: give a loader or a list"
 
 
 class Estimator:
@@ -77,11 +83,9 @@ class Estimator:
         device: object = None,
     ):
         self.net = instance("net", net, Block)
-        self.loss = checks.function("Estimator: loss", loss)
+        self.loss = loss_in("loss", loss)
         self.val_net = net if val_net is None else instance("val_net", val_net, Block)
-        self.val_loss = (
-            loss if val_loss is None else checks.function("Estimator: val_loss", val_loss)
-        )
+        self.val_loss = loss if val_loss is None else loss_in("val_loss", val_loss)
         self.batch_processor = (
             BatchProcessor()
             if batch_processor is None
@@ -105,6 +109,8 @@ class Estimator:
         """Batches that `fit` has finished, of all epochs."""
         self.train_data: Iterable[Any] = ()
         """What `fit` trains on."""
+        self.handlers: list[EventHandler] = []
+        """Those of `fit`, the ones that it added too."""
         self.batches: int | None = None
         """Batches of an epoch, if the data has a length."""
         self.resumed = False
@@ -140,33 +146,33 @@ class Estimator:
         Handlers that are not among `event_handlers` are added: `StoppingHandler`,
         `GradientUpdateHandler`, `MetricHandler`, `LoggingHandler` (not beside a
         `ProgressBarHandler`), and with `val_data` `ValidationHandler`. They are called in the
-        order of their `priority`.
+        order of their `priority`. Parameters that are NaN after an epoch are a `NanError`.
         """
         if (epochs is None) == (batches is None):
             raise OptionError("fit: give either epochs or batches")
         self.max_epoch = period("fit: epochs", epochs)
         self.max_batch = period("fit: batches", batches)
         self.current_epoch = self.current_batch = 0
-        self.train_data = train_data
+        self.train_data = batches_in("fit: train_data", train_data)
         self.batches = length_of(train_data)
-        handlers = self._with_defaults(event_handlers, val_data)
+        handlers = self.handlers = self._with_defaults(event_handlers, val_data)
         updating = [h for h in handlers if isinstance(h, GradientUpdateHandler)]
         own = any(type(h) is not GradientUpdateHandler for h in updating)
         self.updates_in_step = self.batch_processor.compiled and not own
-        try:
+        with ExitStack() as closing:
+            for handler in reversed(handlers):
+                closing.callback(handler.close)
             for handler in of_event(TrainBegin, handlers):
                 handler.train_begin(self)
             for _ in self._epochs():
                 self.cut_short = self._epoch(train_data, handlers, batch_axis)
                 self.current_epoch += 1
                 ends = [h.epoch_end(self) for h in of_event(EpochEnd, handlers)]
+                self._check_parameters()
                 if self.cut_short or any(ends):
                     break
             for handler in of_event(TrainEnd, handlers):
                 handler.train_end(self)
-        finally:
-            for handler in handlers:
-                handler.close()
 
     def _epochs(self) -> Iterator[int]:
         """Epochs until a handler stops; none where a resumed training is complete."""
@@ -190,8 +196,25 @@ class Estimator:
                 return True
         resumed, self.resumed = self.resumed, False
         if self.current_batch == before and not resumed:
-            raise OptionError("fit: the training data has no batches")
+            raise OptionError(f"fit: the training data has no batches{USED_UP}")
         return False
+
+    def _check_parameters(self) -> None:
+        """Raises if a parameter is no number any more: no step can change that."""
+        losses = [metric.get()[1] for metric in self.train_metrics if isinstance(metric, Loss)]
+        name = None if all(map(math.isfinite, losses)) else self.lost_parameter()
+        if name is not None:
+            raise NanError(
+                f"fit: parameter '{name}' is no number any more after epoch {self.current_epoch}, "
+                f"the training loss is {losses[0]}; nnc.configure(check_nans=True) stops before "
+                "the step that makes it so"
+            )
+
+    def lost_parameter(self) -> str | None:
+        """The first parameter that has a NaN or an infinity."""
+        parameters = self.net.collect_params().items()
+        wrong = (n for n, p in parameters if not np.isfinite(p.data().asnumpy()).all())
+        return next(wrong, None)
 
     def _with_defaults(self, given: Any, val_data: Iterable[Any] | None) -> list[EventHandler]:
         """The handlers given, and those that a training needs."""
@@ -219,18 +242,22 @@ class Estimator:
 
         Of the handlers, those of epochs and batches are called; a `MetricHandler` is added.
         """
+        batches_in("evaluate: val_data", val_data)
         handlers = handlers_in("evaluate", event_handlers)
         if not any(isinstance(handler, MetricHandler) for handler in handlers):
             handlers.append(MetricHandler(self.val_metrics))
         for handler in of_event(EpochBegin, handlers):
             handler.epoch_begin(self)
         begin, end = of_event(BatchBegin, handlers), of_event(BatchEnd, handlers)
+        batch = None
         for batch in val_data:
             for handler in begin:
                 handler.batch_begin(self, batch=batch)
             _, label, pred, loss = self.batch_processor.evaluate_batch(self, batch, batch_axis)
             for handler in end:
                 handler.batch_end(self, batch=batch, pred=pred, label=label, loss=loss)
+        if batch is None:
+            raise OptionError(f"evaluate: the validation data has no batches{USED_UP}")
         for handler in of_event(EpochEnd, handlers):
             handler.epoch_end(self)
 
@@ -241,6 +268,23 @@ def instance(what: str, given: Any, kind: type) -> Any:
         name = f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}"
         raise OptionError(f"Estimator: {what}: expected {name}, given {given!r:.60}")
     return given
+
+
+def loss_in(what: str, given: Any) -> Any:
+    """A function of predictions and labels."""
+    if isinstance(given, type):
+        raise OptionError(f"Estimator: {what}: {given.__name__} is a class; call it first")
+    return checks.function(f"Estimator: {what}", given)
+
+
+def batches_in(what: str, given: Any) -> Iterable[Any]:
+    """What gives batches."""
+    if isinstance(given, Dataset) or not isinstance(given, Iterable):
+        raise OptionError(
+            f"{what}: expected batches, given {type(given).__name__}; a dataset goes into "
+            "gluon.data.DataLoader(dataset, batch_size)"
+        )
+    return cast(Iterable[Any], given)
 
 
 def metrics_in(what: str, given: Any) -> list[EvalMetric]:

@@ -7,6 +7,8 @@ is 0. A true result of `batch_end` or `epoch_end` ends the epoch or the training
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nnc.gluon.state_files import State
+
 if TYPE_CHECKING:
     from nnc.gluon.contrib.estimator.estimator import Estimator
 
@@ -15,6 +17,13 @@ class EventHandler:
     """Base of all events."""
 
     priority: float = 0
+
+    def state_dict(self) -> State:
+        """What a checkpoint keeps of it, and a resumed training gives back; nothing by default."""
+        return {}
+
+    def load_state_dict(self, state_dict: State) -> None:
+        """Go on from what `state_dict` gave."""
 
     def close(self) -> None:
         """Called last, also where the training ends with an error."""

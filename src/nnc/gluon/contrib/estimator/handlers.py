@@ -18,6 +18,7 @@ from nnc.gluon.contrib.estimator.events import (
     TrainBegin,
     TrainEnd,
 )
+from nnc.gluon.state_files import State
 from nnc.metric import EvalMetric, Loss
 
 if TYPE_CHECKING:
@@ -79,16 +80,35 @@ class GradientUpdateHandler(BatchEnd):
             estimator.trainer.step(sum(loss.shape[0] for loss in kwargs["loss"]))
 
 
-class MetricHandler(EpochBegin, BatchEnd):
-    """Resets metrics before an epoch and updates them after each batch."""
+class MetricHandler(EpochBegin, BatchEnd, EpochEnd):
+    """Resets metrics before an epoch and updates them after each batch.
+
+    A training that goes on within an epoch adds to what was measured of it before.
+    """
 
     def __init__(self, metrics: EvalMetric | Sequence[EvalMetric], priority: float = -1000):
         self.metrics = [metrics] if isinstance(metrics, EvalMetric) else list(metrics)
         self.priority = priority
+        self._within_epoch = False
+        self._before: list[State] = []
+
+    def state_dict(self) -> State:
+        if not self._within_epoch:
+            return {}
+        return {"metrics": [metric.state_dict() for metric in self.metrics]}
+
+    def load_state_dict(self, state_dict: State) -> None:
+        self._before = state_dict["metrics"]
 
     def epoch_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         for metric in self.metrics:
             metric.reset()
+        for metric, state in zip(self.metrics, self._before, strict=False):
+            metric.load_state_dict(state)
+        self._within_epoch, self._before = True, []
+
+    def epoch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
+        self._within_epoch = estimator.cut_short
 
     def batch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         for metric in self.metrics:
@@ -164,7 +184,8 @@ class LoggingHandler(TrainBegin, TrainEnd, EpochBegin, EpochEnd, BatchBegin, Bat
     def train_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         seconds = time.perf_counter() - self._train_start
         epochs = estimator.current_epoch - estimator.cut_short
-        self.say(estimator, f"Train finished after {epochs} epochs in {seconds:.2f} s")
+        plural = "" if epochs == 1 else "s"
+        self.say(estimator, f"Train finished after {epochs} epoch{plural} in {seconds:.2f} s")
 
     def epoch_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         self._epoch_start = self._interval_start = time.perf_counter()
@@ -172,8 +193,8 @@ class LoggingHandler(TrainBegin, TrainEnd, EpochBegin, EpochEnd, BatchBegin, Bat
 
     def epoch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         seconds = time.perf_counter() - self._epoch_start
-        epoch = estimator.current_epoch
-        self.say(estimator, f"[Epoch {epoch}] finished in {seconds:.2f} s")
+        ended = "stopped" if estimator.cut_short else "finished"
+        self.say(estimator, f"[Epoch {estimator.current_epoch}] {ended} in {seconds:.2f} s")
 
     def batch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         if isinstance(self.log_interval, str):

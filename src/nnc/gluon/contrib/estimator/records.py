@@ -8,9 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnc import checks
 from nnc.errors import OptionError
+from nnc.gluon.atomic import checked_target
 from nnc.gluon.contrib.estimator.events import BatchEnd, EpochBegin, EpochEnd, TrainBegin
 from nnc.gluon.contrib.estimator.handlers import measured, period
+from nnc.gluon.state_files import State
 
 if TYPE_CHECKING:
     from nnc.gluon.contrib.estimator.estimator import Estimator
@@ -28,15 +31,19 @@ def needed(handler: str, module: str, package: str) -> Any:
         ) from None
 
 
+def cannot_write(handler: str, path: Path, error: OSError) -> OptionError:
+    return OptionError(f"{handler}: cannot write '{path}': {error.strerror or error}")
+
+
 class RecordHandler(TrainBegin, BatchEnd, EpochEnd):
     """Makes a record of each epoch and, with `batch_period`, of every so many batches.
 
-    A record has `epoch`, `batch` (of all epochs), `seconds` since the training began,
-    `learning_rate` and the metrics; those of validation only at the end of an epoch. A subclass
-    takes it in `record`. All records of this training are in `records`.
+    A record has `epoch` (the first is 1), `batch` (of all epochs), `seconds` since the training
+    began, `learning_rate` and the metrics; those of validation only at the end of an epoch. A
+    subclass takes it in `record`. All records of this training are in `records`.
     """
 
-    priority = math.inf
+    priority = 1000.0
 
     def __init__(self, batch_period: int | None = None):
         self.batch_period = period(f"{type(self).__name__}: batch_period", batch_period)
@@ -52,15 +59,16 @@ class RecordHandler(TrainBegin, BatchEnd, EpochEnd):
 
     def batch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         if self.batch_period and estimator.current_batch % self.batch_period == 0:
-            self._add(estimator, dict(measured(estimator.train_metrics)))
+            epoch = estimator.current_epoch + 1
+            self._add(estimator, epoch, dict(measured(estimator.train_metrics)))
 
     def epoch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         metrics = [*estimator.train_metrics, *estimator.val_metrics]
-        self._add(estimator, dict(measured(metrics)))
+        self._add(estimator, estimator.current_epoch, dict(measured(metrics)))
 
-    def _add(self, estimator: "Estimator", metrics: Record) -> None:
+    def _add(self, estimator: "Estimator", epoch: int, metrics: Record) -> None:
         made: Record = {
-            "epoch": estimator.current_epoch,
+            "epoch": epoch,
             "batch": estimator.current_batch,
             "seconds": time.perf_counter() - self._start,
             "learning_rate": estimator.trainer.learning_rate,
@@ -93,9 +101,7 @@ class JSONLinesHandler(RecordHandler):
             with self.filename.open("a", encoding="utf-8") as file:
                 file.write(line)
         except OSError as error:
-            raise OptionError(
-                f"JSONLinesHandler: cannot write '{self.filename}': {error.strerror}"
-            ) from None
+            raise cannot_write("JSONLinesHandler", self.filename, error) from None
 
 
 class TensorBoardHandler(RecordHandler):
@@ -109,11 +115,16 @@ class TensorBoardHandler(RecordHandler):
 
     def train_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         super().train_begin(estimator)
-        self._writer = self._module.SummaryWriter(str(self.log_dir))
+        try:
+            self._writer = self._module.SummaryWriter(str(self.log_dir))
+        except OSError as error:
+            raise cannot_write("TensorBoardHandler", self.log_dir, error) from None
 
     def record(self, record: Record) -> None:
         """`training loss` becomes `loss/training`, so that both curves are in one picture."""
         for name, value in record.items():
+            if name == "batch":
+                continue
             stage, _, metric = name.partition(" ")
             tag = f"{metric.replace(' ', '_')}/{stage}" if metric else name
             self._writer.add_scalar(tag, value, int(record["batch"]))
@@ -129,7 +140,8 @@ class PlotHandler(RecordHandler):
     """Draws a curve of each metric into a picture; needs matplotlib.
 
     Training and validation are in one field for each metric. The picture is drawn again while the
-    training goes on. The file's ending says what it is: `curves.png`, `.svg`, `.pdf`.
+    training goes on, and whole where it is resumed. The file's ending says what it is:
+    `curves.png`, `.svg`, `.pdf`.
     """
 
     REFRESH = 5.0
@@ -140,7 +152,22 @@ class PlotHandler(RecordHandler):
         self._figure: Any = needed("PlotHandler", "matplotlib.figure", "matplotlib").Figure
         self._ticker: Any = needed("PlotHandler", "matplotlib.ticker", "matplotlib")
         self.filename = Path(filename)
+        kinds = self._figure().canvas.get_supported_filetypes()
+        checks.chosen("PlotHandler: ending of the file", self.filename.suffix[1:], kinds)
         self._drawn = -math.inf
+
+    def state_dict(self) -> State:
+        return {"records": self.records}
+
+    def load_state_dict(self, state_dict: State) -> None:
+        self.records = state_dict["records"]
+
+    def train_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
+        super().train_begin(estimator)
+        try:
+            checked_target(self.filename)
+        except OSError as error:
+            raise cannot_write("PlotHandler", self.filename, error) from None
 
     def record(self, record: Record) -> None:
         if time.perf_counter() - self._drawn > self.REFRESH:
@@ -164,7 +191,10 @@ class PlotHandler(RecordHandler):
             axes.grid(alpha=0.3)
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(frameon=False)
-        figure.savefig(self.filename, dpi=150)
+        try:
+            figure.savefig(self.filename, dpi=150)
+        except OSError as error:
+            raise cannot_write("PlotHandler", self.filename, error) from None
         self._drawn = time.perf_counter()
 
     def fields(self) -> dict[str, dict[str, list[tuple[float, float]]]]:
@@ -207,7 +237,9 @@ class ProgressBarHandler(TrainBegin, EpochBegin, BatchEnd, EpochEnd):
 
     def epoch_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         name = f"epoch {estimator.current_epoch + 1}"
-        self._progress.reset(self._task, total=estimator.batches, description=name)
+        total = estimator.batches
+        done = estimator.current_batch % total if total and estimator.resumed else 0
+        self._progress.reset(self._task, total=total, completed=done, description=name)
 
     def batch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         self._progress.advance(self._task)
