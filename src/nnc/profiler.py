@@ -166,11 +166,12 @@ def _forget() -> None:
 
 
 def trace() -> list[dict[str, Any]]:
-    """What was recorded as events of Chrome's trace format, times in microseconds."""
-    process = {"pid": os.getpid()}
-    events: list[dict[str, Any]] = [{"ph": "M", "name": "process_name", "args": {"name": "nnc"}}]
+    """What was recorded as events of Chrome's trace format: microseconds since the first."""
+    threads = [*(call.thread for call in _calls), *(mark.thread for mark in _marks)]
+    lanes = {thread: lane for lane, thread in enumerate(dict.fromkeys(threads))}
+    events = [named("process", "nnc"), *(named("thread", f"thread {i}", i) for i in lanes.values())]
     for number, call in zip(numbers_of(_calls), _calls, strict=True):
-        thread = {"ph": "X", "tid": call.thread}
+        thread = {"ph": "X", "tid": lanes[call.thread]}
         name = f"{call.artifact.name} {number}"
         events.append({**thread, "name": name, "cat": "program", **span(call.start, call.end)})
         kernels = {kernel.name: kernel for kernel in call.artifact.kernels}
@@ -182,7 +183,7 @@ def trace() -> list[dict[str, Any]]:
             event = {**thread, "name": site.function, "cat": "kernel", "args": about}
             events.append(event | span(start, end))
     for mark in _marks:
-        event = {"ph": mark.phase, "name": mark.name, "cat": mark.domain, "tid": mark.thread}
+        event = {"ph": mark.phase, "name": mark.name, "cat": mark.domain, "tid": lanes[mark.thread]}
         match mark.phase:
             case "X":
                 event |= span(mark.start, mark.end)
@@ -191,7 +192,17 @@ def trace() -> list[dict[str, Any]]:
             case _:
                 event |= {"ts": mark.start / 1000, "s": "p"}
         events.append(event)
-    return [event | process for event in events]
+    begin = min((event["ts"] for event in events if "ts" in event), default=0.0)
+    for event in events:
+        event["pid"] = os.getpid()
+        if "ts" in event:
+            event["ts"] -= begin
+    return events
+
+
+def named(what: str, name: str, lane: int = 0) -> dict[str, Any]:
+    """The event that names a process or a thread."""
+    return {"ph": "M", "name": f"{what}_name", "tid": lane, "args": {"name": name}}
 
 
 def span(start: int, end: int) -> dict[str, float]:
