@@ -6,7 +6,10 @@ Knows the tables of `nnc.lowering.pipelines`; imports a pass only when a pipelin
 import dataclasses
 import difflib
 import importlib
+import sys
 from collections.abc import Iterable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import Any, TypeVar
 
 from xdsl.passes import ModulePass
@@ -29,6 +32,26 @@ def load(reference: str) -> Any:
     """The object that `"package.module:name"` refers to."""
     module, name = reference.split(":")
     return getattr(importlib.import_module(module), name)
+
+
+def passes_of_file(path: str) -> dict[str, str]:
+    """The passes of a Python file that is no part of nnc, as references that `load` follows."""
+    module = f"nnc_opt_{Path(path).stem}"
+    spec = spec_from_file_location(module, path)
+    if spec is None or spec.loader is None or not Path(path).is_file():
+        raise PipelineError(f"'{path}' is no Python file")
+    sys.modules[module] = made = module_from_spec(spec)
+    spec.loader.exec_module(made)
+    found = {
+        one.name: f"{module}:{key}"
+        for key, one in vars(made).items()
+        if isinstance(one, type) and issubclass(one, ModulePass) and one.__module__ == module
+    }
+    if not found:
+        raise PipelineError(f"'{path}' has no pass, a class that extends xdsl.passes.ModulePass")
+    for name in found.keys() & PASSES.keys():
+        raise PipelineError(f"'{path}': a pass is called '{name}' already")
+    return found
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

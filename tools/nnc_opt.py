@@ -4,6 +4,7 @@
     nnc-opt model.mlir -p train-cpu -t c                    the C program
     nnc-opt model.mlir --interpret --seed 1                 run it with numpy
     nnc-opt model.mlir --check-numerics -p infer-cpu        which pass changes the numbers?
+    nnc-opt model.mlir --load my.py -p my-pass,lower        a pass of one's own
 
 Dialects, passes and targets are imported when first used, so that the tool starts quickly.
 """
@@ -22,7 +23,13 @@ from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseE
 from xdsl.xdsl_opt_main import xDSLOptMain
 
 from nnc.codegen.errors import CodegenError
-from nnc.lowering.pass_specs import PipelineError, build_pipeline, instantiate, load
+from nnc.lowering.pass_specs import (
+    PipelineError,
+    build_pipeline,
+    instantiate,
+    load,
+    passes_of_file,
+)
 from nnc.lowering.pipelines import PASSES, PIPELINES
 
 DIALECTS: dict[str, str] = {
@@ -77,6 +84,10 @@ class NncOpt(xDSLOptMain):
     def register_all_arguments(self, arg_parser: argparse.ArgumentParser) -> None:
         super().register_all_arguments(arg_parser)
         arg_parser.epilog = f"pipelines: {', '.join(PIPELINES)}"
+        arg_parser.add_argument(
+            "--load", metavar="FILE", action="append", default=[],
+            help="a Python file whose passes are known by their names, too",
+        )  # fmt: skip
         group = arg_parser.add_argument_group("numbers")
         group.add_argument(
             "--interpret", action="store_true", help="run the module with numpy, print its results"
@@ -98,6 +109,10 @@ class NncOpt(xDSLOptMain):
 
     def setup_pipeline(self) -> None:
         """Report mistakes before any input is read, and let xDSL see no named pipelines."""
+        for file in self.args.load:
+            for name, reference in passes_of_file(file).items():
+                PASSES[name] = reference
+                self.register_pass(name, partial(load, reference))
         passes = build_pipeline(self.args.passes)
         self.args.passes = ",".join(map(str, passes))
         target = parse_spec(self.args.target)

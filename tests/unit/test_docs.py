@@ -116,6 +116,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / link).exists(), f"{page.name} links to {link}"
 
 
+@pytest.mark.parametrize("page", [*PAGES, *TUTORIAL], ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    found = re.findall(r"`([\w/]+\.(?:py|md|cpp|h))`", page.read_text())
+    for name in found:
+        assert any(ROOT.glob(f"[!.]*/**/{name}")) or (ROOT / name).exists(), name
+
+
 def test_names_for_people_who_come_from_mxnet_exist() -> None:
     text = (ROOT / "docs/coming_from_mxnet.md").read_text()
     names = re.findall(r"`nnc\.([A-Za-z_.]+?)(?:\(.*?\))?`", text)

@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from xdsl.passes import ModulePass
 from xdsl.utils.target import Target
 
-from nnc.lowering.pass_specs import PipelineError, build_pipeline, expand, load
+from nnc.lowering import dce
+from nnc.lowering.pass_specs import PipelineError, build_pipeline, expand, load, passes_of_file
 from nnc.lowering.pipelines import PASSES, PIPELINES
 from nnc.tools.nnc_opt import DIALECTS, TARGETS
 
@@ -62,6 +64,18 @@ def test_options_of_a_pipeline_reach_the_passes_that_have_them() -> None:
 def test_a_wrong_pipeline_is_explained(text: str, message: str) -> None:
     with pytest.raises(PipelineError, match=re.escape(message)):
         build_pipeline(text)
+
+
+def test_a_file_without_passes(tmp_path: Path) -> None:
+    (tmp_path / "empty.py").write_text("from xdsl.passes import ModulePass\n")
+    for name, message in (
+        ("empty.py", "has no pass, a class that ex"),
+        ("none.py", "is no Python"),
+    ):
+        with pytest.raises(PipelineError, match=message):
+            passes_of_file(str(tmp_path / name))
+    with pytest.raises(PipelineError, match="a pass is called 'dce' already"):
+        passes_of_file(dce.__file__)
 
 
 def test_starting_imports_neither_numpy_nor_a_pass() -> None:
