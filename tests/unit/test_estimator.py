@@ -384,7 +384,7 @@ def fitted(**options: Any) -> None:
             "fit: train_data: expected batches, given ArrayDataset; a dataset goes into",
         ),
         (
-            lambda: estimator().evaluate(gluon.data.SimpleDataset([1])),
+            lambda: fitted(val_data=gluon.data.SimpleDataset([1])),
             "evaluate: val_data: expected batches, given SimpleDataset",
         ),
         (

@@ -414,7 +414,8 @@ ROWS = np.eye(3)
         ),
         (
             lambda: metric.CrossEntropy().update(np.array([0, 1, 1]), ROWS - 1),
-            "cross-entropy: expected probabilities, given -1; from_logits=True makes them of scores",
+            "cross-entropy: expected probabilities, given -1; from_logits=True makes them of "
+            "scores",
         ),
         (
             lambda: metric.CrossEntropy().update(np.array([0, 1, 3]), ROWS),
