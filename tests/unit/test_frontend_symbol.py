@@ -116,6 +116,19 @@ def test_compiled_code_gives_the_same_bits(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found[name], values)
 
 
+def test_networks_of_one_shape_are_compiled_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was generated for one is not what the cache has for the other."""
+    monkeypatch.setenv("NNC_CACHE", str(tmp_path))
+    x, networks = draw(2, 3), [nn.Dense(3, "relu"), nn.Dense(3, "tanh")]
+    loaded = [imported(exported(net, tmp_path, x)) for net in networks]
+    expected = [net(x).asnumpy() for net in networks]
+    nnc.configure(backend="compile")
+    for again, values in zip(loaded, expected, strict=True):
+        np.testing.assert_allclose(again(x).asnumpy(), values, rtol=1e-5, atol=1e-6)
+
+
 def test_indices_are_looked_at(tmp_path: Path) -> None:
     net = nn.HybridSequential(nn.Embedding(5, 2), nn.Dense(2))
     again = imported(exported(net, tmp_path, nd.array([[1, 2]], dtype="int32")))

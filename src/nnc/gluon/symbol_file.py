@@ -232,7 +232,7 @@ def number_in(attribute: Attribute | None) -> Number | None:
 
 
 def operation_of(text: str, program: Program, arguments: Sequence[Argument]) -> Operation:
-    """The body of the program as an operation; what was generated for it is kept under its name."""
+    """The body of the program as an operation."""
     block, layouts = program.block, [argument.layout for argument in arguments]
 
     def symbol(b: Builder, *operands: Any) -> list[SSAValue]:
@@ -244,7 +244,9 @@ def operation_of(text: str, program: Program, arguments: Sequence[Argument]) -> 
             for x, tie in zip(results, ties, strict=True)
         ]
 
-    return Operation(symbol, f"symbol_{digest(text)}")
+    # What was generated for an operation is kept under the name of what emits it.
+    symbol.__qualname__ = f"symbol of {digest(text)}"
+    return Operation(symbol)
 
 
 def inverse(layout: Layout) -> Layout:
