@@ -4,7 +4,7 @@
 calls its functions once, to record what they do. Gradients flow to all arrays that they read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from nnc.dialects.nn.scan import ScanOp
 from nnc.errors import OptionError, ShapeError
 from nnc.operators import core as ops
 from nnc.random import COUNTER
-from nnc.recording.graph import Scalar, Structure, Type, Value, operation, type_of
+from nnc.recording.graph import Scalar, Structure, Type, Value, operation, origin, type_of
 from nnc.recording.recorder import record, recorder
 from nnc.recording.tracing import Trace, Tree, arrays_of, emit_body, like, trace
 
@@ -133,18 +133,47 @@ def _record_scan(
     states, slices = made.arguments[: len(inits)], made.arguments[len(inits) :]
     first = len(made.results) - len(inits)
     outputs, finals = made.results[:first], made.results[first:]
+    given = dict(zip(slices, (array.current for array in sequences), strict=True))
+    chosen = Chosen(made, given | {value: value for value in captured})
     body = made.body(
         [*states, *written, *slices, *drawn, *captured],
-        [*finals, *(write.new for write in made.writes), *outputs],
+        [*finals, *(write.new for write in made.writes), *outputs, *chosen.computed],
     )
     operands = [
         *(array.current for array in inits), *written,
         *(array.current for array in sequences), *steps, *captured,
     ]  # fmt: skip
     sizes = len(inits) + len(written), len(sequences) + len(drawn)
-    values = record(scan_, operands, (count, *sizes, body))
+    values = chosen.seen_in(record(scan_, operands, (count, *sizes, body)))
     _write(made, values[len(inits) : sizes[0]])
     return [*values[: len(inits)], *values[sizes[0] :]]
+
+
+class Chosen:
+    """The labels and indices that a body uses whenever it runs, to be looked at from outside.
+
+    `given` has the values around the body that its arguments are, or are slices of. Indices that
+    are `computed` inside become results of it, behind its own.
+    """
+
+    def __init__(self, made: Trace, given: Mapping[Value, Value]):
+        self.given = given
+        self.choices = [choice for node in made.nodes for choice in node.choices()]
+        found = dict.fromkeys(indices for indices, _ in self.choices)
+        self.computed = [indices for indices in found if indices not in given]
+
+    def seen_in(self, values: list[Value]) -> list[Value]:
+        """The results that are the body's own; the node that makes `values` knows its indices."""
+        own = len(values) - len(self.computed)
+        node = values[0].node if values else None
+        if node is not None:
+            outside: dict[Value, Value | int] = {v: origin(g) for v, g in self.given.items()}
+            outside |= {indices: own + i for i, indices in enumerate(self.computed)}
+            node.inside = tuple((outside[indices], check) for indices, check in self.choices)
+            for indices, check in node.choices():
+                if indices.memory is not None:
+                    check.look_at(indices.memory)
+        return values[:own]
 
 
 def _write(made: Trace, values: Sequence[Value]) -> None:
@@ -258,7 +287,9 @@ def checkpoint(function: Callable[..., Tree], *args: Any) -> Tree:
     if not recorder.recording:
         return function(*args)
     made = trace("checkpoint", lambda: function(*args))
-    results = [*made.results, *(write.new for write in made.writes)]
-    values = record(checkpoint_, made.captured, (made.body(made.captured, results),))
+    chosen = Chosen(made, {value: value for value in made.captured})
+    results = [*made.results, *(write.new for write in made.writes), *chosen.computed]
+    body = made.body(made.captured, results)
+    values = chosen.seen_in(record(checkpoint_, made.captured, (body,)))
     _write(made, values[len(made.results) :])
     return like(made.returned, map(NDArray, values))

@@ -12,7 +12,7 @@ from nnc.compilation.execution import Bound, bind
 from nnc.errors import GradientError, OptionError, ShapeError, TraceError
 from nnc.gluon.trainer import Trainer
 from nnc.lowering.nn_remat import BudgetError
-from nnc.recording.graph import Chooses, Graph, Scalar, Type, Value, graph_of
+from nnc.recording.graph import Check, Graph, Scalar, Type, Value, graph_of
 from nnc.recording.index_checks import checked_graph, looked_at
 from nnc.recording.recorder import flush, recorder
 from nnc.recording.tracing import tracing
@@ -39,14 +39,12 @@ class Entry:
         self.checks = graph.checks
         self.numbers = list(zip(bound.scalars, numbers, strict=True))
         self.indices = [
-            (places[leaf], chooses, size)
-            for leaf, chooses, size in indices_in(graph)
-            if leaf in places
+            (places[leaf], check) for leaf, check in indices_in(graph) if leaf in places
         ]
 
     def __call__(self, memories: Sequence[Storage]) -> Sequence[Storage]:
-        for place, chooses, size in self.indices:
-            chooses.check(memories[place], size)
+        for place, check in self.indices:
+            check.look_at(memories[place])
         if not self.is_direct:
             memories = [
                 constant if place is None else memories[place]
@@ -61,13 +59,9 @@ class Entry:
         return looked_at(self.checks, results) if self.checks else results
 
 
-def indices_in(graph: Graph) -> Iterator[tuple[Value, Chooses, int]]:
-    """The values that are labels or indices, and how many places these count."""
-    for node in graph.nodes:
-        chooses = node.operation.chooses
-        if chooses is not None:
-            leaf, size = chooses.choice(node.inputs, node.attributes)
-            yield leaf, chooses, size
+def indices_in(graph: Graph) -> Iterator[tuple[Value, Check]]:
+    """The values that are labels or indices, and what these have to be."""
+    return (choice for node in graph.nodes for choice in node.choices())
 
 
 def memory_of(operand: Any) -> Storage:
@@ -241,9 +235,9 @@ class CompiledStep(CompiledCallable):
         if self.predictions:
             shown += arrays_in("compile_step: the network", predicted)
         del predicted  # What is held when the step runs is a result of the program.
-        for leaf, chooses, size in indices_in(graph_of([(loss.current, None)])):
+        for leaf, check in indices_in(graph_of([(loss.current, None)])):
             if leaf in inputs:
-                chooses.check(memories[inputs.index(leaf)], size)
+                check.look_at(memories[inputs.index(leaf)])
         scaled.backward()
         try:
             with with_memory_budget(self.memory_budget):

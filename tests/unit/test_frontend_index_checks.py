@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -132,14 +133,65 @@ def test_given_labels_are_looked_at_in_every_step() -> None:
         step(x, np.array([0.5, 2], np.float32))
 
 
-def test_a_wrong_label_inside_a_loop_costs_nan(backend: None) -> None:
-    scores, labels = nd.ones((2, 1, 3)), nd.array([[1], [2]])
+def costs(labels: NDArray, shift: int) -> NDArray:
+    """The costs of `labels + shift` in a loop, one label after the other."""
 
-    def body(pair: list[NDArray], states: list[NDArray]) -> tuple[NDArray, list[NDArray]]:
-        return cross_entropy(pair[0], pair[1] + 1), states
+    def body(label: NDArray, states: list[NDArray]) -> tuple[NDArray, list[NDArray]]:
+        return cross_entropy(nd.ones((1, 3)), label + shift if shift else label), states
 
-    costs, _ = nd.contrib.foreach(body, [scores, labels], [])
-    np.testing.assert_array_equal(np.isnan(costs.asnumpy()), [[False], [True]])
+    return nd.contrib.foreach(body, labels, [])[0]
+
+
+def nested(labels: NDArray, shift: int) -> NDArray:
+    def body(part: NDArray, states: list[NDArray]) -> tuple[NDArray, list[NDArray]]:
+        return costs(part, shift), states
+
+    return nd.contrib.foreach(body, labels.reshape((1, 2, 1)), [])[0]
+
+
+def in_checkpoint(labels: NDArray, shift: int) -> NDArray:
+    with autograd.record():
+        return autograd.checkpoint(partial(costs, shift=shift), labels)
+
+
+@pytest.mark.parametrize("loop", [costs, nested, in_checkpoint])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_labels_in_bodies_that_run_are_looked_at(
+    loop: Callable[..., NDArray], shift: int, backend: None
+) -> None:
+    body = partial(loop, shift=shift)
+    program = nnc.compile(body)
+    right, wrong = np.array([[0], [2 - shift]]), np.array([[0], [3 - shift]])
+    np.testing.assert_allclose(program(right).asnumpy().ravel(), [np.log(3)] * 2, rtol=1e-6)
+    found = f"computed 1 to 3 at {__file__}:" if shift else "given 0 to 3"
+    for call in (program, body):
+        with pytest.raises(LabelError, match=re.escape(f"labels go from 0 to 2, {found}")):
+            call(nd.array(wrong)).asnumpy()
+
+
+def test_an_index_that_a_loop_carries_is_looked_at(backend: None) -> None:
+    def body(_: NDArray, place: NDArray) -> tuple[NDArray, NDArray]:
+        return nd.array(TABLE).take(place, axis=1), place + 1
+
+    def walked(first: NDArray) -> NDArray:
+        return nd.contrib.foreach(body, nd.zeros((2,)), first)[0]
+
+    np.testing.assert_array_equal(walked(nd.array([1])).asnumpy()[..., 0], TABLE.T[1:])
+    with pytest.raises(IndexingError, match=r"take: indices go from 0 to 2, computed 2\.0 to 3\.0"):
+        walked(nd.array([2])).asnumpy()
+
+
+def test_a_wrong_label_inside_a_branch_costs_nan(backend: None) -> None:
+    """Only one branch runs."""
+
+    def cost(wanted: float) -> NDArray:
+        label, scores = nd.array([2]) + 1, nd.ones((1, 3))
+        return nd.contrib.cond(
+            nd.array([wanted]), lambda: cross_entropy(scores, label), lambda: nd.zeros((1,))
+        )
+
+    np.testing.assert_array_equal(cost(0).asnumpy(), [0])
+    np.testing.assert_array_equal(cost(1).asnumpy(), [np.nan])
 
 
 def test_one_hot_of_what_is_no_position_is_a_row_of_zeros(backend: None) -> None:

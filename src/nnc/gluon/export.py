@@ -246,12 +246,8 @@ def module_of(made: Trace, arguments: Sequence[Argument]) -> ModuleOp:
 
 def below(value: Value, nodes: Sequence[Node]) -> dict[str, Attribute]:
     """What an input has to be smaller than if it holds labels or indices."""
-    choices = [
-        node.operation.chooses.choice(node.inputs, node.attributes)
-        for node in nodes
-        if node.operation.chooses is not None
-    ]
-    sizes = [size for chosen, size in choices if chosen is value]
+    choices = (choice for node in nodes for choice in node.choices())
+    sizes = [check.size for chosen, check in choices if chosen is value]
     return {"nnc.below": IntegerAttr(min(sizes), i64)} if sizes else {}
 
 

@@ -10,7 +10,7 @@ import inspect
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple, cast
@@ -190,14 +190,19 @@ class Chooses(NamedTuple):
     def choice(self, inputs: Sequence[Value], attributes: Attributes) -> tuple[Value, int]:
         """The leaf that holds the indices, and how many positions there are."""
         *chosen_from, indices = inputs[:2]
-        while indices.node is not None and indices.node.operation.moves:
-            indices = indices.node.inputs[0]
         size = attributes[0]
-        return indices, chosen_from[0].type.shape[size] if chosen_from else size
+        return origin(indices), chosen_from[0].type.shape[size] if chosen_from else size
 
     def check(self, memory: Storage, size: int) -> None:
         if not isinstance(memory, DeviceArray):  # Looking would wait for the device.
             checks.indices(self.what, memory, size, self.error)
+
+
+def origin(value: Value) -> Value:
+    """The value whose elements another one holds, maybe moved or of another dtype."""
+    while value.node is not None and value.node.operation.moves:
+        value = value.node.inputs[0]
+    return value
 
 
 def operation(emit: Emit) -> Operation:
@@ -216,11 +221,15 @@ def choosing(what: str, error: type[IndexingError] = IndexingError) -> Callable[
 
 
 class Check(NamedTuple):
-    """Indices that a program computes: it has two results, their extremes."""
+    """What indices have to be, and the line that says so."""
 
     chooses: Chooses
     size: int
     site: "Site | None"
+
+    def look_at(self, memory: Storage) -> None:
+        """Raises unless all indices given exist."""
+        self.chooses.check(memory, self.size)
 
     def raise_unless_inside(self, extremes: Memory) -> None:
         """Raises unless the extremes of the indices exist, which names the user's line."""
@@ -235,7 +244,8 @@ class Node:
     """One application of an operation."""
 
     __slots__ = (
-        "attributes", "freed", "inputs", "label", "operation", "serial", "site", "taped", "types",
+        "attributes", "freed", "inputs", "inside", "label", "operation", "serial", "site", "taped",
+        "types",
     )  # fmt: skip
 
     serials = itertools.count()
@@ -259,6 +269,19 @@ class Node:
         self.site = site
         self.label: str | None = None
         """What a person calls its results, if not the name of the operation."""
+        self.inside: tuple[tuple[Value | int, Check], ...] = ()
+        """The indices that its body uses: values from around it, or numbers of its results."""
+
+    def choices(self) -> Iterator[tuple[Value, Check]]:
+        """The labels and indices that it uses, and what they have to be."""
+        chooses = self.operation.chooses
+        if chooses is not None:
+            indices, size = chooses.choice(self.inputs, self.attributes)
+            yield indices, Check(chooses, size, self.site)
+        for found, check in self.inside:
+            if isinstance(found, int):
+                found = Value(self.types[found], None, self, found)
+            yield found, check
 
 
 def next_serial() -> int:

@@ -1,8 +1,9 @@
 """Labels and indices that a program computes: it returns their extremes, which are looked at then.
 
 Variables are replaced only where all of them exist, so that a program that fails changes nothing.
-Bodies of control flow are not looked into, and programs of a device not waited for: there a label
-of no class costs NaN, and an index means the nearest that exists.
+Loops give the indices of all steps as a result. Branches are not looked into, since only one of
+them runs, and programs of a device not waited for: there a label of no class costs NaN, and an
+index means the nearest that exists.
 """
 
 import math
@@ -64,10 +65,9 @@ def computed(nodes: Sequence[Node]) -> dict[tuple[Value, int], Check]:
     """The indices that a node makes, and how many places they count; each once."""
     checks: dict[tuple[Value, int], Check] = {}
     for node in nodes:
-        if (chooses := node.operation.chooses) is not None:
-            indices, size = chooses.choice(node.inputs, node.attributes)
+        for indices, check in node.choices():
             if indices.node is not None and math.prod(indices.type.shape):
-                checks.setdefault((indices, size), Check(chooses, size, node.site))
+                checks.setdefault((indices, check.size), check)
     return checks
 
 
