@@ -2,11 +2,12 @@
 
 A touch stands at a path of loops and positions; its subscript in each dimension is
 `constant + Σ coefficient * counter`, plus a width for the elements of a tile. Micro-kernels are
-looked through: their subscripts are added to those of the call.
+looked through: their subscripts are added to those of the call. So are views of the whole buffer,
+whose subscripts compare with each other.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.ir.affine import (
@@ -59,6 +60,8 @@ class Touch:
     op: Operation
     writes: bool
     path: tuple[Step, ...]
+    buffer: SSAValue
+    """What is subscripted: the buffer, or a view of it."""
     subscripts: tuple[Subscript, ...] | None
     """None where a subscript is not linear."""
 
@@ -71,9 +74,12 @@ def touches(block: Block, target: SSAValue, path: tuple[Step, ...] = ()) -> Iter
         here = (*path, Step(op, position))
         match op:
             case buffer.LoadOp() | tile.LoadOp() if op.buffer is target:
-                yield Touch(op, False, here, subscripts_of(op))
+                yield Touch(op, False, here, target, subscripts_of(op))
             case buffer.StoreOp() | tile.StoreOp() if op.buffer is target:
-                yield Touch(op, True, here, subscripts_of(op))
+                yield Touch(op, True, here, target, subscripts_of(op))
+            case buffer.ViewOp():
+                for touch in touches(block, op.output, path):
+                    yield touch if not op.indices else replace(touch, subscripts=None)
             case kernel.CallOp():
                 yield from called(op, target, here)
             case _:
@@ -92,9 +98,9 @@ def called(op: kernel.CallOp, target: SSAValue, path: tuple[Step, ...]) -> Itera
         base = linear_map(map.data, op.indices)
         for touch in touches(function.block, parameter, path):
             both = None
-            if base is not None and touch.subscripts is not None:
+            if base is not None and touch.subscripts is not None and touch.buffer is parameter:
                 both = tuple(a + b for a, b in zip(base, touch.subscripts, strict=True))
-            yield Touch(touch.op, touch.writes, touch.path, both)
+            yield replace(touch, buffer=target, subscripts=both)
 
 
 def subscripts_of(

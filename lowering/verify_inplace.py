@@ -68,6 +68,8 @@ def conflict(load: Touch, store: Touch) -> str | None:
     """Why the load may read what the store has written; None if it cannot."""
     if load.subscripts is None or store.subscripts is None:
         return "at subscripts that are not linear"
+    if load.buffer is not store.buffer:
+        return "through views that differ"
     common = common_counters(load, store)
     for counter in common:
         if count_of(counter) > 1 and not separates(counter, common, load, store):

@@ -115,6 +115,47 @@ kernel.func @transposed(%y: memref<4x4xf32>) inouts 1 {
 
 // -----
 
+// Seen as one long dimension, read and written through one view.
+
+// CHECK-LABEL: kernel.func @flat
+kernel.func @flat(%y: memref<4x6xf32>) inouts 1 {
+  %v = buffer.view %y[0, 0] : memref<4x6xf32> to memref<24xf32>
+  loop.parallel (%i) to (24) {
+    %a = buffer.load %v[%i] : memref<24xf32> -> f32
+    buffer.store %a, %v[%i] : f32 to memref<24xf32>
+    loop.yield
+  }
+  kernel.return
+}
+
+// -----
+
+// CHECK: verify-inplace: kernel @reversed: %y is read by buffer.load and written by buffer.store, and runs of a loop
+kernel.func @reversed(%y: memref<4x6xf32>) inouts 1 {
+  %v = buffer.view %y[0, 0] : memref<4x6xf32> to memref<24xf32>
+  loop.parallel (%i) to (24) {
+    %a = buffer.load %v[%i * -1 + 23] : memref<24xf32> -> f32
+    buffer.store %a, %v[%i] : f32 to memref<24xf32>
+    loop.yield
+  }
+  kernel.return
+}
+
+// -----
+
+// CHECK: verify-inplace: kernel @two_views: %y is read by buffer.load and written by buffer.store, through views that differ
+kernel.func @two_views(%y: memref<4x6xf32>) inouts 1 {
+  %v = buffer.view %y[0, 0] : memref<4x6xf32> to memref<24xf32>
+  loop.parallel (%i) to (24) {
+    %a = buffer.load %y[0, 0] : memref<4x6xf32> -> f32
+    buffer.store %a, %v[%i] : f32 to memref<24xf32>
+    loop.yield
+  }
+  kernel.return
+}
+
+// -----
+
 // CHECK: verify-inplace: kernel.launch @f is passed %y twice and writes it
 func.func @main(%y: memref<4xf32>) {
   kernel.launch @f ins(%y : memref<4xf32>) outs(%y : memref<4xf32>)
