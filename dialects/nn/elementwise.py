@@ -344,7 +344,7 @@ def cast(b: Builder, x: SSAValue, element: Attribute) -> SSAValue:
 class ClampOp(Unary):
     """`min(max(input, low), high)`; the gradient passes at both bounds.
 
-    Bounds of integers are cut off towards zero.
+    Bounds of integers are cut off towards zero, and the nearest that the type has.
     """
 
     name = "nn.clamp"
@@ -376,7 +376,7 @@ class ClampOp(Unary):
         if not isinstance(element, IntegerType):
             return low, high
         least, most = scalars.integer_range(element)
-        return int(max(low, least)), int(min(high, most))
+        return int(min(max(low, least), most)), int(min(max(high, least), most))
 
     def apply(self, b: Builder, x: SSAValue) -> SSAValue:
         low, high = (scalars.constant(b, bound, x) for bound in self.bounds)

@@ -359,7 +359,8 @@ def ends() -> list[Case]:
         ),
         *(
             Case(f"clamp {name}", partial(elementwise.ClampOp, low=low, high=high), (x,), 0)
-            for name, x in wide.items() for low, high in ((-1.5, 100.5), (-INF, 3), (1, INF))
+            for name, x in wide.items()
+            for low, high in ((-1.5, 100.5), (-INF, 3), (1, INF), (1e19, 2e19), (-2e19, -1e19))
         ),
         *(Case(f"negated {name}", elementwise.NegOp, (x,), 0) for name, x in wide.items()),
         *(Case(f"abs of {name}", functions.AbsOp, (x,), 0) for name, x in wide.items()),
