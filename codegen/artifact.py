@@ -64,7 +64,7 @@ class LaunchSite:
     parameters: tuple[str, ...]
     """Those that it is given."""
     about: str
-    """The graph's ops and the user's line, as far as they are known."""
+    """The user's line, if it is known."""
     part: int = 0
     """Which of the launches that one kernel takes on a GPU."""
 

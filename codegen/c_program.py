@@ -118,11 +118,12 @@ class CProgram:
         self, function: kernel.FuncOp, out: Writer, helpers: Helpers, prefix: str
     ) -> None:
         name = self.program.names[function.sym_name.data]
+        printer = TaskPrinter(self.program, function, out, helpers)
         out.mark()
-        out.line(comment(header(function, name)))
+        out.line(comment(header(function, name, printer.scope.buffers)))
         if function.private:
             prefix = "static __attribute__((noinline)) " if self.target.lanes > 1 else "static "
-        TaskPrinter(self.program, function, out, helpers).print(prefix)
+        printer.print(prefix)
         out.line()
 
     def declare(self, functions: Sequence[kernel.FuncOp], out: Writer, helpers: Helpers) -> None:

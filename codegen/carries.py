@@ -5,6 +5,29 @@ from xdsl.ir import Operation, SSAValue
 from nnc.codegen.expressions import EXPRESSIONS
 from nnc.dialects import loop, tile
 
+REDUCTIONS = {
+    "arith.addf": "sum",
+    "arith.addi": "sum",
+    "arith.mulf": "product",
+    "arith.muli": "product",
+    "arith.maximumf": "largest",
+    "arith.maxsi": "largest",
+    "arith.minimumf": "smallest",
+    "arith.minsi": "smallest",
+    "math.fma": "sum",
+    "tile.outer": "sum",
+}
+
+
+def carried_name(value: SSAValue) -> str:
+    """What a carried value is called, by the op that makes the next one."""
+    owner = value.owner
+    if isinstance(owner, loop.ForOp):
+        end = owner.body.block.last_op
+        assert end is not None
+        return carried_name(end.operands[owner.outputs.index(value)])
+    return REDUCTIONS.get(owner.name, "carried") if isinstance(owner, Operation) else "carried"
+
 
 def coalesced(op: loop.ForOp) -> set[SSAValue]:
     """The yielded values that may overwrite their carried argument where they are computed.

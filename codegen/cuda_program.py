@@ -83,9 +83,11 @@ class CudaProgram:
                 name = needed.sym_name.data
                 if name not in done:
                     done.add(name)
+                    printer = self.printer(needed)
+                    about = header(needed, self.program.names[name], printer.scope.buffers)
                     self.out.mark()
-                    self.out.line(comment(header(needed, self.program.names[name])))
-                    self.printer(needed).print()
+                    self.out.line(comment(about))
+                    printer.print()
         for box, name in self._boxes.items():
             box.print(name, self.out)
             self.out.line()

@@ -22,20 +22,20 @@ def _wrapping(operator: str) -> Callable[[Form], str]:
     def expression(f: Form) -> str:
         if f.kind == "index":
             return f.infix(operator)
-        if f.vector:
-            return f"(vi)((vu){f.a} {operator} (vu){f.b})"
         left, right = (_as_unsigned(f, i) for i in range(2))
-        return f"({VALUE_TYPES[f.kind]})({left} {operator} {right})"
+        result = "vi" if f.vector else VALUE_TYPES[f.kind]
+        return f"({result})({left} {operator} {right})"
 
     return expression
 
 
 def _as_unsigned(f: Form, operand: int) -> str:
-    """`(unsigned)x`, or `7u`."""
+    """`(unsigned)x`, or `7u`, also beside a vector."""
     atom = f.atoms[operand]
-    if atom.literal and f.kind == "i32" and atom.text.isdecimal():
+    meets_vector = not f.vector or not f.atoms[1 - operand].uniform
+    if atom.literal and f.kind == "i32" and atom.text.isdecimal() and meets_vector:
         return f"{atom.text}u"
-    return f"({UNSIGNED[f.kind]}){atom.text}"
+    return f"({'vu' if f.vector else UNSIGNED[f.kind]}){f.operand(operand)}"
 
 
 def _signed(operator: str) -> Callable[[Form], str]:
@@ -177,12 +177,11 @@ def _rsqrt(f: Form) -> str:
 
 def _shift(operator: str, types: dict[str, str]) -> Callable[[Form], str]:
     def expression(f: Form) -> str:
-        if f.vector:
-            view = "(vu)" if types is UNSIGNED else ""
-            text = f"{view}{f.a} {operator} {f.b}"
-            return f"(vi)({text})" if view else text
-        text = f"({types[f.kind]}){f.a} {operator} {f.b}"
-        return f"({VALUE_TYPES[f.kind]})({text})"
+        distance = f.atoms[1].text  # C shifts all lanes by a scalar, too.
+        if types is VALUE_TYPES:
+            return f"{f.a} {operator} {distance}"
+        view, result = ("vu", "vi") if f.vector else (UNSIGNED[f.kind], VALUE_TYPES[f.kind])
+        return f"({result})(({view}){f.a} {operator} {distance})"
 
     return expression
 

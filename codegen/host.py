@@ -116,7 +116,7 @@ class HostPrinter(LoopPrinter):
             arguments.append(plus(self.arena, Linear(aligned(self.host.arena_bytes))))
         if facts.threaded:
             arguments.append(self.pool)
-        if about := note(op, callee):
+        if about := note(op):
             self.out.line(comment(about))
         self.out.line(f"{self.program.names[callee.sym_name.data]}({', '.join(arguments)});")
         self.closed = True
@@ -171,16 +171,24 @@ class HostPrinter(LoopPrinter):
         whole = stretch and ranges and end - first > 1 and all(by[-1] == 1 for by in strides)
         outer = ranges[:-1] if whole else ranges
         names = self.scope.names.scope()
-        variables = [names.fresh("ijklmnop"[d]) for d in range(len(outer))]
+        points: list[Linear] = []
+        loops: list[tuple[str, Range]] = []
+        for d, (low, high) in enumerate(outer):
+            if high - low == 1:
+                points.append(Linear(low))
+            else:
+                name = names.fresh("ijklmnop"[d])
+                points.append(Linear.variable(name))
+                loops.append((name, (low, high)))
         offsets = [
-            sum((Linear.variable(v) * s for v, s in zip(variables, by, strict=False)), Linear())
+            sum((point * s for point, s in zip(points, by, strict=False)), Linear())
             for by in strides
         ]
         if stretch and whole:
             statement = stretch([offset + Linear(first) for offset in offsets], end - first)
         else:
             statement = element(offsets)
-        self._sweep(list(zip(variables, outer, strict=True)), statement)
+        self._sweep(loops, statement)
         self.closed = True
 
     def _sweep(self, loops: Sequence[tuple[str, Range]], statement: str) -> None:

@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import FloatAttr, IndexType, IntegerAttr
 from xdsl.ir import Block, Operation, SSAValue
 
 from nnc.codegen import lanes
-from nnc.codegen.carries import coalesced
+from nnc.codegen.carries import carried_name, coalesced
 from nnc.codegen.cells import form, hint_for, is_cellwise
 from nnc.codegen.elements import kind, literal
 from nnc.codegen.errors import CodegenError
@@ -153,7 +153,8 @@ class LoopPrinter:
                 variables = scope.assigned[output]
                 self.assign(init, variables)
             else:
-                variables = self.declare(output, argument.name_hint or "carried", init)
+                name = argument.name_hint or carried_name(last)
+                variables = self.declare(output, name, init)
             scope.cells[argument] = scope.cells[output] = variables
             if last in coalesce:
                 scope.assigned[last] = variables
@@ -245,11 +246,13 @@ class LoopPrinter:
 
     def view(self, op: buffer.ViewOp) -> None:
         scope = self.scope
-        offset = scope.offset(op.source, op.map.data, op.indices)
+        place = scope.place(op.source, scope.offset(op.source, op.map.data, op.indices))
+        element, pointee = memory_type(op.output.type), self.pointee(op.source)
+        if (place, element) == (scope.buffers[op.source], pointee):
+            scope.buffers[op.output] = place
+            return
         name = scope.names.fresh(op.output.name_hint or "part")
-        place = scope.place(op.source, offset)
-        element = memory_type(op.output.type)
-        if self.pointee(op.source) != element:
+        if pointee != element:
             place = f"({element} *)({place})" if " " in place else f"({element} *){place}"
         self.out.line(f"{self.qualifier(op.output)}{element} *{name} = {place};")
         scope.buffers[op.output] = name

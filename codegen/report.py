@@ -1,6 +1,7 @@
 """What a program says of itself: kernels, arena buffers, and the header comment of a kernel."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from xdsl.dialects.builtin import IntAttr, IntegerAttr
 from xdsl.ir import Attribute, SSAValue
@@ -75,7 +76,7 @@ def launch_site(
         name,
         function or program.names[name],
         tuple(a.name for a in given if a.role == "parameter"),
-        note(op, program.kernels[name]),
+        note(op),
         part,
     )
 
@@ -98,22 +99,18 @@ def _buffer_report(op: buffer.ViewOp) -> BufferReport:
     )
 
 
-def header(function: kernel.FuncOp, name: str) -> str:
+def header(function: kernel.FuncOp, name: str, names: Mapping[SSAValue, str]) -> str:
     """`dense(x[48,384], w[384,64]) -> z[48,64]: contraction, 6x64 tiles, 2.4 Mflop`."""
     by_access: dict[str, list[str]] = {"in": [], "out": [], "inout": []}
     for argument in function.block.args:
-        by_access[function.access(argument.index)].append(_shaped(argument))
+        shape = ",".join(map(str, type_of(argument).get_shape()))
+        by_access[function.access(argument.index)].append(f"{names[argument]}[{shape}]")
     text = f"{name}({', '.join(by_access['in'] + by_access['inout'])})"
     results = by_access["out"] + by_access["inout"]
     if results:
         text += f" -> {', '.join(results)}"
     facts = [fact for fact in (described(function), _megaflops(flops(function))) if fact]
     return f"{text}: {', '.join(facts)}" if facts else text
-
-
-def _shaped(argument: SSAValue) -> str:
-    shape = ",".join(map(str, type_of(argument).get_shape()))
-    return f"{argument.name_hint or 'argument'}[{shape}]"
 
 
 def _megaflops(flops: int) -> str:

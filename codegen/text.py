@@ -1,9 +1,7 @@
 """Comments in generated text."""
 
-from xdsl.dialects.builtin import FileLineColLoc, StringAttr
+from xdsl.dialects.builtin import FileLineColLoc
 from xdsl.ir import Operation
-
-from nnc.dialects import kernel
 
 
 def comment(text: str) -> str:
@@ -12,13 +10,9 @@ def comment(text: str) -> str:
     return f"/* {' '.join(safe.split())} */"
 
 
-def note(launch: Operation, callee: kernel.FuncOp) -> str:
-    """What a launch stands for: graph ops (`nnc.ops`), `train.py:41`. Empty if neither is known."""
-    ops = callee.attributes.get("nnc.ops")
+def note(launch: Operation) -> str:
+    """The user's line that a launch comes from, `train.py:41`. Empty if it is not known."""
     place = launch.location
-    facts: list[str] = []
-    if isinstance(ops, StringAttr):
-        facts.append(ops.data)
-    if isinstance(place, FileLineColLoc):
-        facts.append(f"{place.filename.data.rsplit('/', 1)[-1]}:{place.line.data}")
-    return ", ".join(facts)
+    if not isinstance(place, FileLineColLoc):
+        return ""
+    return f"{place.filename.data.rsplit('/', 1)[-1]}:{place.line.data}"

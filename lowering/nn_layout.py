@@ -136,6 +136,7 @@ def replace(
     """Pads the spatial axes of the left operand, and leaves `low` and `high` to the convolution."""
     b = at(Builder(InsertPoint.before(op)), op)
     padded = insert(b, PadOp(op.lhs, (0, 0, *before), (0, 0, *after)))
+    padded.name_hint = "padded"
     new = b.insert(
         type(op)(
             padded,

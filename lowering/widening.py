@@ -138,19 +138,22 @@ class Widener:
             return
         start = self._index_value(turn.start)
         lanes = self.b.insert(tile.LanesOp(VectorType(i32, [turn.width]))).output
-        first = self.b.insert(tile.FillOp(start, (turn.width,))).output
-        self.values[op.result] = scalars.add(self.b, first, lanes)
+        if start is not None:
+            first = self.b.insert(tile.FillOp(start, (turn.width,))).output
+            lanes = scalars.add(self.b, first, lanes)
+        self.values[op.result] = lanes
 
-    def _index_value(self, expr: AffineExpr) -> SSAValue:
-        """The first lane's index as i32; it is linear in at most one index value."""
+    def _index_value(self, expr: AffineExpr) -> SSAValue | None:
+        """The first lane's index as i32, linear in at most one index value; None where it is 0."""
         parts = linear(expr, len(self.turn.indices))
         assert parts is not None
-        total = scalars.constant(self.b, parts.constant, i32)
-        for coefficient, value in zip(parts.coefficients, self.turn.indices, strict=True):
-            cast = self.b.insert(arith.IndexCastOp(value, i32)).result
-            scaled = scalars.mul(self.b, cast, scalars.constant(self.b, coefficient, i32))
-            total = scalars.add(self.b, scaled, total)
-        return total
+        constant = scalars.constant(self.b, parts.constant, i32) if parts.constant else None
+        if not self.turn.indices:
+            return constant
+        [coefficient], [value] = parts.coefficients, self.turn.indices
+        cast = self.b.insert(arith.IndexCastOp(value, i32)).result
+        scaled = scalars.mul(self.b, cast, scalars.constant(self.b, coefficient, i32))
+        return scaled if constant is None else scalars.add(self.b, scaled, constant)
 
     def _elementwise(self, op: Operation) -> None:
         operands = [self.scalar_or_vector(v) for v in op.operands]

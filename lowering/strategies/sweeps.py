@@ -23,6 +23,7 @@ from nnc.dialects.interfaces import Reduction
 from nnc.dialects.nn import elementwise
 from nnc.dialects.nn.base import Elementwise, element_of, shape_of
 from nnc.dialects.nn.constant import ConstantOp
+from nnc.dialects.nn.indexing import IotaOp
 from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
 from nnc.dialects.optim.base import Update
 from nnc.lowering.strategies.body import (
@@ -36,6 +37,7 @@ from nnc.lowering.strategies.nest import ZERO, Index, Nest
 
 CHEAP = (
     BroadcastOp,
+    IotaOp,
     elementwise.AddOp,
     elementwise.CastOp,
     elementwise.CompareOp,
@@ -179,13 +181,18 @@ class _Sweeps:
         self.evaluator = Evaluator(nest, sources)
         self.results = [(tensor, buffers[target]) for tensor, target in body.results]
         self.scratch = {
-            tensor: nest.builder.insert(buffer.AllocOp(self._scratch_type(tensor))).output
+            tensor: self._line(tensor)
             for tensor in rows.kept_for_later(body.ops, [t for t, _ in self.results])
         }
 
-    def _scratch_type(self, tensor: SSAValue) -> MemRefType:
+    def _line(self, tensor: SSAValue) -> SSAValue:
+        """Scratch for a row of a tensor."""
         element = scalars.held(element_of(tensor))
-        return MemRefType(element, [self.rows.shape[d] for d in self.rows.axes])
+        type = MemRefType(element, [self.rows.shape[d] for d in self.rows.axes])
+        line = self.nest.builder.insert(buffer.AllocOp(type)).output
+        assert isinstance(tensor.owner, Operation)
+        line.name_hint = f"{tensor.owner.name.partition('.')[2]}_line"
+        return line
 
     def write(self) -> None:
         rows = self.rows

@@ -57,14 +57,10 @@ builtin.module @mean {
 // CHECK-NEXT:     memset(padded, 0, 18 * sizeof(float));
 // CHECK-NEXT:     memset(padded + 162, 0, 18 * sizeof(float));
 // CHECK-NEXT:     for (long i = 1; i < 9; i++) {
-// CHECK-NEXT:         for (long j = 0; j < 1; j++) {
-// CHECK-NEXT:             padded[18 * i + j] = 0.0f;
-// CHECK-NEXT:         }
+// CHECK-NEXT:         padded[18 * i] = 0.0f;
 // CHECK-NEXT:     }
 // CHECK-NEXT:     for (long i = 1; i < 9; i++) {
-// CHECK-NEXT:         for (long j = 17; j < 18; j++) {
-// CHECK-NEXT:             padded[18 * i + j] = 0.0f;
-// CHECK-NEXT:         }
+// CHECK-NEXT:         padded[18 * i + 17] = 0.0f;
 // CHECK-NEXT:     }
 // CHECK:          for (long i = 0; i < 8; i++) {
 // CHECK-NEXT:         memcpy(interior + 18 * i, x + 16 * i, 16 * sizeof(float));

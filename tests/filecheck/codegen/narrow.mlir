@@ -11,8 +11,8 @@
 // CHECK-NEXT: vf wide_0 = bf16_to_vf(x_value_0);
 // CHECK-NEXT: vb b_value_0 = load_vb(b + 16 * i);
 // CHECK-NEXT: vi wide2_0 = __builtin_convertvector(b_value_0, vi);
-// CHECK-NEXT: vf sitofp_0 = __builtin_convertvector(wide2_0, vf);
-// CHECK-NEXT: vf product_0 = wide_0 * sitofp_0;
+// CHECK-NEXT: vf number_0 = __builtin_convertvector(wide2_0, vf);
+// CHECK-NEXT: vf product_0 = wide_0 * number_0;
 // CHECK-NEXT: vh rounded_0 = vf_to_f16(product_0);
 // CHECK-NEXT: store_vh(y + 16 * i, rounded_0);
 
@@ -27,8 +27,8 @@
 // C99-NEXT:   float wide_0 = bf16_to_f32(x_value_0);
 // C99-NEXT:   unsigned char b_value_0 = b[16 * i];
 // C99-NEXT:   int wide2_0 = (int)b_value_0;
-// C99-NEXT:   float sitofp_0 = (float)wide2_0;
-// C99-NEXT:   float product_0 = wide_0 * sitofp_0;
+// C99-NEXT:   float number_0 = (float)wide2_0;
+// C99-NEXT:   float product_0 = wide_0 * number_0;
 // C99-NEXT:   unsigned short rounded_0 = f32_to_f16(product_0);
 // C99-NEXT:   y[16 * i] = rounded_0;
 builtin.module @narrow {
