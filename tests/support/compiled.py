@@ -23,6 +23,7 @@ from nnc.dialects.buffer import Buffer
 from nnc.dialects.kernel import Kernel
 from nnc.dialects.loop import Loop
 from nnc.dialects.tile import Tile
+from nnc.runtime.machine import cpu_features
 
 Array = NDArray[np.generic]
 TASK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_long, ctypes.c_long, ctypes.c_long)
@@ -64,6 +65,8 @@ def call(artifact: Artifact, library: Path, arrays: Sequence[Array], workers: in
         for worker in range(workers):
             task(context, cuts[worker], cuts[worker + 1], worker)
 
+    if not artifact.target.cpu_features <= cpu_features():
+        pytest.skip(f"this CPU cannot run {artifact.target.name}")
     for argument, array in zip(artifact.arguments, arrays, strict=True):
         assert (array.dtype, array.shape) == (np.dtype(argument.dtype), argument.shape)
     size = artifact.arena_bytes + workers * artifact.scratch_bytes
