@@ -1,12 +1,13 @@
 """Worker processes of a loader: the same batches, and a clear word when something goes wrong."""
 
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,13 @@ from nnc.gluon.data import (
     ArrayDataset,
     DataLoader,
     Dataset,
+    RandomSampler,
+    Sampler,
     SimpleDataset,
     batchify,
     random_generator,
 )
+from nnc.gluon.data.randomness import Draws
 from nnc.gluon.data.vision import transforms
 
 X = np.arange(96, dtype=np.float32).reshape(32, 3)
@@ -41,7 +45,11 @@ def noisy(x: Any) -> Any:
 
 
 def values(loader: DataLoader) -> list[Any]:
-    return [batch.asnumpy().tolist() for batch in loader]
+    return values_of(iter(loader))
+
+
+def values_of(batches: Iterator[Any]) -> list[Any]:
+    return [batch.asnumpy().tolist() for batch in batches]
 
 
 @pytest.mark.parametrize("mode", ["ahead", "threads", "processes"])
@@ -91,9 +99,99 @@ def test_an_epoch_that_has_not_begun_is_resumed_from_its_beginning() -> None:
     assert values(second) == expected
 
 
+def test_an_order_and_its_samples_draw_different_numbers() -> None:
+    draws = [Draws(5, *place).generator.random() for place in ((), (0,), (1,))]
+    assert len(set(draws)) == 3
+
+
+class Rotating(Sampler[int]):
+    """Begins one later in each epoch."""
+
+    def __init__(self) -> None:
+        self._epoch = 0
+
+    def __iter__(self) -> Any:
+        self._epoch += 1
+        return iter(np.roll(np.arange(7), -self._epoch))
+
+    def __len__(self) -> int:
+        return 7
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epoch": self._epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._epoch = state_dict["epoch"]
+
+
+def test_the_state_of_a_sampler_of_ones_own_is_part_of_the_loaders() -> None:
+    def loader() -> DataLoader:
+        return DataLoader(np.arange(7.0), 3, sampler=Rotating(), last_batch="rollover")
+
+    first, second = loader(), loader()
+    values(first)
+    batches = iter(first)
+    assert next(batches).asnumpy().tolist() == [0, 2, 3]
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    assert values(second) == values_of(batches) == [[4, 5, 6]]
+    assert values(second) == values(first) == [[0, 1, 3], [4, 5, 6], [0, 1, 2]]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_rolls_over_from_an_epoch_that_is_left_does_not_depend_on_workers(mode: str) -> None:
+    """Those who read ahead may have come to its end."""
+    loader = DataLoader(np.arange(8.0), 3, last_batch="rollover", **MODES[mode])
+    assert next(iter(loader)).asnumpy().tolist() == [0, 1, 2]
+    assert values(loader) == [[0, 1, 2], [3, 4, 5]]
+    assert values(loader) == [[6, 7, 0], [1, 2, 3], [4, 5, 6]]
+
+
+def test_the_state_is_that_of_the_iteration_begun_last() -> None:
+    loader = DataLoader(X, 5, shuffle=True)
+    first, second = iter(loader), iter(loader)
+    for one in first, second:
+        next(one)
+    values_of(first)
+    state = loader.state_dict()
+    assert state["batches"] == 1
+    expected = values_of(second)
+    loader.load_state_dict(state)
+    assert values(loader) == expected
+
+
 def test_a_state_of_something_else_is_refused() -> None:
     with pytest.raises(OptionError, match=r"no state of a loader: \['batches', 'epoch'"):
         DataLoader(X, 5).load_state_dict({"epoch": 1})
+
+
+class Elsewhere(RandomSampler):
+    """Draws where no state knows of it."""
+
+    def __iter__(self) -> Any:
+        return iter(np.random.default_rng().permutation(32))
+
+
+@pytest.mark.parametrize(
+    ("saved", "other"),
+    [
+        (lambda: DataLoader(X, 5, shuffle=True), lambda: DataLoader(X[:31], 5, shuffle=True)),
+        (lambda: DataLoader(X, 5), lambda: DataLoader(X, 4)),
+        (lambda: DataLoader(X, 5), lambda: DataLoader(X[:9], 5)),
+        *[(lambda: DataLoader(X, 5, sampler=Elsewhere(32)),) * 2],
+    ],
+)
+def test_a_state_of_another_order_is_refused(
+    saved: Callable[[], DataLoader], other: Callable[[], DataLoader]
+) -> None:
+    """Else samples would be lost, and others would come twice."""
+    nnc.random.seed(0)
+    loader, resumed = saved(), other()
+    batches = iter(loader)
+    next(batches)
+    next(batches)
+    resumed.load_state_dict(loader.state_dict())
+    with pytest.raises(OptionError, match="the state is from another order of samples"):
+        values(resumed)
 
 
 def test_batches_that_are_kept_keep_their_values() -> None:
@@ -114,6 +212,17 @@ def test_an_epoch_that_is_left_early_disturbs_no_other() -> None:
     one, other = iter(loader), iter(loader)
     for _ in range(4):
         assert next(one).asnumpy().tolist() == next(other).asnumpy().tolist()
+
+
+def doubled_in_place(x: Any) -> Any:
+    x *= 2
+    return x
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_transform_in_place_leaves_the_dataset_as_it_is(mode: str) -> None:
+    loader = DataLoader(ArrayDataset(X.copy()).transform(doubled_in_place), 32, **MODES[mode])
+    assert values(loader) == values(loader) == [(2 * X).tolist()]
 
 
 class Structured(Dataset):
@@ -158,6 +267,10 @@ def refuse(samples: Any) -> Any:
     raise ValueError("no batches")
 
 
+def stop(samples: Any) -> Any:
+    raise StopIteration
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_transform_that_raises(mode: str) -> None:
     dataset = ArrayDataset(X).transform(transforms.Compose([transforms.Cast(), refuse_7]))
@@ -171,9 +284,31 @@ def test_a_transform_that_raises(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_batchify_fn_that_raises(mode: str) -> None:
-    with pytest.raises((ValueError, WorkerError), match="no batches"):
-        values(DataLoader(X, 4, batchify_fn=refuse, **MODES[mode]))
+@pytest.mark.parametrize(("function", "message"), [(refuse, "no batches"), (stop, "StopIteration")])
+def test_a_batchify_fn_that_raises(mode: str, function: Any, message: str) -> None:
+    """A StopIteration is no end of the epoch."""
+    with pytest.raises((ValueError, RuntimeError), match=message):
+        values(DataLoader(X, 4, batchify_fn=function, **MODES[mode]))
+
+
+def test_an_index_that_is_none_is_named() -> None:
+    with pytest.raises(SampleError, match=r"sample 99: IndexError: .* has 32 samples now"):
+        values(DataLoader(X, 4, sampler=[0, 1, 99]))
+
+
+class Uncountable(Dataset):
+    """It takes long to count the samples."""
+
+    def __getitem__(self, idx: int) -> Any:
+        raise ValueError("no sample")
+
+    def __len__(self) -> int:
+        raise RuntimeError("counted")
+
+
+def test_samples_are_not_counted_to_say_what_is_wrong_with_one() -> None:
+    with pytest.raises(SampleError, match="sample 0: ValueError: no sample"):
+        values(DataLoader(Uncountable(), 1, sampler=[0]))
 
 
 class Shrinking(Dataset):
@@ -197,10 +332,24 @@ def test_a_dataset_that_shrinks(mode: str) -> None:
         values(DataLoader(Shrinking(), 4, **MODES[mode]))
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_dataset_that_is_another_one_in_the_next_epoch(mode: str) -> None:
+    samples = [1.0, 2.0, 3.0]
+    loader = DataLoader(SimpleDataset(samples), 2, shuffle=True, **MODES[mode])
+    assert len(values(loader)) == 2
+    samples.append(4.0)
+    with pytest.raises(OptionError, match=r"has 4 samples now, and had 3 .*; make a new loader"):
+        values(loader)
+
+
 def end_process(x: Any) -> Any:
     if x[0] == 15:
         os.kill(os.getpid(), signal.SIGKILL)
     return x
+
+
+def end_process_late(x: Any) -> Any:
+    return end_process(x - 69)
 
 
 def leave(x: Any) -> Any:
@@ -234,6 +383,20 @@ def test_a_worker_that_dies_or_hangs(transform: Callable[[Any], Any], message: s
     assert time.monotonic() - begin < 30
 
 
+def test_a_worker_that_dies_is_told_to_all_iterations_and_leaves_nothing() -> None:
+    loader = DataLoader(ArrayDataset(X).transform(end_process_late), 4, num_workers=1)
+    opened: list[int] = []
+    for _ in range(3):
+        iterations = [iter(loader), iter(loader)]
+        assert [next(iteration).shape for iteration in iterations] == [(4, 3)] * 2
+        for iteration in iterations:
+            with pytest.raises(WorkerError, match="ended by SIGKILL while it read samples 28, "):
+                values_of(iteration)
+        opened.append(psutil.Process().num_fds())
+    assert opened[2] == opened[0]
+    assert not [child for child in psutil.Process().children() if child.status() == "zombie"]
+
+
 def test_a_thread_that_hangs() -> None:
     def nap(x: Any) -> Any:
         time.sleep(0.5)
@@ -245,13 +408,16 @@ def test_a_thread_that_hangs() -> None:
         values(DataLoader(dataset, 1, num_workers=1, thread_pool=True, timeout=timeout))
 
 
-def test_what_cannot_be_sent_to_a_process() -> None:
-    def local(x: Any) -> Any:
-        return x
-
-    dataset = SimpleDataset([1, 2]).transform(local)
-    with pytest.raises(WorkerError, match=r"cannot be sent to worker processes: .*local"):
-        values(DataLoader(dataset, 1, num_workers=1))
+@pytest.mark.parametrize(
+    ("sample", "message"),
+    [
+        (lambda: 1, "<lambda>"),
+        (ctypes.pointer(ctypes.c_int()), "ctypes objects containing pointers"),
+    ],
+)
+def test_what_cannot_be_sent_to_a_process(sample: Any, message: str) -> None:
+    with pytest.raises(WorkerError, match=f"cannot be sent to worker processes: .*{message}"):
+        values(DataLoader(SimpleDataset([sample]), 1, num_workers=1))
 
 
 SCRIPT = """
@@ -291,29 +457,50 @@ def test_a_script_without_its_guard_is_told_in_one_line(tmp_path: Path) -> None:
 
 
 def test_what_a_worker_does_not_find() -> None:
-    """As where functions are typed in, not read from a file."""
+    """As where functions are typed in, not read from a file. The second time is like the first."""
     code = (
         "from nnc.gluon.data import DataLoader, SimpleDataset\n"
+        "class Index(int): pass\n"
         "def same(x): return x\n"
-        "list(DataLoader(SimpleDataset([1]).transform(same), 1, num_workers=1))"
+        "dataset = SimpleDataset([1])\n"
+        "of_functions = DataLoader(dataset.transform(same), 1, num_workers=1)\n"
+        "of_indices = DataLoader(dataset, 1, sampler=[Index()], num_workers=1)\n"
+        "for loader in of_functions, of_functions, of_indices:\n"
+        "    try: list(loader)\n"
+        "    except Exception as error: print(type(error).__name__, error)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert run.returncode == 1
-    assert (
-        "WorkerError: DataLoader: a worker process does not find what the dataset is made of: "
-        "Can't get attribute 'same' on"
-    ) in run.stderr
+    *functions, indices = run.stdout.splitlines()
+    assert len(functions) == 2
+    for line in functions:
+        assert line.startswith(
+            "WorkerError DataLoader: a worker process does not find what the dataset is made of: "
+            "Can't get attribute 'same' on"
+        )
+    assert indices == (
+        "WorkerError DataLoader: a worker process ended while it read samples 0; what it said is "
+        "above"
+    )
+    assert "Can't get attribute 'Index' on" in run.stderr
 
 
 def test_a_fork_has_workers_of_its_own() -> None:
     code = (
         "import multiprocessing, numpy as np\n"
+        "from nnc.errors import WorkerError\n"
         "from nnc.gluon.data import DataLoader\n"
         "loader = DataLoader(np.arange(4.0), 2, num_workers=1)\n"
+        "begun = iter(DataLoader(np.arange(4.0), 2, prefetch=1))\n"
+        "next(begun)\n"
         "def check():\n"
         "    assert [batch.asnumpy().tolist() for batch in loader] == [[0, 1], [2, 3]]\n"
         "check()\n"
-        "child = multiprocessing.get_context('fork').Process(target=check)\n"
+        "def check_fork():\n"
+        "    check()\n"
+        "    try: print(list(begun))\n"
+        "    except WorkerError as error: assert 'before a fork' in str(error)\n"
+        "    else: assert False\n"
+        "child = multiprocessing.get_context('fork').Process(target=check_fork)\n"
         "child.start()\n"
         "check()\n"
         "child.join()\n"
@@ -338,11 +525,62 @@ def test_no_worker_outlives_its_program(tmp_path: Path, sent: signal.Signals) ->
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as program:
         assert program.stdout is not None
-        assert program.stdout.readline() == "reading\n"
+        for _ in range(2):  # One that still starts has not come to ignore Ctrl-C.
+            assert program.stdout.readline() == "reading\n"
         started = psutil.Process(program.pid).children(recursive=True)
-        assert len(started) >= 3
+        assert len(started) >= 4
         os.killpg(program.pid, sent) if sent == signal.SIGINT else program.send_signal(sent)
         _, errors = program.communicate(timeout=20)
     assert errors.count("Traceback") == (sent == signal.SIGINT)
-    _, alive = psutil.wait_procs(started, timeout=10)
-    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    assert not [process for process in started if not ends(process)]
+
+
+def ends(process: psutil.Process) -> bool:
+    """Whether a process ends within a while; it may be that nobody asks how it ended."""
+    for _ in range(100):
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+FORKING = """
+import os, time
+import numpy as np
+from nnc.gluon.data import DataLoader
+
+batches = iter(DataLoader(np.arange(4.0), 1, num_workers=1))
+next(batches)
+if os.fork():
+    print("forked", flush=True)
+time.sleep(60)
+"""
+
+
+def test_no_worker_outlives_its_program_even_if_a_fork_of_it_lives_on() -> None:
+    """The fork has all that the program had open, also what workers would else see the end of."""
+    with subprocess.Popen([sys.executable, "-c", FORKING], stdout=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"forked\n"
+        children = psutil.Process(program.pid).children()
+        [worker] = [one for child in children for one in child.children()]
+        program.kill()
+    try:
+        assert ends(worker)
+    finally:
+        for child in children:  # Among them is the fork.
+            child.kill()
+
+
+def test_a_program_ends_while_a_thread_hangs() -> None:
+    code = (
+        "import time\n"
+        "from nnc.gluon.data import DataLoader, SimpleDataset\n"
+        "dataset = SimpleDataset([60]).transform(time.sleep)\n"
+        "list(DataLoader(dataset, 1, num_workers=1, thread_pool=True, timeout=0.1))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
+    assert "took longer than timeout=0.1 s" in run.stderr

@@ -4,14 +4,13 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from nnc.errors import WorkerError
 
-Item = TypeVar("Item")
 END = object()
 
 
@@ -21,8 +20,11 @@ class Result(Protocol):
     def result(self, timeout: float | None) -> Any: ...
 
 
+Submit = Callable[[Any], Result]
+
+
 def read_ahead(
-    submit: Callable[[Item], Result], wanted: Iterator[Item], depth: int, timeout: float | None
+    submit: Submit, wanted: Iterator[Any], depth: int, timeout: float | None
 ) -> Generator[Any]:
     """What `submit` makes of the items, in order; `depth` of them are under way."""
     waiting = deque(map(submit, islice(wanted, depth)))
@@ -50,8 +52,14 @@ class Background(threading.Thread):
     def take(self) -> tuple[Any, BaseException | None]:
         """The next item. A Ctrl-C that comes right before a wait is seen only after it."""
         while True:
+            ended = not self.is_alive()
             with suppress(queue.Empty):
                 return self.made.get(timeout=1)
+            if ended:
+                raise WorkerError(
+                    "DataLoader: what began before a fork cannot go on in the new process, which "
+                    "has no threads; iterate over the loader anew"
+                )
 
     def run(self) -> None:
         try:
@@ -71,7 +79,10 @@ def in_background(items: Iterator[Any], depth: int) -> Generator[Any]:
         while True:
             item, error = thread.take()
             if error is not None:
-                raise error
+                try:
+                    raise error
+                finally:
+                    error = None  # Its traceback has this frame, which would keep it for long.
             if item is END:
                 return
             thread.room.release()
@@ -82,10 +93,34 @@ def in_background(items: Iterator[Any], depth: int) -> Generator[Any]:
 
 
 @contextmanager
-def threads(count: int) -> Generator[ThreadPoolExecutor]:
-    """Threads; what they have not begun at the end is dropped."""
-    executor = ThreadPoolExecutor(count)
+def threads(count: int, work: Callable[[Any], Any]) -> Generator[Submit]:
+    """A function that has one of `count` threads call `work`; at the end, the rest is dropped.
+
+    Unlike those of an executor, the threads don't keep the program from ending if one hangs.
+    """
+    tasks: queue.SimpleQueue[tuple[Future[Any], Any]] = queue.SimpleQueue()
+    ended = threading.Event()
+
+    def submit(item: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        tasks.put((future, item))
+        return future
+
+    def serve() -> None:
+        while True:
+            future, item = tasks.get()
+            if ended.is_set():
+                return
+            try:
+                future.set_result(work(item))
+            except BaseException as error:
+                future.set_exception(error)
+
+    for _ in range(count):
+        threading.Thread(target=serve, daemon=True).start()
     try:
-        yield executor
+        yield submit
     finally:
-        executor.shutdown(wait=False, cancel_futures=True)
+        ended.set()
+        for _ in range(count):
+            submit(None)  # Wakes a thread that waits.

@@ -23,12 +23,14 @@ def as_numpy(sample: Any) -> Array:
 def stack_samples(samples: Sequence[Any]) -> Any:
     """Samples as one numpy array for each of their parts, or for each name in a dict."""
     if isinstance(samples[0], tuple | list):
-        parts = {len(sample) for sample in samples}
-        if len(parts) > 1:
-            raise ShapeError(f"DataLoader: samples of a batch have {sorted(parts)} parts each")
-        return [stack_samples(part) for part in zip(*samples, strict=True)]
+        return [stack_samples(part) for part in parts_of("DataLoader", samples)]
     if isinstance(samples[0], dict):
-        return {name: stack_samples([s[name] for s in samples]) for name in samples[0]}
+        names = samples[0].keys()
+        for other in samples:
+            if not isinstance(other, dict) or other.keys() != names:
+                given = sorted(other) if isinstance(other, dict) else type(other).__name__
+                raise ShapeError(f"DataLoader: samples of a batch have {sorted(names)} and {given}")
+        return {name: stack_samples([s[name] for s in samples]) for name in names}
     arrays = [as_numpy(sample) for sample in samples]
     shapes = {a.shape for a in arrays}
     if len(shapes) > 1:
@@ -37,6 +39,14 @@ def stack_samples(samples: Sequence[Any]) -> Any:
             "bring them to one in transform, or give a batchify_fn that pads"
         )
     return np.stack(arrays)
+
+
+def parts_of(what: str, samples: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """For each part, what the samples have."""
+    parts = {len(sample) if isinstance(sample, tuple | list) else 0 for sample in samples}
+    if len(parts) > 1:
+        raise ShapeError(f"{what}: samples of a batch have {sorted(parts)} parts each")
+    return list(zip(*samples, strict=True))
 
 
 class Stack:
@@ -69,7 +79,7 @@ class Pad:
 
     def __call__(self, data: Sequence[Any]) -> Any:
         if isinstance(data[0], tuple | list) and data[0] and not np.isscalar(data[0][0]):
-            return [self(part) for part in zip(*data, strict=True)]
+            return [self(part) for part in parts_of("Pad", data)]
         arrays = [as_numpy(sample) for sample in data]
         ranks = {a.ndim for a in arrays}
         if len(ranks) > 1:
@@ -113,7 +123,7 @@ class Group:
             raise OptionError(
                 f"Group: {len(self._functions)} functions for samples of {len(data[0])} parts"
             )
-        parts = zip(*data, strict=True)
+        parts = parts_of("Group", data)
         return [fn(part) for fn, part in zip(self._functions, parts, strict=True)]
 
 

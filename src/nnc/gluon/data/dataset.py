@@ -172,7 +172,7 @@ class ArrayDataset(Dataset):
             )
 
     def __getitem__(self, idx: int) -> Sample:
-        rows = [a[idx] for a in self._arrays]
+        rows = [row_of(a, idx) for a in self._arrays]
         return rows[0] if len(self._arrays) == 1 else tuple(rows)
 
     def __len__(self) -> int:
@@ -183,3 +183,9 @@ class ArrayDataset(Dataset):
             return None
         rows = [a[indices] for a in self._arrays]
         return rows[0] if len(self._arrays) == 1 else tuple(rows)
+
+
+def row_of(array: Any, idx: Any) -> Any:
+    """A row; of an array a copy, so that a transform in place changes no later epoch."""
+    row = array[idx]
+    return row.copy() if isinstance(row, np.ndarray) else row

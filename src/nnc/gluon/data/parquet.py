@@ -20,6 +20,13 @@ class OpenFile(NamedTuple):
     ends: list[int]
 
 
+class Group(NamedTuple):
+    """The columns of a group of rows."""
+
+    columns: dict[str, Any]
+    rows: int
+
+
 class ParquetDataset(ShardedDataset):
     """The rows of parquet files: a list of their names, or a pattern such as `train-*.parquet`.
 
@@ -35,8 +42,12 @@ class ParquetDataset(ShardedDataset):
             chosen("ParquetDataset: columns", column, known)
 
     def prepare(self) -> None:
-        self._open: Recent[OpenFile] = Recent(self._opened, OPEN_SHARDS)
-        self._groups: Recent[dict[str, Any]] = Recent(self._group, 2)
+        self._open: Recent[OpenFile] = Recent(
+            self._opened, lambda opened: opened.ends[-1], self.window, OPEN_SHARDS
+        )
+        self._groups: Recent[Group] = Recent(
+            self._group, lambda group: group.rows, self.window, least=2
+        )
 
     def _opened(self, shard: int) -> OpenFile:
         parquet = needed("pyarrow.parquet", "pyarrow", "reading parquet files")
@@ -47,12 +58,11 @@ class ParquetDataset(ShardedDataset):
         groups = map(file.metadata.row_group, range(file.num_row_groups))
         return OpenFile(file, list(accumulate((g.num_rows for g in groups), initial=0)))
 
-    def _group(self, key: tuple[int, int]) -> dict[str, Any]:
-        """The columns of a group of rows."""
+    def _group(self, key: tuple[int, int]) -> Group:
         shard, group = key
         table = self._open[shard].file.read_row_group(group, self._columns, use_threads=False)
-        self._groups.span(self.window, table.num_rows)
-        return {name: table[name].combine_chunks() for name in table.column_names}
+        columns = {name: table[name].combine_chunks() for name in table.column_names}
+        return Group(columns, table.num_rows)
 
     def look_through(self, shard: int) -> int:
         return self._open[shard].ends[-1]
@@ -60,7 +70,7 @@ class ParquetDataset(ShardedDataset):
     def read(self, shard: int, position: int) -> Sample:
         ends = self._open[shard].ends
         group = bisect_right(ends, position) - 1
-        columns = self._groups[shard, group]
+        columns = self._groups[shard, group].columns
         row = {name: value_of(column[position - ends[group]]) for name, column in columns.items()}
         if self._columns is None:
             return row
@@ -69,11 +79,11 @@ class ParquetDataset(ShardedDataset):
 
 
 def value_of(scalar: Any) -> Any:
-    """A value of a row as Python or numpy has it."""
+    """A value of a row as Python or numpy has it; arrays are copies, which may be written to."""
     if hasattr(scalar, "to_numpy"):
-        return scalar.to_numpy()
+        return scalar.to_numpy().copy()
     values = getattr(scalar, "values", None)
     if values is not None and hasattr(values, "to_numpy"):
-        return values.to_numpy(zero_copy_only=False)
+        return values.to_numpy(zero_copy_only=False).copy()
     value = scalar.as_py()
     return decode(value["bytes"]) if isinstance(value, dict) and value.get("bytes") else value

@@ -1,8 +1,8 @@
 """The worker processes of a loader: tasks in, batches out, in memory that both share."""
 
+import math
 import multiprocessing
 import os
-import pickle
 import selectors
 import signal
 import threading
@@ -68,8 +68,10 @@ class Worker:
         if not self.free:
             self.free.append(len(self.files))
             self.files.append(None)
-        task = self.tasks[number] = Task(number, self.free.pop(), wanted)
+        task = Task(number, self.free[-1], wanted)
         self.connection.send(task)
+        self.tasks[number] = task
+        self.free.pop()
 
     def take(self) -> tuple[Done, Any]:
         """What arrived, and the batch if there is one."""
@@ -123,20 +125,21 @@ class WorkerPool:
         refuse_unguarded()
         self.process_id = os.getpid()
         self.alive = True
+        self._ended = "DataLoader: the loader is gone, and its workers are with it"
         self._lock = threading.Lock()  # Of an iteration that was left, a thread may still wait.
         self._replies: weakref.WeakValueDictionary[int, Reply] = weakref.WeakValueDictionary()
         self._number = 0
         shared = SharedFile()
         try:
             packed = shared.write(work)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+        except Exception as error:
             raise WorkerError(
                 f"DataLoader: the dataset cannot be sent to worker processes: {error}; define its "
                 "functions at the top of a module, or use thread_pool=True"
             ) from None
         context = start_context()
         self._workers = [Worker(context, index, packed, shared) for index in range(count)]
-        self._arrivals = selectors.DefaultSelector()
+        self._arrivals = selectors.PollSelector()  # Without a descriptor of its own.
         for worker in self._workers:
             self._arrivals.register(worker.connection, selectors.EVENT_READ, worker)
 
@@ -155,24 +158,30 @@ class WorkerPool:
 
     def wait_for(self, reply: Reply, timeout: float | None) -> Done:
         """What came of a task, when it has arrived."""
-        deadline = time.monotonic() + timeout if timeout else None
+        deadline = time.monotonic() + (timeout or math.inf)
         while reply.arrived is None:
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                self._fail(f"DataLoader: a worker took longer than timeout={timeout} s for a batch")
             with self._lock:
+                left = deadline - time.monotonic()
                 if reply.arrived is None:
-                    self._take(left)
+                    self._take(max(0, min(left, 1)))  # Somebody else may have ended the workers.
+                if reply.arrived is None and left <= 0:
+                    self._fail(
+                        f"DataLoader: a worker took longer than timeout={timeout} s for a batch"
+                    )
         return reply.arrived
 
-    def _take(self, timeout: float | None) -> None:
+    def _take(self, timeout: float) -> None:
         """Take all that has arrived; wait for something to arrive."""
+        if not self.alive:
+            raise WorkerError(self._ended)
         for key, _ in self._arrivals.select(timeout):
             worker: Worker = key.data
             try:
                 done, batch = worker.take()
             except (EOFError, OSError):
                 return self._fail(worker.lost())
+            except RuntimeError:  # The file that came with the message could not be opened.
+                return self._fail("DataLoader: too many files are open; `ulimit -n` says how many")
             reply = self._replies.get(done.number)
             if reply is not None:  # Else nobody wants it any more.
                 reply.batch = batch
@@ -180,17 +189,24 @@ class WorkerPool:
         return None
 
     def _fail(self, message: str) -> None:
-        self.close()
-        raise WorkerError(message) from None
+        """End all workers; everybody who waits for one is told why."""
+        if self.alive:
+            self._ended = message
+            self.close()
+        raise WorkerError(self._ended) from None
 
     def close(self) -> None:
         """End all workers."""
         self.alive = False
-        self._arrivals.close()
-        if self.process_id == os.getpid():
-            for worker in self._workers:
-                worker.process.kill()
-                worker.connection.close()
+        workers, self._workers = self._workers, []
+        if self.process_id != os.getpid():
+            return
+        for worker in workers:
+            worker.process.kill()
+            self._arrivals.unregister(worker.connection)
+            worker.connection.close()
+        for worker in workers:
+            worker.process.join(1)
 
 
 def start_context() -> BaseContext:

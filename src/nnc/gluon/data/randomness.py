@@ -17,16 +17,19 @@ Item = TypeVar("Item")
 
 
 class Draws:
-    """Random numbers made of a key; the generator exists once somebody draws."""
+    """Random numbers of a place in an epoch; the generator exists once somebody draws."""
 
-    def __init__(self, *key: int):
-        self._key = key
+    def __init__(self, seed: int, *place: int):
+        self._key = (seed, place)
         self._generator: np.random.Generator | None = None
 
     @property
     def generator(self) -> np.random.Generator:
         if self._generator is None:
-            self._generator = np.random.default_rng(self._key)
+            # Without the spawn key, (seed, 0) would give what (seed,) gives.
+            seed, place = self._key
+            sequence = np.random.SeedSequence(seed, spawn_key=place)
+            self._generator = np.random.default_rng(sequence)
         return self._generator
 
 

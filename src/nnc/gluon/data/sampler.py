@@ -1,10 +1,13 @@
 """The order in which samples are read."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import numpy as np
+
 from nnc.checks import chosen, count, function
+from nnc.errors import OptionError
 from nnc.gluon.data.randomness import random_generator
 
 if TYPE_CHECKING:
@@ -99,15 +102,21 @@ class BatchSampler(Sampler[list[Any]]):
     The last, incomplete batch: `keep` it, `discard` it, or `rollover` into the next epoch.
     """
 
-    def __init__(self, sampler: Sampler[Any], batch_size: int, last_batch: str = "keep"):
-        self._sampler = sampler
-        self.reads_files = sampler.reads_files
+    def __init__(
+        self,
+        sampler: Sampler[Any] | Sequence[Any],
+        batch_size: int,
+        last_batch: str = "keep",
+    ):
+        self._sampler = order_given("sampler", sampler)
+        self.reads_files = getattr(sampler, "reads_files", False)
         self._batch_size = count("DataLoader: batch_size", batch_size)
         self._last_batch = chosen("DataLoader: last_batch", last_batch, LAST_BATCH)
         self._left: list[Any] = []
 
     def __iter__(self) -> Iterator[list[Any]]:
-        batch, self._left = self._left, []
+        batch, left = list(self._left), []
+        self._left = left  # Once another iteration has begun, this one leaves nothing to it.
         for index in self._sampler:
             batch.append(index)
             if len(batch) == self._batch_size:
@@ -116,17 +125,37 @@ class BatchSampler(Sampler[list[Any]]):
         if batch and self._last_batch == "keep":
             yield batch
         elif batch and self._last_batch == "rollover":
-            self._left = batch
+            left.extend(batch)
 
     def __len__(self) -> int:
         count = len(self._sampler) + len(self._left)
         rest = self._last_batch == "keep" and count % self._batch_size > 0
         return count // self._batch_size + rest
 
+    def forget(self) -> None:
+        """Begin the next epoch without what the last one has left."""
+        self._left = []
+
     def state_dict(self) -> dict[str, Any]:
-        """The indices that roll over into the next epoch."""
-        return {"left": list(self._left)}
+        """The indices that roll over into the next epoch, and the state of the other sampler."""
+        left = [index.item() if isinstance(index, np.generic) else index for index in self._left]
+        return {"left": left, "sampler": state_of(self._sampler)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         left = state_dict["left"]  # Where it was in a file, pairs are lists.
         self._left = [tuple(index) if isinstance(index, list) else index for index in left]
+        if state_dict["sampler"]:
+            self._sampler.load_state_dict(state_dict["sampler"])
+
+
+def state_of(sampler: Any) -> dict[str, Any]:
+    """What a sampler keeps from one epoch to the next; a list keeps nothing."""
+    save: Callable[[], dict[str, Any]] = getattr(sampler, "state_dict", dict)
+    return save()
+
+
+def order_given(what: str, order: Any) -> Any:
+    """A sampler, or something else that can be iterated over again in each epoch."""
+    if hasattr(order, "__iter__") and not hasattr(order, "__next__"):
+        return order
+    raise OptionError(f"DataLoader: {what}: expected a Sampler, or a list, given {order!r}")

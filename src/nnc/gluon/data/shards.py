@@ -59,25 +59,32 @@ class ShardSampler(Sampler[Place]):
 
 
 class Recent(Generic[Value]):
-    """What was made for the last few keys."""
+    """What was made for the last keys: `least` of them, and what a window of samples touches."""
 
-    def __init__(self, make: Callable[[Any], Value], most: int):
+    def __init__(
+        self, make: Callable[[Any], Value], size: Callable[[Value], int], window: int, least: int
+    ):
         self._make = make
-        self._most = most
+        self._size = size
+        self._window = window
+        self._least = least
         self._made: OrderedDict[Any, Value] = OrderedDict()
         self._lock = threading.RLock()
 
     def __getitem__(self, key: Any) -> Value:
         with self._lock:
-            value = self._made.pop(key, None)
-            self._made[key] = value = self._make(key) if value is None else value
-            while len(self._made) > self._most:
+            if key in self._made:
+                self._made.move_to_end(key)
+                return self._made[key]
+            value = self._made[key] = self._make(key)
+            while len(self._made) > self._least and self._others_hold_a_window():
                 self._made.popitem(last=False)
             return value
 
-    def span(self, window: int, size: int) -> None:
-        """Keep as many as a window touches, if each has `size` samples."""
-        self._most = max(self._most, 2 + window // max(size, 1))
+    def _others_hold_a_window(self) -> bool:
+        """Whether the oldest is not needed: a window covers all that it touches but two ends."""
+        sizes = sorted(map(self._size, islice(self._made.values(), 1, None)))
+        return sum(sizes[:-2]) >= self._window
 
 
 class ShardedDataset(Dataset):
@@ -136,6 +143,7 @@ class ShardedDataset(Dataset):
 
     def shard(self, num_shards: int, index: int) -> Dataset:
         """Every `num_shards`-th file from the `index`-th on."""
+        count("shard: num_shards", num_shards)
         if count("shard: index", index, 0) >= min(num_shards, self.shards):
             raise OptionError(
                 f"shard: {num_shards} parts of {self.shards} files have no part {index}"
@@ -160,7 +168,8 @@ class ShardedDataset(Dataset):
 def files_named(what: str, files: Any) -> list[str]:
     """The files of a list, or those that a pattern fits, in order."""
     if isinstance(files, str | Path):
-        found = sorted(glob.glob(str(files)))
+        pattern = os.path.expanduser(files)
+        found = [pattern] if os.path.isfile(pattern) else sorted(glob.glob(pattern))
         missing = [] if found else [str(files)]
     else:
         found = [str(name) for name in files]

@@ -39,11 +39,9 @@ class TarShard:
         self.samples: list[tuple[str, dict[str, Entry]]] = []
         for entry in self._entries():
             folder, slash, base = entry.name.rpartition("/")
-            stem, _, end = base.partition(".")
-            key = folder + slash + stem
-            if not self.samples or self.samples[-1][0] != key:
-                self.samples.append((key, {}))
-            self.samples[-1][1][end.lower()] = entry
+            stem, dot, end = base.partition(".")
+            if stem and dot:
+                self._add(folder + slash + stem, end.lower(), entry)
 
     def __del__(self) -> None:
         if hasattr(self, "_descriptor"):
@@ -51,7 +49,19 @@ class TarShard:
 
     def content(self, entry: Entry) -> bytes:
         """The bytes of a file."""
-        return os.pread(self._descriptor, entry.size, entry.offset)
+        data = os.pread(self._descriptor, entry.size, entry.offset)
+        if len(data) < entry.size:
+            raise OptionError(f"{self.path} is cut off in {entry.name}")
+        return data
+
+    def _add(self, key: str, end: str, entry: Entry) -> None:
+        """A part of a sample: the last one's if that has the same key."""
+        if not self.samples or self.samples[-1][0] != key:
+            self.samples.append((key, {}))
+        parts = self.samples[-1][1]
+        if end in parts:
+            raise OptionError(f"{self.path} has {entry.name} twice in a row of the same sample")
+        parts[end] = entry
 
     def _entries(self) -> Iterator[Entry]:
         """The files, in order. A long name is an entry of its own, before the file's."""
@@ -76,11 +86,19 @@ class TarShard:
         if header[257:262] != b"ustar":
             packed = header[:2] == b"\x1f\x8b"
             hint = " (it is compressed; unpack it with gunzip)" if packed else ""
-            raise OptionError(f"{self.path} is no tar file{hint}")
+            raise self._damaged(f"is no tar file{hint}")
         digits = header[124:136]
         if digits[0] == 128:
             return int.from_bytes(digits[1:], "big")
-        return int(digits.rstrip(b" \0") or b"0", 8)
+        try:
+            return int(digits.rstrip(b" \0") or b"0", 8)
+        except ValueError:
+            raise self._damaged("is no tar file") from None
+
+    def _damaged(self, what: str) -> OptionError:
+        """The error of a header that is none."""
+        done = len(self.samples)
+        return OptionError(f"{self.path} {f'is damaged after {done} samples' if done else what}")
 
 
 class TarDataset(ShardedDataset):
@@ -96,12 +114,12 @@ class TarDataset(ShardedDataset):
         self._parts = None if listed is None else [part.split(";") for part in listed]
 
     def prepare(self) -> None:
-        self._open: Recent[TarShard] = Recent(self._opened, OPEN_SHARDS)
-
-    def _opened(self, shard: int) -> TarShard:
-        opened = TarShard(self.files[shard])
-        self._open.span(self.window, len(opened.samples))
-        return opened
+        self._open: Recent[TarShard] = Recent(
+            lambda shard: TarShard(self.files[shard]),
+            lambda opened: len(opened.samples),
+            self.window,
+            OPEN_SHARDS,
+        )
 
     def look_through(self, shard: int) -> int:
         return len(self._open[shard].samples)
@@ -125,13 +143,13 @@ def name_in(header: bytes) -> str:
     """The name of an entry, with its folder where that is apart."""
     name = header[:100].partition(b"\0")[0]
     folder = header[345:500].partition(b"\0")[0] if header[262:263] == b"\0" else b""
-    return (folder + b"/" + name if folder else name).decode()
+    return (folder + b"/" + name if folder else name).decode(errors="surrogateescape")
 
 
 def long_name(kind: bytes, content: bytes) -> str:
     """The name in an entry that holds the next one's: alone, or among lines `length key=value`."""
     if kind == b"L":
-        return content.rstrip(b"\0").decode()
+        return content.rstrip(b"\0").decode(errors="surrogateescape")
     while content:
         length, _, rest = content.partition(b" ")
         key, _, value = rest[: int(length) - len(length) - 2].partition(b"=")

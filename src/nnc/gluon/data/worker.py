@@ -1,8 +1,10 @@
 """A worker process: reads batches for a loader until it is told to stop, or its parent is gone."""
 
 import contextlib
+import multiprocessing
 import os
 import queue
+import select
 import signal
 import threading
 import traceback
@@ -39,23 +41,25 @@ def serve(connection: Connection, work: Packed, descriptor: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business.
     give_way()
     tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     threading.Thread(target=receive, args=(connection, tasks), daemon=True).start()
-    function: Work | None = None
+    function = unpacked(work, descriptor)
     files: dict[int, SharedFile] = {}
     while True:
         task = tasks.get()
         try:
-            if function is None:
-                function = unpacked(work, descriptor)
             new = task.file not in files
             file = SharedFile() if new else files[task.file]
             done = Done(task.number, file.write(as_numpy(function(task.wanted))), new)
             files[task.file] = file  # A file that no batch was written into stays new.
         except Exception as error:
             done = Done(task.number, told(error))
-        connection.send(done)
-        if done.new_file:
-            send_handle(connection, files[task.file].descriptor, os.getppid())
+        try:
+            connection.send(done)
+            if done.new_file:
+                send_handle(connection, files[task.file].descriptor, os.getppid())
+        except OSError:
+            os._exit(0)  # The parent is gone.
 
 
 def give_way() -> None:
@@ -64,13 +68,32 @@ def give_way() -> None:
         os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
+def end_with_parent() -> None:
+    """End with the parent, even while a fork of it has its end of the connection open."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    assert parent.pid is not None
+    try:
+        ended = os.pidfd_open(parent.pid)
+    except ProcessLookupError:
+        os._exit(0)
+    except (AttributeError, OSError):
+        return  # This system has no such descriptors.
+    select.select([ended], [], [])
+    os._exit(0)
+
+
 def receive(connection: Connection, tasks: "queue.SimpleQueue[Task]") -> None:
-    """Take tasks off the connection, so that the parent never waits; end with the parent."""
+    """Take tasks off the connection, so that the parent never waits; end when it is closed."""
+    status = 1
     try:
         while True:
             tasks.put(connection.recv())
     except (EOFError, OSError):
-        os._exit(0)
+        status = 0
+    except Exception:  # An index of a class that is not found here.
+        traceback.print_exc()
+    os._exit(status)
 
 
 def unpacked(work: Packed, descriptor: Any) -> Work:
@@ -79,10 +102,15 @@ def unpacked(work: Packed, descriptor: Any) -> Work:
     try:
         return shared.read(work, shared.memory(work.offsets[-1], private=True))
     except Exception as error:
+        cause = error
+
+    def fail(wanted: Any) -> Any:
         raise WorkerError(
-            f"DataLoader: a worker process does not find what the dataset is made of: {error}; "
+            f"DataLoader: a worker process does not find what the dataset is made of: {cause}; "
             "define its functions and classes at the top of a module, or use thread_pool=True"
-        ) from error
+        ) from cause
+
+    return fail
 
 
 def told(error: Exception) -> NncError:

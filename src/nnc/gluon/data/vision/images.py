@@ -32,7 +32,9 @@ def decode(data: bytes, flag: int = 1) -> Image:
         image.load()
     except (pil.UnidentifiedImageError, OSError, SyntaxError) as error:
         raise OptionError(f"decode: {len(data)} bytes that are no image: {error}") from None
-    return hwc(np.asarray(image if image.mode == mode else image.convert(mode)))
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255.
+        image = pil.fromarray(np.clip(np.asarray(image) >> 8, 0, 255).astype(np.uint8))
+    return hwc(np.array(image if image.mode == mode else image.convert(mode)))
 
 
 def hwc(image: Image) -> Image:
@@ -76,10 +78,18 @@ def by_pillow(image: Image, change: Any) -> Image:
     fromarray = pillow().fromarray
     if image.dtype == np.uint8:
         shown = image[:, :, 0] if image.shape[2] == 1 else image
-        return hwc(np.asarray(change(fromarray(shown))))
+        return hwc(np.array(change(fromarray(shown))))
     channels = np.moveaxis(image.astype(np.float32, copy=False), 2, 0)
-    changed = [np.asarray(change(fromarray(channel))) for channel in channels]
-    return np.stack(changed, axis=2).astype(image.dtype, copy=False)
+    changed = np.stack([np.asarray(change(fromarray(channel))) for channel in channels], axis=2)
+    return like(image, changed)
+
+
+def like(image: Image, changed: Image) -> Image:
+    """The change in the image's dtype: for integers rounded, and cut to what they hold."""
+    if image.dtype.kind in "iu":
+        limits = np.iinfo(image.dtype)
+        changed = np.clip(np.rint(changed), limits.min, limits.max)
+    return changed.astype(image.dtype, copy=False)
 
 
 def cropped(image: Image, box: Box) -> Image:
@@ -90,5 +100,9 @@ def cropped(image: Image, box: Box) -> Image:
 
 def fitting(size: tuple[int, int], image: Image) -> tuple[int, int]:
     """The largest width and height in the proportion of `size` that the image has room for."""
-    shrink = min(1.0, image.shape[1] / size[0], image.shape[0] / size[1])
-    return max(1, int(size[0] * shrink)), max(1, int(size[1] * shrink))
+    width, height = size
+    if width <= image.shape[1] and height <= image.shape[0]:
+        return size
+    if image.shape[1] * height <= image.shape[0] * width:
+        return image.shape[1], max(1, height * image.shape[1] // width)
+    return max(1, width * image.shape[0] // height), image.shape[0]

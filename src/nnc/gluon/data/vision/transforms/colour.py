@@ -4,7 +4,7 @@ import numpy as np
 
 from nnc.checks import number
 from nnc.gluon.data.randomness import random_generator
-from nnc.gluon.data.vision.images import Image
+from nnc.gluon.data.vision.images import Image, like
 from nnc.gluon.data.vision.transforms.base import ImageTransform, happens, probability
 
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
@@ -121,13 +121,6 @@ class RandomGray(ImageTransform):
 
 
 KINDS = (RandomBrightness, RandomContrast, RandomSaturation, RandomHue)
-
-
-def like(image: Image, changed: Image) -> Image:
-    """The change in the image's dtype."""
-    if image.dtype != np.uint8:
-        return changed.astype(image.dtype, copy=False)
-    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
 
 def grey(image: Image) -> Image:

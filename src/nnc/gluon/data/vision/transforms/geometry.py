@@ -39,8 +39,8 @@ class Resize(ImageTransform):
         size = self._size
         if self._keep:
             height, width = image.shape[:2]
-            scale = size[0] / min(height, width)
-            size = (max(1, int(width * scale)), max(1, int(height * scale)))
+            shorter = min(height, width)
+            size = (width * size[0] // shorter, height * size[0] // shorter)
         return resized(image, size, self._interpolation)
 
 
@@ -108,7 +108,7 @@ class RandomResizedCrop(Crop):
         interpolation: int = 1,
     ):
         super().__init__(size, interpolation)
-        self._scale = (scale, 1.0) if isinstance(scale, float | int) else bounds("scale", scale)
+        self._scale = bounds("scale", (scale, 1.0) if isinstance(scale, float | int) else scale)
         self._ratio = bounds("ratio", ratio)
 
     def box(self, image: Image) -> Box:
@@ -142,7 +142,9 @@ class CropResize(ImageTransform):
             left, top, count("CropResize: width", width), count("CropResize: height", height)
         )  # fmt: skip
         self._size = self._box[2:] if size is None else size_of("CropResize", size)
-        self._interpolation = interpolation_of("CropResize", interpolation or 1)
+        self._interpolation = interpolation_of(
+            "CropResize", 1 if interpolation is None else interpolation
+        )
 
     def changed(self, image: Image) -> Image:
         left, top, width, height = self._box

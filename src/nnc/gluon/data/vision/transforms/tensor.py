@@ -57,8 +57,9 @@ class Normalize(Transform):
 
     def on_host(self, image: Image) -> Image:
         self._check(image.dtype.name, image.shape)
-        result = np.subtract(image, self._mean, dtype=image.dtype)
-        return np.divide(result, self._std, out=result, dtype=image.dtype)
+        result = image - self._mean.astype(image.dtype)
+        result /= self._std.astype(image.dtype)
+        return result
 
     def on_array(self, image: NDArray) -> NDArray:
         self._check(image.dtype.name, image.shape)
@@ -79,7 +80,7 @@ class Normalize(Transform):
 def per_channel(name: str, values: Any) -> Image:
     """Numbers as (channels, 1, 1)."""
     try:
-        numbers = np.asarray(values, np.float32).reshape(-1, 1, 1)
+        numbers = np.asarray(values, np.float64).reshape(-1, 1, 1)
     except (TypeError, ValueError):
         numbers = np.full((1, 1, 1), np.nan)
     if not np.isfinite(numbers).all():
