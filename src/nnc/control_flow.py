@@ -12,6 +12,7 @@ from xdsl.builder import Builder
 from xdsl.dialects.builtin import i64
 from xdsl.ir import SSAValue
 
+from nnc import checks
 from nnc.arrays.array import NDArray
 from nnc.dialects.nn.base import insert
 from nnc.dialects.nn.checkpoint import CheckpointOp
@@ -20,6 +21,7 @@ from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.elementwise import CastOp
 from nnc.dialects.nn.indexing import IotaOp
 from nnc.dialects.nn.scan import ScanOp
+from nnc.dtypes import FLOATS
 from nnc.errors import OptionError, ShapeError
 from nnc.operators import core as ops
 from nnc.random import COUNTER
@@ -90,8 +92,6 @@ def _loop(
     name: str, step: Step, sequences: list[NDArray], inits: list[NDArray], count: int
 ) -> tuple[Tree, list[NDArray]]:
     """The stacked outputs of the steps, in their form, and the last states."""
-    if count < 1:
-        raise ShapeError(f"{name}: expected 1 step or more, given {count}")
     whole = [array.current.type for array in sequences]
     slices = [type_of(type.shape[1:], type.dtype, type.device) for type in whole]
     types = [array.current.type for array in inits]
@@ -105,9 +105,28 @@ def _loop(
     made = trace(name, called, [*types, *slices], count)
     outputs, states = made.returned
     _check_states(name, types, [array.current.type for array in arrays_of(name, states)])
+    if not count:
+        return _no_steps(made, outputs, sequences, inits)
     values = _record_scan(made, sequences, inits, count)
     finals, stacked = values[: len(inits)], values[len(inits) :]
     return like(outputs, map(NDArray, stacked)), list(map(NDArray, finals))
+
+
+def _no_steps(
+    made: Trace, outputs: Tree, sequences: list[NDArray], inits: list[NDArray]
+) -> tuple[Tree, list[NDArray]]:
+    """No outputs, and the states as they begin. The gradient of all that a step reads is 0."""
+    given = made.results[: len(made.results) - len(inits)]
+    none = [_zeros((0, *value.type.shape), value.type.dtype) for value in given]
+    read = [*sequences, *map(NDArray, made.captured)]
+    empty = [array.reshape(-1)[:0] for array in read if array.dtype.name in FLOATS]
+
+    def same(array: NDArray) -> NDArray:
+        whole = [array.reshape(-1), *(part.astype(array.dtype, copy=False) for part in empty)]
+        [joined] = record(ops.concat, [part.current for part in whole], (0,))
+        return NDArray(joined).reshape(array.shape)
+
+    return like(outputs, map(same, none)), list(map(same, inits))
 
 
 def _fit(types: list[Type], others: list[Type]) -> bool:
@@ -246,6 +265,7 @@ def while_loop(
     """
     if max_iterations is None:
         raise OptionError(f"{name}: max_iterations is the number of steps that the program allows")
+    most = checks.count(f"{name}: max_iterations", max_iterations, 0)
     inits = arrays_of(name, loop_vars)
     if not inits:
         raise OptionError(f"{name}: expected at least one loop variable")
@@ -265,17 +285,18 @@ def while_loop(
             return [arrays_of(name, outputs), go_on, following]
 
         def stay() -> Tree:
-            return [list(map(_zeros, arrays_of(name, form[0]))), active, variables]
+            nothing = [_zeros(a.shape, a.dtype.name) for a in arrays_of(name, form[0])]
+            return [nothing, active, variables]
 
         outputs, go_on, following = _choose(name, active, advance, stay)
         return like(form[0], iter(outputs)), [go_on, *following]
 
-    outputs, [_, *finals] = _loop(name, step, [], [begin, *inits], max_iterations)
+    outputs, [_, *finals] = _loop(name, step, [], [begin, *inits], most)
     return outputs, like(loop_vars, iter(finals))
 
 
-def _zeros(like: NDArray) -> NDArray:
-    return NDArray(record(ops.full, [], (like.shape, 0, like.dtype.name))[0])
+def _zeros(shape: tuple[int, ...], dtype: str) -> NDArray:
+    return NDArray(record(ops.full, [], (shape, 0, dtype))[0])
 
 
 def checkpoint(function: Callable[..., Tree], *args: Any) -> Tree:
