@@ -11,6 +11,7 @@ from nnc.array_functions.numpy_names import allclose, maximum, minimum
 from nnc.array_functions.product import batch_dot
 from nnc.array_functions.shape import repeat as repeated
 from nnc.array_functions.shape import stack, swapaxes
+from nnc.arrays.advanced_index import known
 from nnc.arrays.array import NDArray, as_array
 from nnc.checks import axis_of, chosen, count
 from nnc.control_flow import cond, foreach, while_loop
@@ -31,6 +32,18 @@ def arange_like(
     flat, times = math.prod(sizes), count("arange_like: repeat", repeat)
     numbers = repeated(positions([-(-flat // times)], 0), times)[:flat]
     return (numbers.astype(x.dtype) * step + start).reshape(sizes)
+
+
+def boolean_mask(data: Any, index: Any, axis: int = 0) -> NDArray:
+    """The slices along an axis where `index`, a number for each, is not 0. It is computed first."""
+    x, mask = as_array(data), as_array(index)
+    before = axis_of("boolean_mask", axis, x.ndim)
+    if mask.shape != x.shape[before : before + 1]:
+        raise ShapeError(
+            f"boolean_mask: expected an index of shape {x.shape[before : before + 1]}, given "
+            f"{mask.shape}"
+        )
+    return x[(*(slice(None),) * before, known(mask) != 0)]
 
 
 def div_sqrt_dim(data: Any) -> NDArray:

@@ -1,6 +1,7 @@
 """Python functions as programs that skip Python: `compile` and `compile_step`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,6 +78,16 @@ def replaceable(memory: Storage) -> Value:
     value = memory_value(memory)
     value.replaceable = True
     return value
+
+
+@contextmanager
+def lasting(name: str) -> Generator[None]:
+    """What is recorded runs again, with other inputs."""
+    recorder.lasting, before = name, recorder.lasting
+    try:
+        yield
+    finally:
+        recorder.lasting = before
 
 
 def signature(memories: Sequence[Storage]) -> Any:
@@ -222,7 +233,7 @@ class CompiledStep(CompiledCallable):
         here = [m if isinstance(m, DeviceArray) else place.array(m) for m in memories]
         inputs = list(map(replaceable, here))
         *given, label = map(NDArray, inputs)
-        with autograd.record():
+        with autograd.record(), lasting("compile_step"):
             predicted = self.net(*given)
             [loss] = arrays_in("compile_step: the loss", self.loss(predicted, label))
             scaled = self.trainer.scaled(loss)

@@ -27,7 +27,7 @@ from nnc.arrays import files as array_files
 from nnc.arrays.array import NDArray, array, as_array, promoted
 from nnc.arrays.methods import METHODS
 from nnc.operators import core as ops
-from nnc.recording.recorder import flush, record
+from nnc.recording.recorder import flush
 
 Shape = int | Sequence[int]
 
@@ -261,8 +261,15 @@ def power(x: Any, y: Any, out: NDArray | None = None) -> NDArray:
 
 
 def where(condition: Any, x: Any, y: Any) -> NDArray:
-    mask = as_array(condition).current
-    return NDArray(record(ops.where, [mask, *promoted(x, y)])[0])
+    """`x` where the condition is not 0, else `y`; all are broadcast.
+
+    A condition of shape (n,) for `x` and `y` of one shape (n, …) chooses slices, as in MXNet.
+    """
+    mask, (first, second) = as_array(condition), promoted(x, y)
+    shape = first.type.shape
+    if mask.ndim == 1 < len(shape) and mask.shape == shape[:1] and second.type.shape == shape:
+        mask = mask.reshape((-1, *[1] * (len(shape) - 1)))
+    return indexing.where(mask, NDArray(first), NDArray(second))
 
 
 broadcast_add = broadcast_plus = elemwise_add = add

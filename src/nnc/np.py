@@ -15,6 +15,7 @@ import numpy
 
 from nnc import linalg, nd
 from nnc import np_random as random
+from nnc.array_functions import index as indexing
 from nnc.array_functions.joining import split_v2
 from nnc.arrays.array import NDArray, as_array
 from nnc.lowering.pass_specs import did_you_mean
@@ -23,6 +24,7 @@ __all__ = ["linalg", "random"]
 
 ndarray = NDArray
 array_split = split = split_v2
+where = indexing.where
 e, inf, nan, newaxis, pi = numpy.e, numpy.inf, numpy.nan, None, numpy.pi
 bool_, float16, float32, float64 = numpy.bool_, numpy.float16, numpy.float32, numpy.float64
 int8, int32, int64, uint8 = numpy.int8, numpy.int32, numpy.int64, numpy.uint8

@@ -150,13 +150,6 @@ def test_advanced_indexing_and_iteration() -> None:
     assert [row.tolist() for row in nd.array([[1, 2], [3, 4]])] == [[1, 2], [3, 4]]
 
 
-def test_a_mask_is_no_index() -> None:
-    x = nnc.nd.array([1.0, 2.0])
-    for mask in (x > 1, np.array([True, False]), [True, False]):
-        with pytest.raises(IndexError, match="not a mask"):
-            _ = x[mask]
-
-
 def test_dtypes_of_new_arrays() -> None:
     assert nd.array([1, 2]).dtype == np.float32
     assert nd.array(np.arange(3)).dtype == np.int64

@@ -242,7 +242,32 @@ ROWS: dict[str, Row] = {
     ),
     "vsplit": (lambda x: nd.vsplit(x, 3), lambda x: np.vsplit(x, 3), (A,)),
     "vstack": (listed(nd.vstack), listed(np.vstack), (V, A)),
+    "where of rows": (
+        lambda x, y: nd.where([1, 0, 1], x, y),
+        lambda x, y: np.array([x[0], y[1], x[2]]),
+        (CUBE[0], CUBE[1]),
+    ),
+    "where of rows of a square": (
+        lambda x: nd.where([1, 0, 1], x, -x),
+        lambda x: np.array([x[0], -x[1], x[2]]),
+        (A[:, :3],),
+    ),
+    "where of numbers": (
+        lambda x: nd.where(x, 1, 2),
+        lambda x: np.where(x, 1, 2),
+        (MARKS,),
+    ),
     # MXNet's contrib.
+    "boolean_mask": (
+        lambda x: nd.contrib.boolean_mask(x, [1, 0, 2]),
+        lambda x: np.delete(x, 1, 0),
+        (A,),
+    ),
+    "boolean_mask of columns": (
+        lambda x: nd.contrib.boolean_mask(x, [0, 0, 1, 0], 1),
+        lambda x: np.delete(x, [0, 1, 3], 1),
+        (A,),
+    ),
     "arange_like": (
         lambda x: nd.contrib.arange_like(x, 1, 2, 2),
         lambda x: (np.arange(12) // 2 * 2 + 1).reshape(3, 4),
@@ -345,6 +370,12 @@ KEYS: list[Any] = [
     ([0, 2], [1, 3]),
     (slice(None), slice(None), [4, 0]),
     TABLE,
+    IMAGE > 0,
+    IMAGE[:, 0, 0] > 9,
+    (slice(None), IMAGE[0] > 0),
+    (..., 1, IMAGE[0, 0] > 0),
+    (1, IMAGE[0] > 0),
+    ([True, False, True], 2),
 ]
 
 
@@ -365,6 +396,17 @@ def test_indices_with_arrays(key: Any) -> None:
     written[key] = 7
     by_numpy[key] = 7
     np.testing.assert_array_equal(written.asnumpy(), by_numpy)
+
+
+def test_masks_of_nnc() -> None:
+    """What a mask chooses is computed; a mask that is a constant may be in a compiled function."""
+    x, mask = nd.array(A), nd.array(A > 0, "bool")
+    np.testing.assert_array_equal(x[x > 0].asnumpy(), A[A > 0].astype("f"))
+
+    def positive(x: NDArray) -> NDArray:
+        return x[mask]
+
+    np.testing.assert_array_equal(nnc.compile(positive)(x).asnumpy(), positive(x).asnumpy())
 
 
 def test_masks_and_arrays_of_nnc_as_places_to_write() -> None:
@@ -465,10 +507,6 @@ def test_interleaved_attention() -> None:
         (
             lambda: nd.ones((2, 3))[[0], [1], [1]],
             "index with 3 items for an array of 2 axes",
-        ),
-        (
-            lambda: nd.ones((2, 3))[0, nd.ones((3,)) > 0],
-            "an index is not a mask, shapes are static; use nnc.nd.where(mask, a, b)",
         ),
         (
             lambda: nd.ones((2, 3)).__setitem__([5], 1),

@@ -42,6 +42,9 @@ ROWS: dict[str, Callable[[Any], Any]] = {
     "tensordot": lambda np: np.tensordot(np.array(A), np.array(A), ([0, 1], [0, 1])),
     "var": lambda np: np.var(np.array(A), axis=0),
     "where": lambda np: np.where(np.array(A) > 0, np.array(A), np.zeros((3, 4))),
+    "where of columns": lambda np: np.where(
+        np.array([1, 0, 1]) > 0, np.array(A)[:, :3], np.zeros((3, 3))
+    ),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnc.array_functions.wrapping import function
-from nnc.arrays.array import NDArray, as_array, as_indices, placed_by
+from nnc.arrays.array import NDArray, as_array, as_indices, placed_by, promoted
 from nnc.checks import axis_of, count, number, sizes_of
 from nnc.dtypes import dtype_name
 from nnc.errors import IndexingError, OptionError, ShapeError
@@ -29,6 +29,12 @@ def selected(mask: NDArray, x: NDArray, y: Any) -> NDArray:
     """`x` where the mask holds, else `y`."""
     other = as_array(y).astype(x.dtype, copy=False)
     return NDArray(record(basic.where, [mask.current, x.current, other.current])[0])
+
+
+def where(condition: Any, x: Any, y: Any) -> NDArray:
+    """`x` where the condition is not 0, else `y`; all are broadcast."""
+    mask = as_array(condition).current
+    return NDArray(record(basic.where, [mask, *promoted(x, y)])[0])
 
 
 def moveaxis(x: Any, source: int, destination: int) -> NDArray:

@@ -1,14 +1,17 @@
-"""Indices with arrays in them, as in numpy: `x[rows, columns]`, `x[:, at]`."""
+"""Indices with arrays in them, as in numpy: `x[rows, columns]`, `x[:, at]`, `x[mask]`."""
 
 import math
 from types import EllipsisType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray as NumpyArray
 
 from nnc.array_functions.index import existing, gathered
 from nnc.arrays.array import NDArray, as_indices
-from nnc.errors import IndexingError
+from nnc.dtypes import numeric
+from nnc.errors import IndexingError, TraceError
+from nnc.recording.recorder import recorder
 
 
 def has_arrays(key: Any) -> bool:
@@ -22,7 +25,7 @@ def is_array(key: Any) -> bool:
 
 def picked(x: NDArray, key: Any) -> NDArray:
     """The elements at an index with arrays. Their axes stand where the first of them stood."""
-    items = spread(key if isinstance(key, tuple) else (key,), x.ndim)
+    items = spread(tuple(map(listed, key if isinstance(key, tuple) else (key,))), x.shape)
     chosen = [i for i, item in enumerate(items) if not isinstance(item, slice)]
     first, count = chosen[0], len(chosen)
     if any(item is None for item in items) or chosen != list(range(first, first + count)):
@@ -32,11 +35,11 @@ def picked(x: NDArray, key: Any) -> NDArray:
         )
     part = x[tuple(item if isinstance(item, slice) else slice(None) for item in items)]
     if count == 1:
-        return part.take(positions_in(items[first]), first)
+        return part.take(as_indices(items[first]), first)
     at = as_indices(0)
     for axis in chosen:
         what, size = f"index: positions along axis {axis}", part.shape[axis]
-        at = at * size + existing(what, positions_in(items[axis]), size)
+        at = at * size + existing(what, as_indices(items[axis]), size)
     order = [*chosen, *(i for i in range(part.ndim) if i not in chosen)]
     turned = part.transpose(*order)
     places, rank = math.prod(turned.shape[:count]), at.ndim
@@ -45,25 +48,66 @@ def picked(x: NDArray, key: Any) -> NDArray:
     return found.transpose(*back)
 
 
-def spread(key: tuple[Any, ...], rank: int) -> list[Any]:
-    """The index with an item for each axis."""
+def spread(key: tuple[Any, ...], shape: tuple[int, ...]) -> list[Any]:
+    """The index with an item for each axis: a mask of several is a list of positions for each."""
     dots = [i for i, item in enumerate(key) if isinstance(item, EllipsisType)]
-    given = sum(item is not None for item in key) - len(dots)
+    axes = [axes_of(item) for item in key]
+    rank, given = len(shape), sum(axes)
     if given > rank or len(dots) > 1:
         raise IndexingError(f"index with {given} items for an array of {rank} axes")
-    place = dots[0] if dots else len(key)
-    rest = [slice(None)] * (rank - given)
-    return [*key[:place], *rest, *key[place + 1 :]]
+    items = list[Any]()
+    for item, count in zip(key, axes, strict=True):
+        axis = sum(each is not None for each in items)
+        if isinstance(item, EllipsisType):
+            items += [slice(None)] * (rank - given)
+        elif is_mask(item):
+            items += places_of(item, shape[axis : axis + count], axis)
+        else:
+            items.append(item)
+    return items + [slice(None)] * (0 if dots else rank - given)
 
 
-def positions_in(item: Any) -> NDArray:
-    """Positions along one axis; a mask has no known number of them."""
-    array = item if isinstance(item, NDArray) else np.asarray(item)
-    if array.dtype == np.bool_:
+def axes_of(item: Any) -> int:
+    """How many axes an item of an index is for."""
+    if item is None or isinstance(item, EllipsisType):
+        return 0
+    return np.ndim(item) if is_mask(item) else 1
+
+
+def listed(item: Any) -> Any:
+    """A list as numpy's array."""
+    if not isinstance(item, list):
+        return item
+    numeric(item)  # Whatever is no array of numbers is an error.
+    return np.asarray(item)
+
+
+def is_mask(item: Any) -> bool:
+    return is_array(item) and item.dtype == np.bool_
+
+
+def places_of(mask: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
+    """Where a mask holds: positions along each of its axes. Looking computes it."""
+    if np.shape(mask) != sizes:
         raise IndexingError(
-            "an index is not a mask, shapes are static; use nnc.nd.where(mask, a, b)"
+            f"a mask has the sizes of the axes that it is for: expected shape {sizes} from axis "
+            f"{axis} on, given {np.shape(mask)}"
         )
-    return as_indices(array)
+    if isinstance(mask, NDArray):
+        mask = known(mask)
+    return list(np.nonzero(mask))
+
+
+def known(mask: NDArray) -> NumpyArray[Any]:
+    """The values of a mask, unless what is recorded runs again with others."""
+    value, who = mask.current, recorder.tracing or recorder.lasting
+    constant = value.memory is not None and value.variable is None and not value.replaceable
+    if who and not constant:
+        raise TraceError(
+            f"{who}: a mask as an index gives as many elements as it is true for, but the shapes "
+            "of a program are known before its values; use nnc.nd.where(mask, x, 0)"
+        )
+    return mask.host()
 
 
 def on_host(key: Any) -> Any:

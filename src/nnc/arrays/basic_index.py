@@ -34,18 +34,25 @@ def basic_items(key: Any, shape: tuple[int, ...]) -> tuple[Item, ...]:
 
 
 def basic_item(key: Any, size: int, axis: int) -> Item:
-    if isinstance(key, slice):
-        start, stop, step = key.indices(size)
-        if step < 1:
-            raise IndexingError(f"slices go forward; given step {step} along axis {axis}")
-        return start, max(start, stop), step
     try:
+        if isinstance(key, slice):
+            return forward(key.indices(size), axis)
         position = operator.index(key)
-    except TypeError:
-        raise IndexingError(f"an index is an integer or a slice; given {key!r}") from None
+    except (TypeError, ValueError):
+        position = None
+    if position is None or isinstance(key, bool):
+        raise IndexingError(f"an index is an integer or a slice; given {key!r}")
     if not -size <= position < size:
         raise IndexingError(f"index {position} is outside of axis {axis}, which has size {size}")
     return position % size
+
+
+def forward(bounds: tuple[int, int, int], axis: int) -> tuple[int, int, int]:
+    """A slice's start, stop and step, which goes forward."""
+    start, stop, step = bounds
+    if step < 1:
+        raise IndexingError(f"slices go forward; given step {step} along axis {axis}")
+    return start, max(start, stop), step
 
 
 def resolve_shape(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 from typing import cast as cast_to
 
+import numpy as np
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import AnyFloat, TensorType, f32, i32, i64
 from xdsl.ir import SSAValue
@@ -67,14 +68,14 @@ def along(b: Builder, x: SSAValue, axis: int, like: SSAValue) -> SSAValue:
     return insert(b, reduce.BroadcastOp(x, shape_of(like), [axis]))
 
 
-def common_shape(name: str, x: SSAValue, y: SSAValue) -> Shape:
-    a, b = shape_of(x), shape_of(y)
-    rank = max(len(a), len(b))
-    pairs = zip((1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b, strict=True)
-    sizes = [(p, q) for p, q in pairs]
-    if any(p != q and 1 not in (p, q) for p, q in sizes):
-        raise ShapeError(f"{name}: shapes {a} and {b} cannot be broadcast together")
-    return tuple(q if p == 1 else p for p, q in sizes)
+def common_shape(name: str, *arrays: SSAValue) -> Shape:
+    """What arrays are broadcast to."""
+    shapes = [shape_of(x) for x in arrays]
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        given = " and ".join(map(str, shapes))
+        raise ShapeError(f"{name}: shapes {given} cannot be broadcast together") from None
 
 
 def binary(name: str, kind: type[Any]) -> Operation:
@@ -163,7 +164,7 @@ def compare(b: Builder, x: SSAValue, y: SSAValue, predicate: str) -> SSAValue:
 
 @operation
 def where(b: Builder, mask: SSAValue, x: SSAValue, y: SSAValue) -> SSAValue:
-    shape = common_shape("where", x, y)
+    shape = common_shape("where", mask, x, y)
     chosen = cast.emit(b, mask, "bool")
     return insert(
         b,

@@ -34,6 +34,8 @@ class Recorder(threading.local):
         self.training = False
         self.tracing = ""
         """Whose body is recorded, if any."""
+        self.lasting = ""
+        """Who runs what is recorded again, with other inputs, if anybody."""
         self.trips = 1
         """How often what is recorded runs, for each time it is recorded."""
         self.nodes = 0
