@@ -243,7 +243,64 @@ def test_groups_of_rows_are_read_once_in_an_epoch(
     assert len(reads) == sum(-(-size // 3) for size in SIZES)
 
 
+def test_small_groups_of_rows_do_not_make_a_window_hold_more(tmp_path: Path) -> None:
+    """The last group of a file is often small; what a window spans is two large ones and it."""
+    rows = [b"x" * 2000] * 51
+    for shard in range(12):
+        parquet.write_table(pa.table({"x": rows}), tmp_path / f"{shard}.parquet", row_group_size=50)
+    dataset = ParquetDataset(str(tmp_path / "*.parquet"), "x", window=40)
+    before = pa.total_allocated_bytes()
+    for read, place in enumerate(ShardSampler(dataset)):
+        assert dataset[place] == rows[0]
+        assert pa.total_allocated_bytes() - before < 5 * 50 * 2000, read
+
+
+def test_arrays_of_parquet_may_be_written_to(tmp_path: Path) -> None:
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ones((1, 2, 3)))
+    parquet.write_table(pa.table({"list": [[1.0, 2.0]], "tensor": tensors}), tmp_path / "a.parquet")
+    for _ in range(2):
+        row = ParquetDataset(tmp_path / "a.parquet")[0]
+        assert (row["list"].sum(), row["tensor"].sum()) == (3, 6)
+        row["list"] += 1
+        row["tensor"] += 1
+
+
+def test_files_without_a_sample_in_tar_files(tmp_path: Path) -> None:
+    """What webdataset passes over: names without an end, and hidden ones."""
+    with tarfile.open(tmp_path / "[1].tar", "w") as tar:
+        for name in ("README", "./.hidden.txt", "__info__", "a.txt"):
+            add(tar, name, b"words")
+    dataset = TarDataset(str(tmp_path / "[1].tar"))
+    assert (len(dataset), dataset[0]) == (1, {"__key__": "a", "txt": b"words"})
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    form = tarfile.GNU_FORMAT
+    with tarfile.open(tmp_path / "a.tar", "w", format=form, encoding="latin-1") as tar:
+        add(tar, "é.cls", b"1")
+        add(tar, "ü" * 101 + ".cls", b"2")
+    dataset = TarDataset(tmp_path / "a.tar", "cls")
+    assert (dataset[0], dataset[1]) == (1, 2)
+
+
 # Files that are broken.
+
+
+def test_a_file_that_is_cut_off_while_it_is_open(tmp_path: Path) -> None:
+    dataset = tars(tmp_path)
+    assert dataset[0] == (0, "number 0")
+    path = tmp_path / "0.tar"
+    path.write_bytes(path.read_bytes()[: 512 + 512 + 512 + 3])
+    with pytest.raises(OptionError, match=r"0\.tar is cut off in 000\.txt"):
+        dataset[0, 0]
+
+
+def test_a_part_that_is_there_twice(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for label in b"12":
+            add(tar, "a.cls", bytes([label]))
+    with pytest.raises(OptionError, match=r"a\.tar has a\.cls twice"):
+        TarDataset(tmp_path / "a.tar", "cls")[0]
 
 
 def cut(data: bytes) -> bytes:
@@ -252,6 +309,12 @@ def cut(data: bytes) -> bytes:
 
 def no_tar(data: bytes) -> bytes:
     return b"text" * 200
+
+
+def damaged(data: bytes) -> bytes:
+    """The size in the header of the third file is no number."""
+    begin = 4 * 512 + 124
+    return data[:begin] + b"size" + data[begin + 4 :]
 
 
 def without_end(data: bytes) -> bytes:
@@ -265,6 +328,7 @@ def without_end(data: bytes) -> bytes:
         (tars, cut, r"0\.tar is cut off after \d samples$"),
         (tars, without_end, r"0\.tar is cut off after 7 samples$"),
         (tars, no_tar, r"0\.tar is no tar file$"),
+        (tars, damaged, r"0\.tar is damaged after 1 samples$"),
         (tars, gzip.compress, r"0\.tar is no tar file \(it is compressed; unpack it with gunzip"),
         (parquets, cut, r"0\.parquet is no whole parquet file"),
     ],

@@ -12,6 +12,7 @@ from nnc.errors import DtypeError, NncError, OptionError, ShapeError
 from nnc.gluon import nn
 from nnc.gluon.data import random_generator
 from nnc.gluon.data.vision import transforms as t
+from nnc.gluon.data.vision.images import fitting
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PHOTO: Array = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
@@ -57,6 +58,8 @@ def test_normalize_is_a_shift_and_a_scale_of_each_channel() -> None:
             t.Normalize(mean, std)(nd.array(image)).asnumpy(), wanted, 1e-5, 1e-6
         )
     np.testing.assert_allclose(t.Normalize(0.5, 2)(x), (x - 0.5) / 2, rtol=1e-6)
+    wide = x.astype(np.float64)
+    np.testing.assert_allclose(t.Normalize(mean, std)(wide), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("compose", [t.Compose, t.HybridCompose])
@@ -93,7 +96,18 @@ def test_resize_is_pillows(code: int) -> None:
     np.testing.assert_allclose(floats * 255, expected, atol=1)
 
 
+def test_integers_are_rounded_when_they_are_resized() -> None:
+    deep = PHOTO.astype(np.uint16) * 257
+    expected = t.Resize((12, 8))(deep.astype(np.float32))
+    np.testing.assert_array_equal(t.Resize((12, 8))(deep), np.rint(expected))
+
+
 def test_one_number_is_both_sizes_or_the_shorter_edge() -> None:
+    for short in range(1, 100):  # 2 / 49 * 49 is less than 2.
+        tall = np.zeros((short + 3, short, 1), np.uint8)
+        assert t.Resize(7, keep_ratio=True)(tall).shape == (7 * (short + 3) // short, 7, 1)
+        assert t.CenterCrop((1000, 500))(tall).shape == (500, 1000, 1)
+        assert fitting((1000, 500), tall) == (short, max(1, short // 2))
     assert t.Resize(10)(PHOTO).shape == (10, 10, 3)
     assert t.Resize(10, keep_ratio=True)(PHOTO).shape == (10, 15, 3)
     assert t.Resize(40, keep_ratio=True)(PHOTO).shape == (40, 60, 3)
@@ -146,6 +160,9 @@ def test_crop_resize() -> None:
     part = PHOTO[3:10, 5:9]
     np.testing.assert_array_equal(t.CropResize(5, 3, 4, 7)(PHOTO), part)
     np.testing.assert_array_equal(t.CropResize(5, 3, 4, 7, 8)(PHOTO), by_pillow(part, (8, 8)))
+    np.testing.assert_array_equal(
+        t.CropResize(5, 3, 4, 7, 8, 0)(PHOTO), by_pillow(part, (8, 8), Image.Resampling.NEAREST)
+    )
 
 
 @pytest.mark.parametrize(
@@ -157,6 +174,38 @@ def test_flips(kind: Any, flipped: Array) -> None:
     np.testing.assert_array_equal(kind(0)(PHOTO), PHOTO)
     share = np.mean([np.array_equal(kind()(PHOTO), flipped) for _ in range(300)])
     assert 0.4 < share < 0.6
+
+
+def rotated(image: Array, degrees: float, zoom: int) -> Array:
+    """Between the four pixels around where each comes from; NaN where those are not all inside."""
+    height, width = image.shape[:2]
+    turn = np.exp(1j * np.radians(degrees))
+    corner = np.array([width + height * 1j, width - height * 1j]) / 2 * turn
+    scale = max(abs(corner.real).max() / (width / 2), abs(corner.imag).max() / (height / 2)) ** zoom
+    rows, columns = np.mgrid[:height, :width]
+    # The imaginary axis points up, rows count down.
+    place = (columns - (width - 1) / 2 - 1j * (rows - (height - 1) / 2)) / turn * scale
+    x, y = place.real + (width - 1) / 2, (height - 1) / 2 - place.imag
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    inside = (left >= 0) & (top >= 0) & (left < width - 1) & (top < height - 1)
+    left, top = np.where(inside, left, 0), np.where(inside, top, 0)
+    right, down = (x - left)[..., None], (y - top)[..., None]
+    above = image[top, left] * (1 - right) + image[top, left + 1] * right
+    below = image[top + 1, left] * (1 - right) + image[top + 1, left + 1] * right
+    return np.where(inside[..., None], above * (1 - down) + below * down, np.nan)
+
+
+@pytest.mark.parametrize("degrees", [25.0, -130.0])
+@pytest.mark.parametrize("zoom", [0, -1, 1])
+def test_rotations_are_linear_between_pixels(degrees: float, zoom: int) -> None:
+    floats = PHOTO.astype(np.float32)
+    expected = rotated(floats, degrees, zoom)
+    inside = ~np.isnan(expected)
+    assert inside.mean() > 0.2
+    turn = t.Rotate(degrees, zoom_in=zoom == -1, zoom_out=zoom == 1)
+    found = np.moveaxis(turn(np.moveaxis(floats, 2, 0)), 0, 2)
+    np.testing.assert_allclose(found[inside], expected[inside], atol=0.01)
+    np.testing.assert_allclose(turn(PHOTO)[inside], expected[inside], atol=1)
 
 
 def test_rotations() -> None:

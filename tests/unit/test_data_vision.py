@@ -113,6 +113,22 @@ def test_image_folder(tmp_path: Path) -> None:
     assert vision.ImageFolderDataset(str(tmp_path), transform=inverted)[3][1] == 2
 
 
+@pytest.mark.parametrize("flag", [0, 1])
+def test_grey_of_16_bits_is_that_of_the_higher_8(flag: int) -> None:
+    """Pillow would make all white that is above 255."""
+    deep = DRAWS.integers(0, 2**16, (5, 4), dtype=np.uint16)
+    image = vision.decode(png(deep), flag)
+    assert image.shape == (5, 4, 3 if flag else 1)
+    np.testing.assert_array_equal(image, np.broadcast_to((deep >> 8)[..., None], image.shape))
+
+
+def test_images_may_be_written_to() -> None:
+    image = vision.decode(png(PHOTOS[0]))
+    image[:2] = 0
+    smaller = vision.transforms.Resize(8)(image)
+    smaller += 1
+
+
 def test_image_list(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png(PHOTOS[0]))
     (tmp_path / "train.lst").write_text("0\t3\ta.png\n\n1\t1.5\t2.5\ta.png\n")

@@ -60,7 +60,7 @@ class TarShard:
             self.samples.append((key, {}))
         parts = self.samples[-1][1]
         if end in parts:
-            raise OptionError(f"{self.path} has {entry.name} twice in a row of the same sample")
+            raise OptionError(f"{self.path} has {entry.name} twice")
         parts[end] = entry
 
     def _entries(self) -> Iterator[Entry]:
