@@ -107,6 +107,7 @@ TRIMS = (
     (r"\{nnc\.live[^}]*\} ", ""),
     (r"^(kernel\.func .*?)\(%.*?\) (-> \(.*?\) )?", r"\1(…) "),
     (r"(outs \d )?(strategy #kernel\.strategy<contraction \{tile = [^]]*\]).*$", r"\2, …}> {"),
+    (r"(launch .* -> tensor<[^>]*>), tensor.*$", r"\1, …"),
     (r" : [^()]*(?=\))", ""),
     (r" : \([^()]*\) -> ", " : … -> "),
     (r"(kernel\.call .*?\)) : .*$", r"\1 : …"),

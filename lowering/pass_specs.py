@@ -6,6 +6,7 @@ Knows the tables of `nnc.lowering.pipelines`; imports a pass only when a pipelin
 import dataclasses
 import difflib
 import importlib
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import module_from_spec, spec_from_file_location
@@ -20,6 +21,9 @@ from nnc.lowering.pipelines import PASSES, PIPELINES
 
 TARGET_OPTIONS = {"target", "isa"}
 """Options that name a target."""
+
+LOADED = "nnc_opt_"
+"""What the names of modules begin with that are no part of nnc."""
 
 Converted = TypeVar("Converted", bound=ArgSpecConvertible)
 
@@ -36,7 +40,7 @@ def load(reference: str) -> Any:
 
 def passes_of_file(path: str) -> dict[str, str]:
     """The passes of a Python file that is no part of nnc, as references that `load` follows."""
-    module = f"nnc_opt_{Path(path).stem}"
+    module = LOADED + Path(path).stem
     spec = spec_from_file_location(module, path)
     if spec is None or spec.loader is None or not Path(path).is_file():
         raise PipelineError(f"'{path}' is no Python file")
@@ -52,6 +56,14 @@ def passes_of_file(path: str) -> dict[str, str]:
     for name in found.keys() & PASSES.keys():
         raise PipelineError(f"'{path}': a pass is called '{name}' already")
     return found
+
+
+def file_of(one: ModulePass) -> str | None:
+    """The file of a pass that is no part of nnc."""
+    module = type(one).__module__
+    return (
+        os.path.relpath(sys.modules[module].__file__ or "") if module.startswith(LOADED) else None
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from xdsl.printer import Printer
 from xdsl.utils.exceptions import DiagnosticException
 
 from nnc.dialects.kernel import CallOp, FuncOp
+from nnc.lowering.pass_specs import file_of
 from nnc.lowering.verify_dominance import VerifyDominancePass
 from nnc.tools.programs import Array, evaluate, saved_arguments
 
@@ -57,7 +58,8 @@ def check(
 
     for name, difference in differences(ctx, module, passes, run, options.tolerance):
         print(f"{name}: {difference.relative:.1e}" if difference else f"{name}: same")
-    print(f"{len(passes)} passes keep the results")
+    kept = "1 pass keeps" if len(passes) == 1 else f"{len(passes)} passes keep"
+    print(f"{kept} the results")
 
 
 def differences(
@@ -168,8 +170,11 @@ def with_callees(functions: dict[str, FuncOp], name: str) -> list[str]:
 def reproducer(module: ModuleOp, one: ModulePass) -> str:
     """Leave `module` in a file of the working directory; say how to run the pass on it."""
     path = Path(f"reproducer-{one.name}.mlir")
+    options = f"-p '{one}'"
+    if (loaded := file_of(one)) is not None:
+        options = f"--load {loaded} {options}"
     with path.open("w") as file:
-        file.write(f"// RUN: nnc-opt %s -p '{one}'\n")
+        file.write(f"// RUN: nnc-opt %s {options}\n")
         Printer(file).print_op(module)
         file.write("\n")
-    return f"the module before it: {path}; run nnc-opt {path} -p '{one}'"
+    return f"the module before it: {path}; run nnc-opt {path} {options}"

@@ -17,6 +17,7 @@ device between them; a kernel that takes several launches is one call of all of 
 import json
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -171,17 +172,7 @@ def trace() -> list[dict[str, Any]]:
     lanes = {thread: lane for lane, thread in enumerate(dict.fromkeys(threads))}
     events = [named("process", "nnc"), *(named("thread", f"thread {i}", i) for i in lanes.values())]
     for number, call in zip(numbers_of(_calls), _calls, strict=True):
-        thread = {"ph": "X", "tid": lanes[call.thread]}
-        name = f"{call.artifact.name} {number}"
-        events.append({**thread, "name": name, "cat": "program", **span(call.start, call.end)})
-        kernels = {kernel.name: kernel for kernel in call.artifact.kernels}
-        for launch, start, end in call.events.tolist():
-            site = call.artifact.sites[launch]
-            about: dict[str, Any] = {"where": places([site])}
-            if (kernel := kernels.get(site.kernel)) and not site.part:
-                about |= {"flops": kernel.flops, "bytes": kernel.bytes}
-            event = {**thread, "name": site.function, "cat": "kernel", "args": about}
-            events.append(event | span(start, end))
+        events += events_of(call, f"{call.artifact.name} {number}", lanes[call.thread])
     for mark in _marks:
         event = {"ph": mark.phase, "name": mark.name, "cat": mark.domain, "tid": lanes[mark.thread]}
         match mark.phase:
@@ -196,8 +187,22 @@ def trace() -> list[dict[str, Any]]:
     for event in events:
         event["pid"] = os.getpid()
         if "ts" in event:
-            event["ts"] -= begin
+            event["ts"] = round(event["ts"] - begin, 3)
     return events
+
+
+def events_of(call: TimedCall, name: str, lane: int) -> Iterator[dict[str, Any]]:
+    """A call of a program, and the launches in it."""
+    thread = {"ph": "X", "tid": lane}
+    yield {**thread, "name": name, "cat": "program", **span(call.start, call.end)}
+    kernels = {kernel.name: kernel for kernel in call.artifact.kernels}
+    for launch, start, end in call.events.tolist():
+        site = call.artifact.sites[launch]
+        about: dict[str, Any] = {"where": places([site])}
+        if (kernel := kernels.get(site.kernel)) and not site.part:
+            about |= {"flops": kernel.flops, "bytes": kernel.bytes}
+        event = {**thread, "name": site.function, "cat": "kernel", "args": about}
+        yield event | span(start, end)
 
 
 def named(what: str, name: str, lane: int = 0) -> dict[str, Any]:

@@ -29,6 +29,7 @@ COLORS = {
 """MXNet's colors."""
 SHOWN = {"groups", "heads", "kernel_size", "num_groups", "num_layers", "p", "size", "stride"}
 NO_ATTRS: dict[str, str] = {}
+UNBROKEN = "\N{NO-BREAK SPACE}"
 
 
 def drawn(symbol: Any, shape: Shapes, dtype: Any) -> list[Box]:
@@ -116,8 +117,9 @@ def label_of(box: Box) -> str:
     if box.kind == "input":
         return box.name
     told = [part for part in re.split(r", (?![^(]*\))", box.details) if shown(part)]
-    lines = [box.title, *textwrap.wrap(", ".join(told), 30), box.name]
-    return "\n".join(dict.fromkeys(lines))
+    whole = ", ".join(part.replace(" ", UNBROKEN) for part in told)
+    lines = [box.title, *textwrap.wrap(whole, 30), box.name]
+    return "\n".join(dict.fromkeys(lines)).replace(UNBROKEN, " ")
 
 
 def shown(part: str) -> bool:

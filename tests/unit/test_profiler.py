@@ -28,6 +28,7 @@ def fresh(tmp_path: Path) -> Generator[None]:
     yield
     profiler.set_state("stop")
     profiler.dumps(reset=True)
+    profiler.set_config(filename="profile.json")
 
 
 def new_step(device: Any = None) -> CompiledStep:
@@ -163,6 +164,9 @@ def test_trace(tmp_path: Path) -> None:
     profiler.dump()
     assert not profiler.is_running()
     events = json.loads((tmp_path / "profile.json").read_text())["traceEvents"]
+    assert min(e["ts"] for e in events if "ts" in e) == 0
+    lanes = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
+    assert lanes == {0: "thread 0"}
     spans = [(e["cat"], e["ts"], e["ts"] + e["dur"], e) for e in events if e["ph"] == "X"]
     [(_, begin, end, _)] = [span for span in spans if span[0] == "training"]
     [(_, start, stop, program)] = [span for span in spans if span[0] == "program"]

@@ -55,4 +55,4 @@ def shapes(arrays: Iterable[Any]) -> str:
 
 def numbers(parameters: Iterable[Parameter]) -> str:
     """How many numbers the parameters have, each counted once."""
-    return str(sum(math.prod(p.shape or (0,)) for p in dict.fromkeys(parameters)))
+    return f"{sum(math.prod(p.shape or (0,)) for p in dict.fromkeys(parameters)):,}"
