@@ -15,7 +15,7 @@ from nnc.gradient_check import check_gradient
 from nnc.operators import core as ops
 from nnc.own_gradient import Function
 from nnc.random import generator
-from nnc.recording.graph import Node, Value, graph_of
+from nnc.recording.graph import Node, Value, graph_of, line_of
 from nnc.recording.recorder import record as record_node
 from nnc.recording.recorder import recorder
 from nnc.recording.slot import Slot
@@ -260,10 +260,7 @@ def leaves_of(heads: Sequence[Value], free: bool) -> list[Value]:
         if node is None or not node.taped or node in seen:
             continue
         if node.freed:
-            raise GradientError(
-                "backward: this recording was already used; call the first backward() with "
-                "retain_graph=True to use it again"
-            )
+            raise used_twice(node, heads)
         seen.add(node)
         pending.extend(node.inputs)
     if free:
@@ -272,3 +269,17 @@ def leaves_of(heads: Sequence[Value], free: bool) -> list[Value]:
             recorder.freed.extend(node.inputs)
         recorder.freed.extend(heads)
     return list(leaves)
+
+
+def used_twice(node: Node, heads: Sequence[Value]) -> GradientError:
+    """What is wrong if the tape of `node` has ended, and what helps."""
+    again = "call the first backward() with retain_graph=True to use it again"
+    if any(head.node is node for head in heads):
+        return GradientError(f"backward: this recording was already used; {again}")
+    where = "" if node.site is None else " at {}:{}".format(*line_of(node.site))
+    return GradientError(
+        f"backward: the way to the parameters leads through what was computed{where} and an "
+        f"earlier backward() has used; {again}, or, if it is a state that goes on to the next "
+        "step, cut it off before that: state = [s.detach() for s in state], as detach() changes "
+        "nothing but returns a new array"
+    )

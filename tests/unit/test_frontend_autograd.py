@@ -111,6 +111,28 @@ def test_a_recording_is_used_once_unless_retained() -> None:
     assert gradient(x) == [4]
 
 
+def test_a_state_of_an_earlier_step_is_to_be_detached() -> None:
+    x = leaf(1, 2)
+    with autograd.record():
+        hidden = x * x
+        state, loss = hidden + 1, hidden.sum()
+    loss.backward()
+    for one in [state]:
+        one.detach()  # A new array that nobody keeps.
+    with autograd.record():
+        loss = (state * x).sum()
+    with pytest.raises(
+        GradientError,
+        match=rf"was computed at {__file__}:\d+ and an earlier backward\(\) has used; .*"
+        r"state = \[s.detach\(\) for s in state\]",
+    ):
+        loss.backward()
+    with autograd.record():
+        loss = (state.detach() * x).sum()
+    loss.backward()
+    assert gradient(x) == [2, 5]
+
+
 def test_second_derivatives() -> None:
     x = leaf(1, 2)
     with autograd.record():
