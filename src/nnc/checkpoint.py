@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from nnc.checks import chosen, count, is_number
-from nnc.errors import OptionError
+from nnc.errors import NncError, OptionError
 from nnc.gluon.atomic import Filename
 from nnc.gluon.block import Block
 from nnc.gluon.parameter_files import check_names, filling
@@ -70,12 +70,12 @@ def load(
     What is not given stays as it is, but for `nnc.random`. If something does not fit, nothing
     changes.
     """
-    state = load_state(filename, "training")
+    state = load_state(filename, "training", "checkpoint.load")
     try:
         for apply in list(changes(state, net, trainer, loader)):
             apply()
-    except OptionError as error:
-        raise OptionError(f"{filename}: {error}") from None
+    except NncError as error:
+        raise type(error)(f"{filename}: {error}") from None
     return state["progress"]
 
 

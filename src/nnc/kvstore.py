@@ -169,7 +169,8 @@ class KVStore(KVStoreBase):
         """Go on from a file of `save_optimizer_states`."""
         from nnc.gluon.state_files import load_state
 
-        updater, state = self.own_updater(), load_state(fname, "kvstore")
+        updater = self.own_updater()
+        state = load_state(fname, "kvstore", "KVStore.load_optimizer_states")
         updater.optimizer.load_state_dict(state["optimizer"])
         updater.states = {
             key: [array(one, one.dtype, self.value(key).device) for one in kept]

@@ -234,7 +234,7 @@ def scheduled(rate: LRScheduler | None) -> Callable[[], Training]:
             OptionError,
             "of Adam with clips=False, the optimizer has True",
         ),
-        (Wider, ShapeError, r"parameter '0.weight': expected shape \(5, 5\), given \(4, 5\)"),
+        (Wider, ShapeError, r"run: parameter '0.weight': expected shape \(5, 5\), given \(4, 5\)"),
         (Longer, OptionError, r"run: the file does not fit the network: it lacks \['4.bias', "),
         (
             lambda: Training("adam", "float64"),

@@ -6,7 +6,7 @@ import resource
 import stat
 import struct
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save as to_bytes
 
-from nnc import autograd, nd
+from nnc import autograd, checkpoint, gluon, nd
 from nnc.dtypes import DTYPES
 from nnc.errors import DtypeError, InPlaceError, NncError, OptionError
 from nnc.gluon import files, mxnet_format, nn, rnn
@@ -237,6 +237,35 @@ def test_missing_and_extra_arrays(tmp_path: Path) -> None:
     assert not values(layer)["weight"].any()
     layer.load_parameters(file, allow_missing=True, ignore_extra=True)
     assert_same(values(layer), {"weight": np.ones((2, 3)), "bias": np.zeros(2)})
+
+
+def test_a_missing_file_is_told_with_those_like_it(tmp_path: Path) -> None:
+    net = network()
+    net.save_parameters(tmp_path / "net-0002.params")
+    (tmp_path / "log.txt").touch()
+
+    def message(read: Callable[[Path], Any], name: str) -> str:
+        with pytest.raises(FileNotFoundError) as error:
+            read(tmp_path / name)
+        return str(error.value).replace(f"{tmp_path}/", "")
+
+    assert message(net.load_parameters, "net-0001.params") == (
+        "load_parameters: there is no file net-0001.params; did you mean net-0002.params?"
+    )
+    assert message(nd.load, "best.params") == (
+        "nd.load: there is no file best.params; did you mean net-0002.params?"
+    )
+    trainer = gluon.Trainer(net.collect_params(), "sgd")
+    assert message(trainer.load_states, "states") == (
+        "Trainer.load_states: there is no file states; nor one like it among the 2 files there"
+    )
+    assert message(checkpoint.load, "run/last") == (
+        "checkpoint.load: there is no file run/last; nor a folder run"
+    )
+    with pytest.raises(
+        IsADirectoryError, match=r"load_parameters: .* is a folder, expected a file"
+    ):
+        net.load_parameters(tmp_path)
 
 
 def test_nothing_changes_while_recording(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from nnc.arrays.array import NDArray, array
@@ -29,10 +28,11 @@ def save(
 def load(fname: str | os.PathLike[str]) -> list[NDArray] | dict[str, NDArray]:
     """The arrays of a file, which MXNet or nnc has written: a dict if they have names."""
     from nnc.gluon import files, mxnet_format
+    from nnc.gluon.atomic import read_whole
 
-    data = Path(fname).read_bytes()
+    data = read_whole("nd.load", fname)
     if mxnet_format.is_params(data):
         listed, names = mxnet_format.listed_in(str(fname), data)
         if not names:
             return [array(one, one.dtype) for one in listed]
-    return {name: array(one, one.dtype) for name, one in files.load(fname).items()}
+    return {name: array(one, one.dtype) for name, one in files.load(fname, "nd.load").items()}

@@ -1,5 +1,6 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and read."""
 
+import difflib
 import errno
 import fcntl
 import os
@@ -13,6 +14,32 @@ from nnc.errors import OptionError
 Chunk = bytes | memoryview
 UNSUPPORTED = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
 Filename = str | os.PathLike[str]
+
+
+def read_whole(what: str, filename: Filename) -> bytes:
+    """The bytes of a file. `what` is the call that wants it: an error names it, and files there."""
+    path = Path(filename)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{what}: there is no file {path}; {beside(path)}") from None
+    except IsADirectoryError:
+        raise IsADirectoryError(
+            f"{what}: {path} is a folder, expected a file; {beside(path / path.name)}"
+        ) from None
+
+
+def beside(path: Path) -> str:
+    """Files in the folder of a missing one: with a name like it, or else of its kind."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"nor a folder {folder}"
+    names = sorted(file.name for file in folder.iterdir() if file.is_file())
+    alike = [name for name in names if Path(name).suffix == path.suffix]
+    near = difflib.get_close_matches(path.name, names, n=3) or alike[:3]
+    if not near:
+        return f"nor one like it among the {len(names)} files there"
+    return f"did you mean {' or '.join(str(folder / name) for name in near)}?"
 
 
 def write_whole(filename: Filename, chunks: Iterable[Chunk]) -> None:

@@ -6,7 +6,6 @@ A file is recognized by how it begins; it is written as `.params` where its name
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +14,7 @@ from safetensors import SafetensorError
 
 from nnc.errors import DtypeError, OptionError
 from nnc.gluon import mxnet_format
-from nnc.gluon.atomic import Chunk, Filename, write_whole
+from nnc.gluon.atomic import Chunk, Filename, read_whole, write_whole
 from nnc.recording.graph import Memory
 
 DTYPES = {
@@ -58,9 +57,9 @@ def save(filename: Filename, arrays: Arrays) -> None:
         save_safetensors(filename, arrays, {})
 
 
-def load(filename: Filename) -> dict[str, Memory]:
-    """The arrays of a file of either format."""
-    data = Path(filename).read_bytes()
+def load(filename: Filename, what: str = "load") -> dict[str, Memory]:
+    """The arrays of a file of either format; `what` is the call that wants them."""
+    data = read_whole(what, filename)
     if mxnet_format.is_params(data):
         return mxnet_format.arrays_in(str(filename), data)
     return safetensors_in(str(filename), data).arrays
@@ -95,9 +94,9 @@ def chunks(arrays: Arrays, texts: Mapping[str, str]) -> Iterator[Chunk]:
         yield array.reshape(-1).view(np.uint8).data
 
 
-def load_safetensors(filename: Filename) -> Content:
+def load_safetensors(filename: Filename, what: str = "load") -> Content:
     """The arrays and strings of a safetensors file."""
-    return safetensors_in(str(filename), Path(filename).read_bytes())
+    return safetensors_in(str(filename), read_whole(what, filename))
 
 
 def texts_of(filename: Filename) -> dict[str, str]:

@@ -1,11 +1,10 @@
 """`Block.save` and `load`: parameters, and of which blocks they are."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nnc.errors import OptionError
-from nnc.gluon.atomic import Filename, write_whole
+from nnc.gluon.atomic import Filename, read_whole, write_whole
 from nnc.gluon.parameter_files import load_parameters, save_parameters
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ def load_model(net: "Block", prefix: Filename) -> None:
     """Reads the parameters if the network has the same blocks."""
     filename, own = f"{prefix}-model.json", classes(net)
     try:
-        saved: dict[str, str] = json.loads(Path(filename).read_bytes())["blocks"]
+        saved: dict[str, str] = json.loads(read_whole("load", filename))["blocks"]
         places = [*own, *(place for place in saved if place not in own)]
         differing = [place for place in places if saved.get(place) != own.get(place)]
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 from nnc.dtypes import dtype_name, numeric
-from nnc.errors import OptionError
+from nnc.errors import OptionError, ShapeError
 from nnc.gluon.atomic import Filename
 from nnc.gluon.files import load, save, writes_params
 from nnc.gluon.parameter import Parameter
@@ -33,9 +33,13 @@ def load_parameters(
     takes_dtype: bool,
 ) -> None:
     """Fills the parameters, of which none changes if something is wrong."""
-    arrays = renamed(load(filename), parameters)
+    arrays = renamed(load(filename, "load_parameters"), parameters)
     check_names(str(filename), arrays, parameters, allow_missing, ignore_extra)
-    filling(arrays, parameters, place, takes_dtype)()
+    try:
+        fill = filling(arrays, parameters, place, takes_dtype)
+    except ShapeError as error:
+        raise ShapeError(f"{filename} does not fit the network: {error}") from None
+    fill()
 
 
 def filling(

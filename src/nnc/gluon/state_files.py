@@ -27,9 +27,9 @@ def save_state(filename: Filename, kind: str, state: State) -> None:
     save_safetensors(filename, arrays, {"nnc": kind, "version": VERSION, "state": text})
 
 
-def load_state(filename: Filename, kind: str) -> State:
-    """The state in a file of this kind."""
-    arrays, texts = load_safetensors(filename)
+def load_state(filename: Filename, kind: str, what: str = "load") -> State:
+    """The state in a file of this kind; `what` is the call that wants it."""
+    arrays, texts = load_safetensors(filename, what)
     return state_in(str(filename), kind, texts, arrays)
 
 

@@ -1,7 +1,6 @@
 """Networks without their Python: what `export` wrote, as a block."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from xdsl.builder import Builder
@@ -10,7 +9,7 @@ from xdsl.ir import SSAValue
 from nnc.arrays.array import NDArray
 from nnc.device import place_named
 from nnc.errors import OptionError, ShapeError
-from nnc.gluon.atomic import Filename
+from nnc.gluon.atomic import Filename, read_whole
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.mxnet_symbol import MXNetNetwork, is_symbol
 from nnc.gluon.parameter import Parameter
@@ -74,7 +73,7 @@ class SymbolBlock(HybridBlock):
         """
         place, foreign = place_named("SymbolBlock.imports", device, ctx), False
         try:
-            text = Path(symbol_file).read_bytes().decode()
+            text = read_whole("SymbolBlock.imports", symbol_file).decode()
             foreign = is_symbol(text)
             block = (MXNetNetwork if foreign else SymbolBlock)(text, input_names)
         except UnicodeDecodeError:

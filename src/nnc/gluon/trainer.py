@@ -239,7 +239,7 @@ class Trainer:
 
     def load_states(self, fname: Filename) -> None:
         """Go on from a file of `save_states`; an error changes nothing."""
-        self.load_state_dict(load_state(fname, "trainer"))
+        self.load_state_dict(load_state(fname, "trainer", "Trainer.load_states"))
 
     def fresh_parameters(self, ignore_stale_grad: bool) -> list[Parameter]:
         """The parameters to update: those that `backward` has reached since the last step."""
