@@ -1,9 +1,10 @@
 """A GPU's memory, and arrays in it."""
 
 import functools
+import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self, cast
 
 import numpy as np
 
@@ -13,7 +14,33 @@ from nnc.runtime.driver import Driver, open_driver
 _GRANULE = 512
 
 
-class Device:
+class Scopes(threading.local):
+    """The devices whose `with` this thread is in, the innermost last."""
+
+    def __init__(self) -> None:
+        self.entered: list[Place] = []
+
+
+_scopes = Scopes()
+
+
+class Usable:
+    """What `with` makes the device of arrays and parameters that are made without naming one."""
+
+    def __enter__(self) -> Self:
+        _scopes.entered.append(cast(Place, self))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _scopes.entered.pop()
+
+
+def entered() -> "Place | None":
+    """The device of the innermost `with`, if there is one."""
+    return _scopes.entered[-1] if _scopes.entered else None
+
+
+class Device(Usable):
     """A GPU and the memory taken from it; memory given back serves the next who asks."""
 
     device_type = "gpu"
@@ -101,7 +128,7 @@ class TransposedArray(DeviceArray):
         self.base.write(np.asarray(value).transpose(np.argsort(self.order)))
 
 
-class Host:
+class Host(Usable):
     """The memory of this process, where programs for the CPU run."""
 
     device_type, device_id = "cpu", 0

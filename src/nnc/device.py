@@ -6,8 +6,11 @@ An array knows its device from its `Type`; what operations make is where their o
 from collections.abc import Iterable
 
 from nnc.errors import DeviceError, OptionError
-from nnc.runtime.device import HOST, Device, Host, Place, open_device
+from nnc.runtime.device import HOST, Device, Host, Place, entered, open_device
 from nnc.runtime.driver import device_count
+
+Context = Host | Device
+"""What devices are, as in `isinstance(ctx, nnc.Context)`."""
 
 
 def cpu(device_id: int = 0) -> Host:
@@ -15,9 +18,18 @@ def cpu(device_id: int = 0) -> Host:
     return HOST
 
 
+cpu_pinned = cpu
+"""Memory that GPUs copy from; here it is memory as any other."""
+
+
 def gpu(device_id: int = 0) -> Device:
     """GPU number `device_id`; an error says which package, driver or device is missing."""
     return open_device(device_id)
+
+
+def current_context() -> Place:
+    """Where arrays are made if nothing is said: the device of the innermost `with`, or the host."""
+    return entered() or HOST
 
 
 def num_gpus() -> int:
@@ -34,15 +46,15 @@ def in_either_order(dtype: object, ctx: object) -> tuple[object, object]:
 
 
 def place_named(what: str, device: object, ctx: object = None) -> Place | None:
-    """The device given as `device=` or `ctx=`: a device, a list of one, or None.
+    """The device given as `device=` or `ctx=`: a device, a list of it, or None.
 
-    `what` names the function that takes it.
+    All numbers of CPUs are one device. `what` names the function that takes it.
     """
     if device is not None and ctx is not None:
         raise OptionError(f"{what}: device and ctx are two names of one option; pass one of them")
     given = ctx if device is None else device
     if isinstance(given, list | tuple):
-        listed: list[object] = list(given)
+        listed: list[object] = list({id(one): one for one in given}.values())
         if len(listed) != 1:
             raise DeviceError(
                 f"{what}: {len(listed)} devices given, {listed}, but a network and its programs "

@@ -227,6 +227,14 @@ def test_arrays_on_a_device() -> None:
     ):
         assert found.device is ctx
         np.testing.assert_array_equal(found.asnumpy(), expected)
+    with ctx, nnc.gpu(1), ctx:
+        made = [nd.array(values), nd.zeros((2,)), nd.arange(3), nd.random.normal(shape=(2,))]
+        assert {array.device for array in made} == {ctx}
+        assert (nd.ones((2,), ctx=nnc.cpu()) + values[:, 0]).device is nnc.cpu()
+        layer = nn.Dense(2, in_units=3)
+        layer.initialize()
+        assert layer(made[0]).device is ctx
+    assert nd.zeros((2,)).device is nnc.cpu()
     x[:, 1] = -1
     x[0] += 1
     assert x.tolist() == [[1, 0, 3], [3, -1, 5]]

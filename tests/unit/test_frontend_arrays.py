@@ -307,6 +307,15 @@ def test_a_mask_in_the_widest_integers() -> None:
     np.testing.assert_array_equal(nd.full((2,), True, "int64").asnumpy(), [1, 1])
 
 
+def test_devices_for_a_while() -> None:
+    assert nnc.current_context() is nnc.cpu()
+    with nnc.cpu(1) as ctx:
+        assert nnc.current_context() is ctx is nnc.cpu()
+        assert nd.ones((2,)).context is ctx
+    assert isinstance(nnc.cpu_pinned(), nnc.Context)
+    assert not isinstance("cpu", nnc.Context)
+
+
 def test_device_and_dtype_in_the_order_of_mxnet_1() -> None:
     assert nd.array([1], nnc.cpu()).dtype == np.float32
     assert nd.array([1], nnc.cpu(), "int32").dtype == np.int32

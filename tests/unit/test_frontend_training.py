@@ -439,6 +439,14 @@ def test_unknown_names_are_answered() -> None:
         network()(X)
 
 
+def test_cpus_of_all_numbers_are_one_device() -> None:
+    devices = [nnc.cpu(0), nnc.cpu(1)]
+    net = nn.Dense(2, in_units=3)
+    net.initialize(ctx=devices)
+    assert net.weight.list_ctx() == [nnc.cpu()]
+    assert [part.shape for part in gluon.split_and_load(X, devices)] == [X.shape]
+
+
 def test_programs_of_dead_networks_are_forgotten() -> None:
     from nnc.compilation import execution
 

@@ -18,7 +18,7 @@ from nnc.arrays.basic_index import basic_items, resolve_shape
 from nnc.arrays.methods import Methods
 from nnc.arrays.placed import Placed
 from nnc.checks import axes_of, axis_of, chosen
-from nnc.device import in_either_order, place_named
+from nnc.device import current_context, in_either_order, place_named
 from nnc.dtypes import FLOATS, common_dtype, dtype_name, numeric
 from nnc.errors import DtypeError, IndexingError, InPlaceError, OptionError, ShapeError
 from nnc.operators import core as ops
@@ -388,7 +388,7 @@ def array(
     if isinstance(source, NDArray):
         made = source.copy() if dtype is None else source.astype(dtype)
         return made if place is None else made.as_in_context(place)
-    return NDArray.on(place or HOST, aligned_copy(numeric(source, dtype)))
+    return NDArray.on(place or current_context(), aligned_copy(numeric(source, dtype)))
 
 
 def set_part(memory: Memory, key: Any, new: Memory) -> None:
@@ -415,7 +415,7 @@ def as_array(operand: Operand, dtype: object = None) -> NDArray:
     """The operand as an array; what is not one yet goes wherever it is used."""
     if isinstance(operand, NDArray):
         return operand if dtype is None else operand.astype(dtype, copy=False)
-    made = array(operand, dtype)
+    made = array(operand, dtype, HOST)
     made.current.type = type_of(made.shape, made.dtype.name, None)
     return made
 

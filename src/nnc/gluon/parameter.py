@@ -16,7 +16,7 @@ from nnc.errors import DeferredInitializationError, DeviceError, GradientError, 
 from nnc.init import Initializer
 from nnc.recording.graph import type_of
 from nnc.recording.slot import check_grad_req, zeros
-from nnc.runtime.device import HOST, Place
+from nnc.runtime.device import HOST, Place, entered
 
 Shape = tuple[int, ...]
 DEFAULT = initializers.Uniform()
@@ -118,7 +118,7 @@ class Parameter:
         if self._variable is not None and not force_reinit:
             warn_kept([self])
             return
-        place = place_named("initialize", device, ctx)
+        place = place_named("initialize", device, ctx) or entered()
         if place is not None:
             self.reset_ctx(place)
         given = (initializers.initializer(source) for source in (self.init, init, default_init))
@@ -245,10 +245,9 @@ class Parameter:
         self._hold(values)
 
     def zero_grad(self) -> None:
-        """Set the gradient to zeros."""
-        slot = self.variable.slot
-        if slot is not None:
-            slot.set(zeros(self.variable.current))
+        """Set the gradient to zeros; where there is none yet, it will be zeros anyway."""
+        if self._variable is not None and self._variable.slot is not None:
+            self._variable.slot.set(zeros(self._variable.current))
 
     def cast(self, dtype: object) -> None:
         """Change the dtype, keeping the values."""

@@ -23,7 +23,7 @@ from xdsl.rewriter import InsertPoint
 from xdsl.utils.exceptions import VerifyException
 
 from nnc import checks
-from nnc.device import common_place
+from nnc.device import common_place, current_context
 from nnc.dialects.nn.base import tensor_of
 from nnc.dtypes import element_type, numpy_name
 from nnc.errors import IndexingError, OptionError, ShapeError, StaleValueError
@@ -111,8 +111,8 @@ class Value:
 
 
 def placed(value: Value, place: Place | None) -> Value:
-    """A value made of numbers only, on a device, by default the host."""
-    value.type = type_of(value.type.shape, value.type.dtype, place or HOST)
+    """A value made of numbers only, on a device, by default that of the innermost `with`."""
+    value.type = type_of(value.type.shape, value.type.dtype, place or current_context())
     return value
 
 
