@@ -4,6 +4,8 @@ from nnc import autograd, gluon, nd
 """
 
 import importlib
+import sys
+from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
         autograd,
         base,
         checkpoint,
+        contrib,
         errors,
         gluon,
         init,
@@ -27,15 +30,17 @@ if TYPE_CHECKING:
         random,
         visualization,
     )
+    from nnc import device as context
     from nnc import init as initializer
     from nnc import kvstore as kv
     from nnc import monitor as mon
+    from nnc import nd as ndarray
     from nnc import visualization as viz
     from nnc.arrays.array import NDArray
     from nnc.compilation.compiler import compile_module
     from nnc.compilation.execution import programs
     from nnc.custom import custom_op
-    from nnc.device import cpu, gpu, num_gpus
+    from nnc.device import Context, cpu, cpu_pinned, current_context, gpu, num_gpus
     from nnc.errors import NncError
     from nnc.functions import compile, compile_step
     from nnc.settings import configure
@@ -43,6 +48,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Context",
     "NDArray",
     "NncError",
     "amp",
@@ -53,7 +59,11 @@ __all__ = [
     "compile_module",
     "compile_step",
     "configure",
+    "context",
+    "contrib",
     "cpu",
+    "cpu_pinned",
+    "current_context",
     "custom_op",
     "errors",
     "gluon",
@@ -67,6 +77,7 @@ __all__ = [
     "mon",
     "monitor",
     "nd",
+    "ndarray",
     "np",
     "npx",
     "num_gpus",
@@ -79,6 +90,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Context": "device",
     "NDArray": "arrays.array",
     "NncError": "errors",
     "compile": "functions",
@@ -86,13 +98,14 @@ _HOMES = {
     "compile_step": "functions",
     "configure": "settings",
     "cpu": "device",
+    "cpu_pinned": "device",
+    "current_context": "device",
     "custom_op": "custom",
     "gpu": "device",
     "num_gpus": "device",
     "programs": "compilation.execution",
 }
 _ALIASES = {
-    "initializer": "init",
     "kv": "kvstore",
     "mon": "monitor",
     "viz": "visualization",
@@ -105,19 +118,39 @@ _GONE = {
     "io": "nnc.gluon.data",
     "mod": "nnc.gluon",
     "module": "nnc.gluon",
+    "operator": "nnc.autograd.Function or nnc.custom_op",
     "recordio": "nnc.gluon.data",
+    "rnn": "nnc.gluon.rnn",
     "sym": "nnc.gluon",
     "symbol": "nnc.gluon",
+    "test_utils": "numpy.testing, and nnc.autograd.check_gradient",
 }
 """Modules of MXNet that nnc has none of, and what is used instead."""
+
+
+def _lacks(name: str) -> str:
+    """What is said of a name that nnc lacks."""
+    hint = _GONE.get(name)
+    remedy = f": write it with {hint}, see docs/coming_from_mxnet.md" if hint else ""
+    return f"module 'nnc' has no attribute '{name}'{remedy}"
+
+
+class _Gone(MetaPathFinder):
+    """Asked last: `from nnc import sym` and `import nnc.sym` are answered like `nnc.sym`."""
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        package, _, name = fullname.rpartition(".")
+        if package == "nnc" and name in _GONE:
+            raise ImportError(_lacks(name), name=fullname)
+
+
+sys.meta_path.append(_Gone())
 
 
 def __getattr__(name: str) -> Any:
     """Imports a public name when it is first used: the tools need none of them."""
     if name not in __all__:
-        hint = _GONE.get(name)
-        remedy = f": write it with {hint}, see docs/coming_from_mxnet.md" if hint else ""
-        raise AttributeError(f"module 'nnc' has no attribute '{name}'{remedy}")
+        raise AttributeError(_lacks(name))
     home = _HOMES.get(name, _ALIASES.get(name, name))
     module = importlib.import_module(f"nnc.{home}")
     value = getattr(module, name) if name in _HOMES else module

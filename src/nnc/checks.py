@@ -130,6 +130,13 @@ def is_number(value: Any) -> bool:
     return kind is not bool and issubclass(kind, numbers.Real) and -math.inf < value < math.inf
 
 
+def bound(what: str, value: Any, without: float) -> float:
+    """A number, which may be infinite; None means `without`."""
+    if value is None or (isinstance(value, numbers.Real) and math.isinf(value)):
+        return without if value is None else float(value)
+    return number(what, value)
+
+
 def function(what: str, value: Any) -> Any:
     """Something that can be called."""
     if callable(value):

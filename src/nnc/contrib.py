@@ -1,5 +1,6 @@
 """What MXNet keeps in `nd.contrib`: loops and branches, and functions for attention and boxes."""
 
+import importlib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -21,6 +22,13 @@ AdaptiveAvgPooling2D = adaptive_avg_pooling2d
 BilinearResize2D = bilinear_resize2d
 
 __all__ = ["allclose", "cond", "foreach", "isfinite", "isinf", "isnan", "while_loop"]
+
+
+def __getattr__(name: str) -> Any:
+    """MXNet 1.x has `amp` here, too."""
+    if name == "amp":
+        return importlib.import_module("nnc.amp")
+    raise AttributeError(f"module 'nnc.contrib' has no attribute '{name}'")
 
 
 def arange_like(

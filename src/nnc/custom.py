@@ -1,7 +1,7 @@
 """Functions over `nnc.nd` as operations with a name of their own."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
 from nnc.arrays.array import NDArray
@@ -30,10 +30,15 @@ def custom_op(function: Callable[Given, Result]) -> Callable[Given, Result]:
             arrays = ", ".join(repr(a.current.type) for a in args if isinstance(a, NDArray))
             error.args = (f"{function.__name__}({arrays}): {error}",)
             raise
-        for array in arrays_of(function.__name__, result):
-            node = array.current.node
-            if node is not None and node.serial > first:
-                node.label = function.__name__
+        label(arrays_of(function.__name__, result), function.__name__, first)
         return result
 
     return applied
+
+
+def label(results: Iterable[NDArray], name: str, since: int) -> None:
+    """Call results by a name in the IR, if they were recorded since."""
+    for array in results:
+        node = array.current.node
+        if node is not None and node.serial > since:
+            node.label = name

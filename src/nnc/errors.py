@@ -29,6 +29,7 @@ __all__ = [
     "NanError",
     "NncError",
     "OptionError",
+    "ParameterNameError",
     "ProgramError",
     "SampleError",
     "ShapeError",
@@ -38,6 +39,12 @@ __all__ = [
     "TraceError",
     "WorkerError",
 ]
+
+
+class ParameterNameError(NncError, KeyError):
+    """No parameter has this name."""
+
+    __str__ = Exception.__str__
 
 
 class OptionError(NncError, ValueError):

@@ -8,6 +8,7 @@ uint8 and int8 are int32, all others keep their dtype, and integers wrap around.
 """
 
 from collections.abc import Sequence
+from types import FunctionType
 from typing import Any
 
 from nnc import contrib, linalg, random
@@ -22,7 +23,15 @@ from nnc.array_functions import numpy_names as others
 from nnc.array_functions import product as products
 from nnc.array_functions import reduce as reductions
 from nnc.array_functions import shape as shapes
-from nnc.array_functions.wrapping import binary, function, into, real, reduction, unary
+from nnc.array_functions.wrapping import (
+    binary,
+    function,
+    into,
+    mxnet_function,
+    real,
+    reduction,
+    unary,
+)
 from nnc.arrays import files as array_files
 from nnc.arrays.array import NDArray, array, as_array, promoted
 from nnc.arrays.methods import METHODS
@@ -33,6 +42,8 @@ Shape = int | Sequence[int]
 
 __all__ = ["NDArray", "array", "contrib", "linalg", "random"]
 
+_imported = {*globals()}
+"""What is above, and no function of arrays."""
 
 attention = attentions.attention
 load = array_files.load
@@ -382,6 +393,7 @@ linalg_trsm = linalg.trsm
 uniform = random_uniform = sample_uniform = random.uniform
 normal = random_normal = sample_normal = random.normal
 random_gamma, random_poisson = random.gamma, random.poisson
+random_exponential = random.exponential
 random_randint, random_negative_binomial = random.randint, random.negative_binomial
 random_generalized_negative_binomial = random.generalized_negative_binomial
 sample_multinomial, shuffle = random.multinomial, random.shuffle
@@ -405,5 +417,31 @@ def reset_np() -> None:
     """Accepted as `set_np`."""
 
 
-for name in METHODS.split():
-    setattr(NDArray, name, globals()[name])
+_GONE = {
+    "CTCLoss": "nnc.gluon.loss.CTCLoss",
+    "Custom": "nnc.autograd.Function or nnc.custom_op",
+    "LinearRegressionOutput": "nnc.gluon.loss.L2Loss",
+    "LogisticRegressionOutput": "nnc.gluon.loss.SigmoidBinaryCrossEntropyLoss",
+    "MakeLoss": "backward() of the array itself",
+    "RNN": "nnc.gluon.rnn.RNN, LSTM or GRU",
+    "SoftmaxOutput": "nnc.gluon.loss.SoftmaxCrossEntropyLoss",
+    "ctc_loss": "nnc.gluon.loss.CTCLoss",
+    "image": "nnc.gluon.data.vision.transforms",
+    "sparse": "dense arrays",
+}
+"""Functions of MXNet that nnc has none of, and what is used instead."""
+
+
+def __getattr__(name: str) -> Any:
+    hint = f": write it with {_GONE[name]}" if name in _GONE else ""
+    raise AttributeError(f"module 'nnc.nd' has no attribute '{name}'{hint}")
+
+
+_wrapped: dict[Any, Any] = {}
+for _name in globals().keys() - _imported - {"__getattr__"}:
+    _call = globals()[_name]
+    if isinstance(_call, FunctionType):
+        globals()[_name] = _wrapped.setdefault(_call, mxnet_function(_call))
+
+for _name in METHODS.split():
+    setattr(NDArray, _name, globals()[_name])

@@ -6,6 +6,8 @@ command, and a `text` block below python, are found in what was printed, in this
 anything.
 """
 
+import importlib
+import operator
 import os
 import re
 import runpy
@@ -131,6 +133,24 @@ def test_names_for_people_who_come_from_mxnet_exist() -> None:
         value: Any = nnc
         for part in name.split("."):
             value = getattr(value, part)
+
+
+def test_names_of_modules_in_mxnet() -> None:
+    """Those of modules that nnc calls otherwise, and answers for those that it lacks."""
+    for name, home in {
+        "ndarray": nnc.nd, "initializer": nnc.init, "context": nnc.device, "contrib.amp": nnc.amp,
+        "gluon.contrib.nn": nnc.gluon.nn, "gluon.contrib.rnn": nnc.gluon.rnn,
+    }.items():  # fmt: skip
+        assert operator.attrgetter(name)(nnc) is home
+        assert name == "contrib.amp" or importlib.import_module(f"nnc.{name}") is home
+    with pytest.raises(ImportError, match=r"'sym': write it with nnc.gluon, see docs/coming_from"):
+        importlib.import_module("nnc.sym")
+    with pytest.raises(ImportError, match=r"'io': write it with nnc.gluon.data"):
+        exec("from nnc import io")
+    with pytest.raises(AttributeError, match=r"'operator': write it with nnc.autograd.Function or"):
+        _ = nnc.operator
+    with pytest.raises(AttributeError, match=r"'SoftmaxOutput': write it with nnc.gluon.loss.Soft"):
+        _ = nnc.nd.SoftmaxOutput
 
 
 def test_picture_shows_what_is_printed_now() -> None:

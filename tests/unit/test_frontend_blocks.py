@@ -343,6 +343,7 @@ def test_a_model_is_saved_with_its_blocks(tmp_path: Path) -> None:
 def test_every_block_takes_the_arguments_of_gluon_1() -> None:
     layers: Any = nn
     first = layers.Dense(3, in_units=2, prefix="first_")
+    assert (first.prefix, nn.Dense(3).prefix) == ("first_", "")
     second = layers.Dense(3, in_units=2, use_bias=False, params=first.params)
     assert second.weight is first.weight
     assert second.bias is None
@@ -366,3 +367,13 @@ def test_a_block_is_named_as_its_class_unless_it_says_otherwise() -> None:
     assert [nn.Conv2D(4, 3).name, head.name] == ["conv2d", "head"]
     head.name = "own"
     assert [head.name, Head().name] == ["own", "head"]
+
+
+def test_names_of_parameters_as_in_gluon_1_are_not_found_in_silence() -> None:
+    net = nn.HybridSequential(nn.Dense(3, in_units=2), nn.Dense(2, in_units=3))
+    named = r"names are places in the network: \['0.bias', '0.weight', '1.bias', '1.weight'\]"
+    with pytest.raises(KeyError, match=f"there is no parameter 'dense0_weight'; {named}"):
+        net.collect_params()["dense0_weight"]
+    with pytest.warns(UserWarning, match=f"no parameter matches 'dense0_.*'; {named}"):
+        assert not net.collect_params("dense0_.*")
+    assert not nn.Activation("relu").collect_params("weight")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
@@ -329,7 +330,7 @@ ALIASES = {
 
 
 def test_other_names() -> None:
-    assert all(name is function for name, function in ALIASES.items())
+    assert all(unwrap(name) is unwrap(function) for name, function in ALIASES.items())
 
 
 @pytest.mark.parametrize(
@@ -450,6 +451,26 @@ def test_results_are_written_where_they_are_wanted() -> None:
     assert x.max().item() < 0
 
 
+def test_every_function_takes_a_name_and_where_to_write() -> None:
+    """The name is that of the result in the IR, as far as it can be one."""
+    x, z = nd.array(A), nd.zeros((3, 4))
+    functions: Any = nd
+    named = functions.relu(x, name="fwd/relu"), *functions.split(x + x, 2, 1, name="%sgates")
+    assert [array.current.node.label for array in named] == ["fwd/relu", "%sgates", "%sgates"]
+    assert "%fwd_relu = nn.relu" in autograd.get_symbol(named[0])
+    assert functions.FullyConnected(x, x, no_bias=True, num_hidden=3, name="fc").shape == (3, 3)
+    assert functions.tanh(x, out=z, name="h") is z
+    np.testing.assert_allclose(z.asnumpy(), np.tanh(A), rtol=1e-5)
+    assert nd.SliceChannel is nd.split
+
+
+def test_numbers_among_arrays_that_are_joined() -> None:
+    """What has no axes here is of shape (1,) in MXNet 1.x."""
+    x = nd.array(V)
+    joined = nd.concat(x.sum(), x, x[1], dim=0)
+    np.testing.assert_allclose(joined.asnumpy(), [V.sum(), *V, V[1]], rtol=1e-5)
+
+
 def test_masks() -> None:
     x = nd.array(A)
     low, high = x > -0.5, x < 0.5
@@ -528,6 +549,11 @@ def test_interleaved_attention() -> None:
             lambda: nd.broadcast_axis(nd.ones((1, 2)), 0, (2, 3)),
             "broadcast_axis: expected a size for each of 1 axes",
         ),
+        (
+            lambda: nd.ones((2,)).sum()[0],
+            "index 0: an array of shape () has no axes; x.item() is its number",
+        ),
+        (lambda: nd.clip(nd.ones((2,)), 0, math.nan), "clip: a_max: expected a number, given nan"),
         (
             lambda: nd.meshgrid(nd.ones((2,)), indexing="yx"),
             "meshgrid: indexing: no 'yx'; known: ij, xy",

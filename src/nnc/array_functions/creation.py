@@ -100,6 +100,6 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: object = "float32") -> 
     return on.astype(dtype_name(dtype))
 
 
-def identity(n: int, dtype: object = "float32") -> NDArray:
-    """1 on the diagonal, else 0."""
-    return eye(n, dtype=dtype)
+def identity(n: int | NDArray, dtype: object = "float32") -> NDArray:
+    """1 on the diagonal, else 0; of an array its copy, as in MXNet."""
+    return n.copy() if isinstance(n, NDArray) else eye(n, dtype=dtype)

@@ -37,8 +37,8 @@ def broadcast_to(x: NDArray, shape: Sequence[int]) -> NDArray:
 
 
 def concat(*arrays: NDArray, dim: int = 1) -> NDArray:
-    """The arrays one after the other along axis `dim`."""
-    inputs = [x.current for x in _listed("concat", arrays)]
+    """The arrays one after the other along axis `dim`; one without axes counts as one element."""
+    inputs = [(x if x.ndim else x.reshape(1)).current for x in _listed("concat", arrays)]
     return NDArray(record(ops.concat, inputs, (dim,))[0])
 
 

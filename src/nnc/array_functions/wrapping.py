@@ -6,7 +6,9 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from nnc.arrays.array import NDArray, as_array
 from nnc.checks import axes_of
-from nnc.recording.graph import Operation
+from nnc.custom import label
+from nnc.recording.graph import Operation, next_serial
+from nnc.recording.tracing import arrays_of
 
 Options = ParamSpec("Options")
 Result = TypeVar("Result")
@@ -34,6 +36,25 @@ def reduction(method: Callable[..., NDArray]) -> Callable[..., NDArray]:
             given = axes_of(method.__name__, axis, data.ndim)
             axis = tuple(one for one in range(data.ndim) if one not in given)
         return method(data, axis, keepdims)
+
+    return wrapped
+
+
+def mxnet_function(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with what all of MXNet's functions of arrays take, besides their own arguments.
+
+    `name` is what the IR calls the results, `out` an array that the result is written into.
+    """
+
+    @functools.wraps(call)
+    def wrapped(
+        *args: Any, name: str | None = None, out: NDArray | None = None, **options: Any
+    ) -> Any:
+        since = 0 if name is None else next_serial()
+        result = call(*args, **options)
+        if name is not None:
+            label(arrays_of(name, result), name, since)
+        return into(out, result)
 
     return wrapped
 

@@ -1,9 +1,10 @@
 """The operators and methods of arrays that are one operation each."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Any, Self
 
-from nnc.checks import number, sizes_of
+from nnc.checks import bound, sizes_of
 from nnc.operators import core as ops
 from nnc.operators import elementwise as elements
 from nnc.operators import layer as layers
@@ -140,9 +141,13 @@ class Arithmetic(ABC):
     T = property(transpose)
     """The axes reversed."""
 
-    def clip(self, a_min: float, a_max: float) -> Self:
-        """The nearest value in [a_min, a_max]; the gradient is 1 at both bounds."""
-        low, high = number("clip: a_min", a_min), number("clip: a_max", a_max)
+    def clip(self, a_min: float | None, a_max: float | None) -> Self:
+        """The nearest value in [a_min, a_max]; the gradient is 1 at both bounds.
+
+        A bound may be infinite, or None, which means none.
+        """
+        low = bound("clip: a_min", a_min, -math.inf)
+        high = bound("clip: a_max", a_max, math.inf)
         return self.apply(ops.clip, low, high)
 
     def exp(self) -> Self:

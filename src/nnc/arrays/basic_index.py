@@ -16,6 +16,10 @@ def basic_items(key: Any, shape: tuple[int, ...]) -> tuple[Item, ...]:
     """A basic index, one item for each axis, all positions counted from 0."""
     keys = key if isinstance(key, tuple) else (key,)
     given = sum(k is not None and k is not Ellipsis for k in keys)
+    if given and not shape:
+        raise IndexingError(
+            f"index {key!r}: an array of shape () has no axes; x.item() is its number"
+        )
     if given > len(shape) or keys.count(Ellipsis) > 1:
         raise IndexingError(f"index {key!r} has {given} items for an array of shape {shape}")
     items: list[Item] = []

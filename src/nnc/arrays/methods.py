@@ -102,6 +102,12 @@ class Methods(Arithmetic):
     stype = "default"
     """How elements are stored, as in MXNet: all of them."""
 
+    def as_np_ndarray(self) -> Self:
+        """The array itself: those of `np` and of `nd` are one kind."""
+        return self
+
+    as_nd_ndarray = as_np_ndarray
+
     def _of_masks(self, sign: str, operation: Operation, other: Any) -> Self:
         for each in (self, other):
             kind = getattr(each, "dtype", type(each))

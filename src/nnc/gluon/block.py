@@ -17,7 +17,7 @@ from nnc.gluon.block_type import BlockType
 from nnc.gluon.hooks import Hook, HookHandle, Hooks, array_hook
 from nnc.gluon.model_files import load_model, save_model
 from nnc.gluon.parameter import DEFAULT, Parameter
-from nnc.gluon.parameter_dict import ParameterDict
+from nnc.gluon.parameter_dict import ParameterDict, places
 from nnc.gluon.parameter_files import load_parameters, save_parameters
 from nnc.init import Initializer
 from nnc.recording.tracing import arrays_of
@@ -31,13 +31,16 @@ class Block(metaclass=BlockType):
 
     name: str = "block"
     """The name of the class in lower case, unless a block is given another."""
+    prefix: str = ""
+    """What Gluon 1.x puts before the names of parameters; here it stands for nothing."""
 
     def __init_subclass__(cls) -> None:
         if "name" not in vars(cls):
             cls.name = cls.__name__.lower()
 
     def __init__(self, prefix: str | None = None, params: ParameterDict | None = None) -> None:
-        """`prefix` is accepted for Gluon 1.x; `params.get` of the block looks into `params`."""
+        """`prefix` is kept for Gluon 1.x; `params.get` of the block looks into `params`."""
+        self.prefix = prefix or ""
         self._children: dict[str, Block] = {}
         self._parameters = ParameterDict("", params)
         self._hooks = Hooks()
@@ -150,7 +153,10 @@ class Block(metaclass=BlockType):
             yield from child.named_blocks(f"{prefix}.{name}" if prefix else name)
 
     def collect_params(self, select: str | None = None) -> ParameterDict:
-        """Parameters by their place in the tree, `0.weight`; `select` is a regular expression."""
+        """Parameters by their place in the tree, `0.weight`; `select` is a regular expression.
+
+        One that none of the names matches is a warning: it may be of names as in Gluon 1.x.
+        """
         self.apply(warn_of_containers)
         try:
             matches = re.compile(select or "").search
@@ -165,6 +171,10 @@ class Block(metaclass=BlockType):
                 parameter.name = name
             if matches(name):
                 found[name] = parameter
+        if not found and (names := [name for name, *_ in self._places()]):
+            warnings.warn(
+                f"collect_params: no parameter matches {select!r}; {places(names)}", stacklevel=2
+            )
         return found
 
     @property

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 class BlockType(type):
     """The type of blocks: each takes `prefix` and `params`, too, as in Gluon 1.x.
 
-    `prefix` changes nothing, names come from the tree. Parameters of the block that `params` has,
-    by the names they have in it, are those: `nn.Dense(8, params=other.params)`. A class whose
-    `__init__` names these arguments gets them itself.
+    `prefix` is kept and changes nothing, names come from the tree. Parameters of the block that
+    `params` has, by the names they have in it, are those: `nn.Dense(8, params=other.params)`. A
+    class whose `__init__` names these arguments gets them itself.
     """
 
     if not TYPE_CHECKING:  # Otherwise classes would have the signature of this method.
@@ -19,6 +19,8 @@ class BlockType(type):
             own = cls.__signature__.parameters if taken else {}
             legacy = {name: options.pop(name) for name in taken if name not in own}
             block = super().__call__(*args, **options)
+            if legacy.get("prefix"):
+                block.prefix = legacy["prefix"]
             shared = legacy.get("params")
             if shared is not None:
                 block.share_parameters({n: p for n, p in shared.items() if n in block.params})

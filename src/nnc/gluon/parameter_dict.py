@@ -1,14 +1,15 @@
 """Parameters by name: what `collect_params()` gives, and where Gluon 1.x declares them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from nnc.checks import chosen
 from nnc.device import place_named
 from nnc.dtypes import dtype_name
-from nnc.errors import OptionError
+from nnc.errors import OptionError, ParameterNameError
 from nnc.gluon.atomic import Filename
 from nnc.gluon.parameter import DEFAULT, Constant, Parameter, warn_kept
-from nnc.gluon.parameter_files import load_parameters, save_parameters
+from nnc.gluon.parameter_files import load_parameters, save_parameters, some
 from nnc.init import Initializer
 
 
@@ -22,6 +23,9 @@ class ParameterDict(dict[str, Parameter]):
         super().__init__()
         self.prefix = prefix
         self.shared = shared
+
+    def __missing__(self, name: str) -> Parameter:
+        raise ParameterNameError(f"there is no parameter {name!r}; {places(self)}")
 
     def get(self, name: str, default: Any = None, **options: Any) -> Any:
         """The parameter of this name, made with the options of `Parameter` if there is none.
@@ -135,3 +139,8 @@ class ParameterDict(dict[str, Parameter]):
         saved = chosen("dtype_source", dtype_source, ("current", "saved")) == "saved" and cast_dtype
         named = {name.removeprefix(restore_prefix): p for name, p in self.items()}
         load_parameters(named, filename, place, allow_missing, ignore_extra, saved)
+
+
+def places(parameters: Iterable[str]) -> str:
+    """What parameters are called."""
+    return f"names are places in the network: {some(parameters)}"

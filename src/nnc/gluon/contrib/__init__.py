@@ -1,5 +1,5 @@
-"""What MXNet keeps in `gluon.contrib`: the estimator."""
+"""What MXNet keeps in `gluon.contrib`: the estimator, and more layers, cells and samplers."""
 
-from nnc.gluon.contrib import estimator
+from nnc.gluon.contrib import data, estimator, nn, rnn
 
-__all__ = ["estimator"]
+__all__ = ["data", "estimator", "nn", "rnn"]

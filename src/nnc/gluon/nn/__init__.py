@@ -21,7 +21,7 @@ from nnc.gluon.nn.conv import (
     Conv3D,
     Conv3DTranspose,
 )
-from nnc.gluon.nn.join import Concatenate, HybridConcatenate
+from nnc.gluon.nn.join import Concatenate, Concurrent, HybridConcatenate, HybridConcurrent
 from nnc.gluon.nn.norm import (
     BatchNorm,
     BatchNormReLU,
@@ -61,6 +61,7 @@ __all__ = [
     "BatchNormReLU",
     "Block",
     "Concatenate",
+    "Concurrent",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -80,6 +81,7 @@ __all__ = [
     "GroupNorm",
     "HybridBlock",
     "HybridConcatenate",
+    "HybridConcurrent",
     "HybridLambda",
     "HybridSequential",
     "Identity",

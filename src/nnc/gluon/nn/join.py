@@ -20,3 +20,7 @@ class Concatenate(Sequential):
 
 class HybridConcatenate(Concatenate, HybridSequential):
     """The results of all blocks for one input, joined along `axis`."""
+
+
+Concurrent, HybridConcurrent = Concatenate, HybridConcatenate
+"""Their names in MXNet 1.x."""

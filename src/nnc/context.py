@@ -1,0 +1,7 @@
+"""The name that MXNet has for `nnc.device`."""
+
+import sys
+
+from nnc import device
+
+sys.modules[__name__] = device

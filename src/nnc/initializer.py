@@ -1,0 +1,7 @@
+"""The name that MXNet has for `nnc.init`."""
+
+import sys
+
+from nnc import init
+
+sys.modules[__name__] = init
