@@ -15,6 +15,10 @@ NETWORKS: list[tuple[str, dict[str, Any], int, int]] = [
     ("resnet18_v1", {"classes": 10, "thumbnail": True}, 32, 11_173_834),
     ("resnet34_v1", {}, 64, 21_797_672),
     ("resnet50_v1", {}, 64, 25_575_912),
+    ("resnet18_v2", {}, 64, 11_687_848),
+    ("resnet50_v2", {"classes": 10, "thumbnail": True}, 32, 23_513_162),
+    ("vgg11_bn", {"classes": 10}, 32, 28_149_514),
+    ("vgg19", {}, 32, 43_003_944),
     ("mobilenetv2_1.0", {}, 224, 3_504_960),
     ("mobilenetv2_0.5", {}, 64, 1_964_736),
 ]

@@ -1,27 +1,42 @@
-"""Networks that classify images: ResNet (first version) and MobileNetV2.
+"""Networks that classify images: VGG, ResNet (both versions) and MobileNetV2.
 
 Layers and their order are those of MXNet's model zoo, so that its parameters fit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from nnc.arrays.array import NDArray
 from nnc.checks import chosen
 from nnc.errors import OptionError
 from nnc.gluon import nn
+from nnc.init import Xavier
 
 __all__ = [
+    "VGG",
     "MobileNetV2",
     "ResNetV1",
+    "ResNetV2",
     "get_model",
     "mobilenet_v2_0_5",
     "mobilenet_v2_0_25",
     "mobilenet_v2_0_75",
     "mobilenet_v2_1_0",
     "resnet18_v1",
+    "resnet18_v2",
     "resnet34_v1",
+    "resnet34_v2",
     "resnet50_v1",
+    "resnet50_v2",
+    "vgg11",
+    "vgg11_bn",
+    "vgg13",
+    "vgg13_bn",
+    "vgg16",
+    "vgg16_bn",
+    "vgg19",
+    "vgg19_bn",
 ]
 
 
@@ -89,24 +104,124 @@ class ResNetV1(nn.HybridBlock):
         thumbnail: bool = False,
     ):
         super().__init__()
+        self.features = nn.HybridSequential(
+            *stem(channels[0], thumbnail), *stages(block, layers, channels), nn.GlobalAvgPool2D()
+        )
+        self.output = nn.Dense(classes, in_units=channels[-1])
+
+    def forward(self, x: NDArray) -> NDArray:
+        return self.output(self.features(x))
+
+
+def stem(channels: int, thumbnail: bool) -> list[nn.HybridBlock]:
+    """What makes channels of colours."""
+    if thumbnail:
+        return [filtered(channels, 3)]
+    return [*normal(filtered(channels, 7, 2)), nn.MaxPool2D(3, 2, 1)]
+
+
+def normal(convolution: nn.Conv2D) -> list[nn.HybridBlock]:
+    """A convolution, its batch norm and relu."""
+    return [convolution, nn.BatchNorm(), nn.Activation("relu")]
+
+
+def stages(
+    block: Callable[[int, int, bool], nn.HybridBlock],
+    layers: Sequence[int],
+    channels: Sequence[int],
+) -> Iterator[nn.HybridSequential]:
+    """Blocks of one width in a row, for each stage."""
+    for stage, (count, (before, width)) in enumerate(zip(layers, pairwise(channels), strict=True)):
+        first = block(width, 1 if stage == 0 else 2, width != before)
+        yield nn.HybridSequential(first, *(block(width, 1, False) for _ in range(count - 1)))
+
+
+class BasicBlockV2(nn.HybridBlock):
+    """`x` plus two convolutions of it, or their equivalent with a bottleneck: each after a norm.
+
+    Where the block changes shape, what is added is a convolution of the first norm.
+    """
+
+    def __init__(self, channels: int, stride: int, downsample: bool):
+        super().__init__()
+        self.bn1 = nn.BatchNorm()
+        for number, convolution in enumerate(self.convolutions(channels, stride), 1):
+            if number > 1:
+                setattr(self, f"bn{number}", nn.BatchNorm())
+            setattr(self, f"conv{number}", convolution)
+        self.downsample = filtered(channels, 1, stride) if downsample else None
+
+    def convolutions(self, channels: int, stride: int) -> list[nn.Conv2D]:
+        return [filtered(channels, 3, stride), filtered(channels, 3)]
+
+    def forward(self, x: NDArray) -> NDArray:
+        kept, layers = x, list(self._children.values())
+        for norm, convolution in zip(layers[::2], layers[1::2], strict=False):
+            x = norm(x).relu()
+            if norm is self.bn1 and self.downsample is not None:
+                kept = self.downsample(x)
+            x = convolution(x)
+        return kept + x
+
+
+class BottleneckV2(BasicBlockV2):
+    """A block whose 3x3 convolution has a quarter of the channels."""
+
+    def convolutions(self, channels: int, stride: int) -> list[nn.Conv2D]:
+        narrow = channels // 4
+        return [filtered(narrow, 1), filtered(narrow, 3, stride), filtered(channels, 1)]
+
+
+class ResNetV2(nn.HybridBlock):
+    """`ResNetV1` whose blocks normalize before their convolutions, as also the images are."""
+
+    def __init__(
+        self,
+        block: type[BasicBlockV2],
+        layers: Sequence[int],
+        channels: Sequence[int],
+        classes: int = 1000,
+        thumbnail: bool = False,
+    ):
+        super().__init__()
+        self.features = nn.HybridSequential(
+            nn.BatchNorm(scale=False, center=False),
+            *stem(channels[0], thumbnail),
+            *stages(block, layers, channels),
+            nn.BatchNorm(),
+            nn.Activation("relu"),
+            nn.GlobalAvgPool2D(),
+            nn.Flatten(),
+        )
+        self.output = nn.Dense(classes, in_units=channels[-1])
+
+    def forward(self, x: NDArray) -> NDArray:
+        return self.output(self.features(x))
+
+
+class VGG(nn.HybridBlock):
+    """3x3 convolutions and poolings in turn, `layers` convolutions of `filters`; dense layers."""
+
+    def __init__(
+        self,
+        layers: Sequence[int],
+        filters: Sequence[int],
+        classes: int = 1000,
+        batch_norm: bool = False,
+    ):
+        super().__init__()
         self.features = nn.HybridSequential()
-        if thumbnail:
-            self.features.add(filtered(channels[0], 3))
-        else:
-            self.features.add(
-                filtered(channels[0], 7, 2),
-                nn.BatchNorm(),
-                nn.Activation("relu"),
-                nn.MaxPool2D(3, 2, 1),
-            )
-        before = channels[0]
-        for stage, (count, width) in enumerate(zip(layers, channels[1:], strict=True)):
-            first = block(width, 1 if stage == 0 else 2, width != before)
-            rest = (block(width, 1, False) for _ in range(count - 1))
-            self.features.add(nn.HybridSequential(first, *rest))
-            before = width
-        self.features.add(nn.GlobalAvgPool2D())
-        self.output = nn.Dense(classes, in_units=before)
+        for count, channels in zip(layers, filters, strict=True):
+            for _ in range(count):
+                scaled = Xavier("gaussian", "out", 2)
+                convolution = nn.Conv2D(channels, 3, padding=1, weight_initializer=scaled)
+                relu = nn.Activation("relu")
+                self.features.add(*(normal(convolution) if batch_norm else (convolution, relu)))
+            self.features.add(nn.MaxPool2D(strides=2))
+        for _ in range(2):
+            dense = nn.Dense(4096, activation="relu", weight_initializer="normal")
+            self.features.add(dense, nn.Dropout(0.5))
+        self.output = nn.Dense(classes, weight_initializer="normal", in_units=4096)
 
     def forward(self, x: NDArray) -> NDArray:
         return self.output(self.features(x))
@@ -203,6 +318,46 @@ def resnet50_v1(
     return ResNetV1(BottleneckV1, (3, 4, 6, 3), (64, 256, 512, 1024, 2048), classes, thumbnail)
 
 
+def resnet18_v2(
+    pretrained: bool = False, ctx: object = None, *, classes: int = 1000, thumbnail: bool = False
+) -> ResNetV2:
+    """ResNet of the second version with 18 layers."""
+    refuse_pretrained(pretrained)
+    return ResNetV2(BasicBlockV2, (2, 2, 2, 2), (64, 64, 128, 256, 512), classes, thumbnail)
+
+
+def resnet34_v2(
+    pretrained: bool = False, ctx: object = None, *, classes: int = 1000, thumbnail: bool = False
+) -> ResNetV2:
+    """ResNet of the second version with 34 layers."""
+    refuse_pretrained(pretrained)
+    return ResNetV2(BasicBlockV2, (3, 4, 6, 3), (64, 64, 128, 256, 512), classes, thumbnail)
+
+
+def resnet50_v2(
+    pretrained: bool = False, ctx: object = None, *, classes: int = 1000, thumbnail: bool = False
+) -> ResNetV2:
+    """ResNet of the second version with 50 layers."""
+    refuse_pretrained(pretrained)
+    return ResNetV2(BottleneckV2, (3, 4, 6, 3), (64, 256, 512, 1024, 2048), classes, thumbnail)
+
+
+def vgg(layers: Sequence[int], batch_norm: bool) -> Callable[..., VGG]:
+    """What makes VGG with these convolutions in its five parts."""
+
+    def network(pretrained: bool = False, ctx: object = None, *, classes: int = 1000) -> VGG:
+        refuse_pretrained(pretrained)
+        return VGG(layers, (64, 128, 256, 512, 512), classes, batch_norm)
+
+    return network
+
+
+vgg11, vgg11_bn = vgg((1, 1, 2, 2, 2), False), vgg((1, 1, 2, 2, 2), True)
+vgg13, vgg13_bn = vgg((2, 2, 2, 2, 2), False), vgg((2, 2, 2, 2, 2), True)
+vgg16, vgg16_bn = vgg((2, 2, 3, 3, 3), False), vgg((2, 2, 3, 3, 3), True)
+vgg19, vgg19_bn = vgg((2, 2, 4, 4, 4), False), vgg((2, 2, 4, 4, 4), True)
+
+
 def mobilenet_v2_1_0(
     pretrained: bool = False, ctx: object = None, *, classes: int = 1000
 ) -> MobileNetV2:
@@ -241,8 +396,19 @@ MODELS: dict[str, Callable[..., nn.HybridBlock]] = {
     "mobilenetv2_0.75": mobilenet_v2_0_75,
     "mobilenetv2_1.0": mobilenet_v2_1_0,
     "resnet18_v1": resnet18_v1,
+    "resnet18_v2": resnet18_v2,
     "resnet34_v1": resnet34_v1,
+    "resnet34_v2": resnet34_v2,
     "resnet50_v1": resnet50_v1,
+    "resnet50_v2": resnet50_v2,
+    "vgg11": vgg11,
+    "vgg11_bn": vgg11_bn,
+    "vgg13": vgg13,
+    "vgg13_bn": vgg13_bn,
+    "vgg16": vgg16,
+    "vgg16_bn": vgg16_bn,
+    "vgg19": vgg19,
+    "vgg19_bn": vgg19_bn,
 }
 
 
