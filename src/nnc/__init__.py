@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         contrib,
         errors,
         gluon,
+        image,
         init,
         kvstore,
         lr_scheduler,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from nnc import kvstore as kv
     from nnc import monitor as mon
     from nnc import nd as ndarray
+    from nnc import np as numpy
+    from nnc import npx as numpy_extension
     from nnc import visualization as viz
     from nnc.arrays.array import NDArray
     from nnc.compilation.compiler import compile_module
@@ -68,6 +71,7 @@ __all__ = [
     "errors",
     "gluon",
     "gpu",
+    "image",
     "init",
     "initializer",
     "kv",
@@ -81,6 +85,8 @@ __all__ = [
     "np",
     "npx",
     "num_gpus",
+    "numpy",
+    "numpy_extension",
     "optimizer",
     "profiler",
     "programs",
@@ -114,7 +120,6 @@ _ALIASES = {
 
 _GONE = {
     "callback": "nnc.checkpoint",
-    "image": "nnc.gluon.data.vision",
     "io": "nnc.gluon.data",
     "mod": "nnc.gluon",
     "module": "nnc.gluon",

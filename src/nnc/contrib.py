@@ -12,7 +12,7 @@ from nnc.array_functions.numpy_names import allclose, maximum, minimum
 from nnc.array_functions.product import batch_dot
 from nnc.array_functions.shape import repeat as repeated
 from nnc.array_functions.shape import stack, swapaxes
-from nnc.arrays.advanced_index import known
+from nnc.array_functions.values import MASK, known
 from nnc.arrays.array import NDArray, as_array
 from nnc.checks import axis_of, chosen, count
 from nnc.control_flow import cond, foreach, while_loop
@@ -51,7 +51,7 @@ def boolean_mask(data: Any, index: Any, axis: int = 0) -> NDArray:
             f"boolean_mask: expected an index of shape {x.shape[before : before + 1]}, given "
             f"{mask.shape}"
         )
-    return x[(*(slice(None),) * before, known(mask) != 0)]
+    return x[(*(slice(None),) * before, known(MASK, mask) != 0)]
 
 
 def div_sqrt_dim(data: Any) -> NDArray:

@@ -7,13 +7,14 @@ Division, means and functions such as `exp` of integers are float32. Sums and pr
 uint8 and int8 are int32, all others keep their dtype, and integers wrap around.
 """
 
+import importlib
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
 
 from nnc import contrib, linalg, random
 from nnc.array_functions import attention as attentions
-from nnc.array_functions import creation, joining
+from nnc.array_functions import creation, joining, values
 from nnc.array_functions import elementwise as elements
 from nnc.array_functions import image as images
 from nnc.array_functions import index as indexing
@@ -256,6 +257,11 @@ transpose = shapes.transpose
 tril = shapes.tril
 triu = shapes.triu
 
+argwhere = values.argwhere
+flatnonzero = values.flatnonzero
+nonzero = values.nonzero
+unique = values.unique
+
 add = binary(ops.add)
 subtract = binary(ops.subtract)
 multiply = binary(ops.multiply)
@@ -433,6 +439,8 @@ _GONE = {
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("np", "npx"):  # So `hybrid_forward` writes F.np.exp(x), F.npx.relu(x).
+        return importlib.import_module(f"nnc.{name}")
     hint = f": write it with {_GONE[name]}" if name in _GONE else ""
     raise AttributeError(f"module 'nnc.nd' has no attribute '{name}'{hint}")
 

@@ -23,6 +23,7 @@ from nnc.lowering.pass_specs import did_you_mean
 __all__ = ["linalg", "random"]
 
 ndarray = NDArray
+set_printoptions = numpy.set_printoptions
 array_split = split = split_v2
 where = indexing.where
 e, inf, nan, newaxis, pi = numpy.e, numpy.inf, numpy.nan, None, numpy.pi
@@ -50,9 +51,17 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: flo
     return nd.pad(data, mode, widths, constant_values)
 
 
+def genfromtxt(*args: Any, **options: Any) -> NDArray:
+    """The numbers in a text file, with the arguments of NumPy's function."""
+    return nd.array(numpy.genfromtxt(*args, **options))
+
+
 def __getattr__(name: str) -> Any:
     """A function of `nnc.nd` that NumPy has, too."""
-    known = [each for each in dir(nd) if hasattr(numpy, each)]
+    known = [each for each in dir(nd) if each[0] != "_" and hasattr(numpy, each)]
     if name in known:
         return getattr(nd, name)
-    raise AttributeError(f"module 'nnc.np' has no attribute '{name}'; {did_you_mean(name, known)}")
+    hint = f"numpy.{name} takes x.asnumpy(), but there is no gradient"
+    if not hasattr(numpy, name):
+        hint = did_you_mean(name, known)
+    raise AttributeError(f"module 'nnc.np' has no attribute '{name}'; {hint}")

@@ -5,7 +5,7 @@ from typing import Any
 
 from nnc import nd, random
 from nnc.arrays.array import NDArray, as_array
-from nnc.checks import count
+from nnc.checks import count, sizes_of
 from nnc.errors import OptionError
 
 Size = int | Sequence[int] | None
@@ -19,17 +19,27 @@ def sizes(size: Size) -> int | Sequence[int]:
 
 
 def uniform(
-    low: Any = 0.0, high: Any = 1.0, size: Size = None, dtype: object = "float32"
+    low: Any = 0.0,
+    high: Any = 1.0,
+    size: Size = None,
+    dtype: object = "float32",
+    ctx: object = None,
+    device: object = None,
 ) -> NDArray:
     """Draws from [low, high)."""
-    return random.uniform(low, high, sizes(size), dtype)
+    return random.uniform(low, high, sizes(size), dtype, ctx, device)
 
 
 def normal(
-    loc: Any = 0.0, scale: Any = 1.0, size: Size = None, dtype: object = "float32"
+    loc: Any = 0.0,
+    scale: Any = 1.0,
+    size: Size = None,
+    dtype: object = "float32",
+    ctx: object = None,
+    device: object = None,
 ) -> NDArray:
     """Draws from a normal distribution."""
-    return random.normal(loc, scale, sizes(size), dtype)
+    return random.normal(loc, scale, sizes(size), dtype, ctx, device)
 
 
 def rand(*size: int) -> NDArray:
@@ -58,6 +68,24 @@ def exponential(scale: float = 1.0, size: Size = None) -> NDArray:
 def gamma(shape: float, scale: float = 1.0, size: Size = None) -> NDArray:
     """Draws from a gamma distribution of mean `shape scale`."""
     return random.gamma(shape, scale, sizes(size))
+
+
+def poisson(lam: float = 1.0, size: Size = None) -> NDArray:
+    """Draws from a Poisson distribution of mean `lam`, as int32."""
+    return random.poisson(lam, sizes(size), "int32")
+
+
+def binomial(n: int, p: float, size: Size = None) -> NDArray:
+    """How many of n trials succeed, each with probability p, as int32."""
+    return random.binomial(n, p, sizes(size), "int32")
+
+
+def multinomial(n: int, pvals: Any, size: Size = None) -> NDArray:
+    """How often each of several outcomes comes in n trials: (…size, outcomes), as int32."""
+    shares = as_array(pvals)
+    given = sizes_of("multinomial: size", sizes(size))
+    drawn = random.multinomial(shares, (*given, count("multinomial: n", n, 0)))
+    return (drawn.expand_dims(-1) == nd.arange(len(shares), dtype="int32")).sum(-2)
 
 
 def permutation(x: Any) -> NDArray:

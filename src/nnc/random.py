@@ -204,6 +204,22 @@ def poisson(lam: float = 1.0, shape: Shape = (), dtype: object = "float32") -> N
     return counted(lambda k: k * math.log(mean) - mean - math.lgamma(k + 1), mean, shape, dtype)
 
 
+def binomial(n: int = 1, p: float = 0.5, shape: Shape = (), dtype: object = "float32") -> NDArray:
+    """How many of n trials succeed, each with probability p."""
+    trials = count("binomial: n", n, 0)
+    share = number("binomial: p", p, least=0, most=1)
+    if share > 0.5:
+        return trials - binomial(trials, 1 - share, shape, dtype)
+
+    def logarithm(k: int) -> float:
+        if k > trials:
+            return -math.inf
+        ways = math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
+        return ways + k * math.log(share) + (trials - k) * math.log1p(-share)
+
+    return counted(logarithm, trials * share, shape, dtype)
+
+
 def negative_binomial(
     k: float = 1, p: float = 1.0, shape: Shape = (), dtype: object = "float32"
 ) -> NDArray:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from nnc import image, nd
 from nnc.errors import NncError, OptionError
 from nnc.gluon.data import DataLoader, RecordFileDataset, vision
 from nnc.gluon.data.libraries import needed
@@ -89,6 +90,44 @@ def test_cifar100(fine: bool, tmp_path: Path) -> None:
     image, label = vision.CIFAR100(str(tmp_path), fine, train=False)[3]
     np.testing.assert_array_equal(image, PHOTOS[3])
     assert label == (93 if fine else 3)
+
+
+# Images one by one, as `mx.image` has them.
+
+
+def test_images_are_arrays(tmp_path: Path) -> None:
+    photo = PHOTOS[0]
+    (tmp_path / "a.png").write_bytes(png(photo))
+    read = image.imread(tmp_path / "a.png")
+    assert read.dtype == "uint8"
+    np.testing.assert_array_equal(read.asnumpy(), photo)
+    np.testing.assert_array_equal(image.imdecode(png(photo), to_rgb=False), photo[:, :, ::-1])
+    assert image.imread(tmp_path / "a.png", flag=0).shape == (32, 32, 1)
+    np.testing.assert_array_equal(image.fixed_crop(read, 3, 4, 5, 6).asnumpy(), photo[4:10, 3:8])
+    assert image.fixed_crop(read, 3, 4, 5, 6, size=(10, 12)).shape == (12, 10, 3)
+    assert image.imresize(read, 8, 16).shape == (16, 8, 3)
+    assert image.resize_short(read[:, :16], 8).shape == (16, 8, 3)
+    for crop in (image.random_crop, image.center_crop):
+        part, (left, top, width, height) = crop(read, (10, 20))
+        assert (width, height) == (10, 20)
+        np.testing.assert_array_equal(part, photo[top : top + 20, left : left + 10])
+    assert (left, top) == (11, 6)
+    part, (_, _, width, height) = image.random_size_crop(read, (7, 9), (0.2, 0.3), (0.9, 1.1))
+    assert part.shape == (9, 7, 3)
+    assert 0.15 < width * height / 32**2 < 0.35
+    mean, deviation = np.array([1.0, 2, 3], "f"), np.array([4.0, 5, 6], "f")
+    normal = image.color_normalize(read, nd.array(mean), nd.array(deviation)).asnumpy()
+    np.testing.assert_allclose(normal, (photo - mean) / deviation, rtol=1e-6)
+
+
+def test_mistakes_with_images(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"no")
+    with pytest.raises(OptionError, match=r"a\.png: decode: 2 bytes that are no image"):
+        image.imread(tmp_path / "a.png")
+    with pytest.raises(NncError, match="random_crop: expected an image"):
+        image.random_crop(nd.ones((4, 4)), (2, 2))
+    with pytest.raises(AttributeError, match=r"ImageIter'; datasets .* in nnc.gluon.data.vision"):
+        _ = image.ImageIter
 
 
 # Images in files.

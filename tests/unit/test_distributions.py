@@ -23,6 +23,8 @@ DRAWS: dict[str, tuple[Callable[[], NDArray], float, float]] = {
     "gamma of a small alpha": (lambda: random.gamma(0.3, 2, COUNT), 0.6, 1.2),
     "poisson": (lambda: random.poisson(3.5, COUNT), 3.5, 3.5),
     "poisson of nothing": (lambda: random.poisson(0, COUNT), 0, 0),
+    "binomial": (lambda: random.binomial(10, 0.3, COUNT), 3, 2.1),
+    "binomial of more than half": (lambda: random.binomial(9, 0.8, COUNT), 7.2, 1.44),
     "negative_binomial": (lambda: random.negative_binomial(3, 0.4, COUNT), 4.5, 11.25),
     "generalized": (lambda: random.generalized_negative_binomial(2, 0.3, COUNT), 2, 3.2),
     "bernoulli": (lambda: random.bernoulli(0.2, COUNT), 0.2, 0.16),

@@ -1,6 +1,7 @@
 """Parameters in files: safetensors and MXNet's `.params`, written whole or not at all."""
 
 import errno
+import hashlib
 import os
 import resource
 import stat
@@ -21,6 +22,7 @@ from nnc import autograd, checkpoint, gluon, nd
 from nnc.dtypes import DTYPES
 from nnc.errors import DtypeError, InPlaceError, NncError, OptionError
 from nnc.gluon import files, mxnet_format, nn, rnn
+from nnc.gluon.utils import check_sha1, download
 
 FROM_MXNET = Path(__file__).parents[1] / "mxnet"
 SCOPED = FROM_MXNET / "scoped.params"
@@ -352,3 +354,23 @@ def test_files_of_others_need_no_checksum(tmp_path: Path) -> None:
     file.write_bytes(to_bytes({"weight": np.ones((2, 3)), "bias": np.ones(2)}))
     layer.load_parameters(file)
     assert layer.weight.data().asnumpy().all()
+
+
+def test_a_file_is_fetched_once_and_checked(tmp_path: Path) -> None:
+    source = tmp_path / "numbers.txt"
+    source.write_text("1 2 3")
+    (tmp_path / "here").mkdir()
+    expected = hashlib.sha1(b"1 2 3").hexdigest()
+    url = source.as_uri()
+    found = Path(download(url, tmp_path / "here", sha1_hash=expected))
+    assert found == tmp_path / "here" / "numbers.txt"
+    assert check_sha1(found, expected)
+    source.write_text("4 5 6")
+    assert Path(download(url, found)).read_text() == "1 2 3"
+    with pytest.raises(OptionError, match=f"has the SHA-1 .*, expected {expected}"):
+        download(url, found, overwrite=True, sha1_hash=expected)
+    assert found.read_text() == "1 2 3"
+    assert Path(download(url, found, overwrite=True)).read_text() == "4 5 6"
+    with pytest.raises(OSError, match=r"nothing.txt could not be fetched"):
+        download(f"{url[:-11]}nothing.txt", tmp_path / "other", retries=1)
+    assert not (tmp_path / "other").exists()

@@ -10,7 +10,8 @@ import pytest
 
 import nnc
 from nnc import nd
-from nnc.errors import DtypeError, OptionError, ShapeError
+from nnc.arrays.array import NDArray
+from nnc.errors import DtypeError, NncError, OptionError, ShapeError
 
 
 @pytest.fixture(autouse=True)
@@ -148,6 +149,39 @@ def test_advanced_indexing_and_iteration() -> None:
     x = numbers(4, 3)
     np.testing.assert_array_equal(nd.array(x)[[2, 0]].asnumpy(), x[[2, 0]])
     assert [row.tolist() for row in nd.array([[1, 2], [3, 4]])] == [[1, 2], [3, 4]]
+
+
+BACKWARD = [
+    np.s_[::-1], np.s_[:, 2:0:-1], np.s_[3::-2, None, 1], np.s_[0:2:-1], np.s_[..., ::-2],
+    np.s_[:1, ::-1],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", BACKWARD, ids=str)
+def test_a_slice_that_goes_backward_is_a_copy(key: Any) -> None:
+    x = numbers(4, 3)
+    a = nd.array(x)
+    part = a[key]
+    a[key] = -1
+    np.testing.assert_array_equal(part.asnumpy(), x[key])
+    x[key] = -1
+    np.testing.assert_array_equal(a.asnumpy(), x)
+
+
+def test_positions_have_no_shape_in_a_compiled_function() -> None:
+    def positive(x: NDArray) -> Any:
+        return nd.nonzero(x)[0]
+
+    with pytest.raises(NncError, match=r"compile: nonzero gives as many .*nd.where"):
+        nnc.compile(positive)(nd.ones((3,)))
+
+
+def test_clip_has_two_names_for_its_bounds_and_may_lack_one() -> None:
+    x = numbers(4, 3)
+    for bounds in ({"min": 1}, {"max": 1.5}, {"a_min": 1}, {"min": 0.8, "a_max": 1.5}):
+        low = bounds.get("min", bounds.get("a_min"))
+        expected = np.clip(x, low, bounds.get("max", bounds.get("a_max")))
+        np.testing.assert_array_equal(nd.array(x).clip(**bounds).asnumpy(), expected)
 
 
 def test_dtypes_of_new_arrays() -> None:

@@ -359,14 +359,39 @@ def test_every_block_takes_the_arguments_of_gluon_1() -> None:
         layers.Dense(4, in_units=2, params=first.params)
 
 
-def test_a_block_is_named_as_its_class_unless_it_says_otherwise() -> None:
-    class Head(nn.Block):
+def test_each_block_has_a_name_of_its_own() -> None:
+    class OwnHead(nn.Block):
         pass
 
-    head = Head()
-    assert [nn.Conv2D(4, 3).name, head.name] == ["conv2d", "head"]
+    head, other, left = OwnHead(), OwnHead(), OwnHead(prefix="left_")
+    assert [head.name, other.name, left.name] == ["ownhead0", "ownhead1", "left"]
     head.name = "own"
-    assert [head.name, Head().name] == ["own", "head"]
+    assert head.name == "own"
+
+    class InARow(nn.Block):
+        """As books write it."""
+
+        def add(self, block: nn.Block) -> None:
+            self._children[block.name] = block
+
+        def forward(self, x: NDArray) -> NDArray:
+            for block in self._children.values():
+                x = block(x)
+            return x
+
+    net = InARow()
+    net.add(nn.Dense(3, in_units=2))
+    net.add(nn.Dense(4, in_units=3))
+    net.initialize()
+    assert net(nd.ones((1, 2))).shape == (1, 4)
+    assert len(net.collect_params()) == 4
+
+
+def test_a_dict_of_parameters_is_found_where_mxnet_has_it() -> None:
+    net = nn.Dense(3, in_units=2)
+    assert isinstance(net.collect_params(), gluon.parameter.ParameterDict)
+    with pytest.raises(AttributeError, match="ParametersDict"):
+        _ = gluon.parameter.ParametersDict
 
 
 def test_names_of_parameters_as_in_gluon_1_are_not_found_in_silence() -> None:

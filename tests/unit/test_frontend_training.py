@@ -397,6 +397,21 @@ def test_softmax_before_softmax_cross_entropy_is_explained() -> None:
         forward(net)
 
 
+def test_a_batch_size_may_be_computed() -> None:
+    """As in sequences, whose losses are divided by how many words there are."""
+    results = []
+    for size in (5, nd.array([2, 3]).sum()):
+        net = nn.Dense(2, in_units=3)
+        net.initialize("ones")
+        trainer = gluon.Trainer(net.collect_params(), "sgd")
+        with autograd.record():
+            loss = net(nd.ones((4, 3))).square().sum()
+        loss.backward()
+        trainer.step(size)
+        results.append(net.weight.data().asnumpy())
+    np.testing.assert_array_equal(results[0], results[1])
+
+
 @pytest.mark.parametrize("size", [0, -1, "5", float("nan")])
 def test_a_wrong_batch_size_changes_nothing(size: Any) -> None:
     net = nn.Dense(2, in_units=3)

@@ -1,6 +1,8 @@
 """`nnc.np` and `nnc.npx`, beside numpy, and in a program as MXNet 2 has them."""
 
+import importlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -23,6 +25,7 @@ def interpreted() -> Iterator[None]:
 
 
 ROWS: dict[str, Callable[[Any], Any]] = {
+    "argwhere": lambda np: np.argwhere(np.array(A) > 0),
     "concatenate": lambda np: np.concatenate([np.array(A), np.array(A)], axis=1),
     "cumsum": lambda np: np.cumsum(np.array(A)),
     "dot": lambda np: np.dot(np.array(A), np.array(V)),
@@ -30,16 +33,24 @@ ROWS: dict[str, Callable[[Any], Any]] = {
     "expand_dims": lambda np: np.expand_dims(np.array(A), 1),
     "linalg.norm": lambda np: np.linalg.norm(np.array(A)),
     "linalg.inv": lambda np: np.linalg.inv(np.array([[2.0, 1], [1, 3]])),
+    "flatnonzero": lambda np: np.flatnonzero(np.array(A) > 0),
+    "nonzero": lambda np: np.stack(np.nonzero(np.array(A) > 0.5)),
     "newaxis": lambda np: np.array(V)[:, np.newaxis] * np.array(V),
     "pad": lambda np: np.pad(np.array(A), ((1, 0), (0, 2)), constant_values=7),
     "pad everywhere": lambda np: np.pad(np.array(A), 1, mode="edge"),
     "pi": lambda np: np.sin(np.array(A) * np.pi),
     "split": lambda np: np.stack(np.split(np.array(A), 2, axis=1)),
     "split by default": lambda np: np.stack(np.split(np.array(A), 3)),
+    "sort of all": lambda np: np.sort(np.array(A), axis=None),
+    "argsort of all": lambda np: np.argsort(np.array(A), axis=None),
     "stack": lambda np: np.stack([np.array(V), np.array(V)], 1),
     "take": lambda np: np.take(np.array(A), np.array([[0, 5], [11, 1]], np.int32)),
     "take along": lambda np: np.take(np.array(A), np.array([2, 0], np.int32), 1),
     "tensordot": lambda np: np.tensordot(np.array(A), np.array(A), ([0, 1], [0, 1])),
+    "unique": lambda np: np.unique(np.array([[3.0, 1], [1, 2]])),
+    "unique rows": lambda np: np.unique(np.array([[3.0, 1], [1, 2], [3, 1]]), axis=0),
+    "unique counts": lambda np: np.unique(np.array([3.0, 1, 1]), return_counts=True)[1],
+    "sum over a list": lambda np: np.sum(np.array(A), axis=[0, 1]) if np is not numpy else A.sum(),
     "var": lambda np: np.var(np.array(A), axis=0),
     "where": lambda np: np.where(np.array(A) > 0, np.array(A), np.zeros((3, 4))),
     "where of columns": lambda np: np.where(
@@ -74,6 +85,25 @@ def test_random_numbers() -> None:
     assert set(np.random.choice(3, 50, p=np.array([0.5, 0, 0.5])).asnumpy()) == {0, 2}
     some = np.random.choice(np.array([1.0, 2, 3]), (3,), replace=False).asnumpy()
     assert sorted(some) == [1, 2, 3]
+
+
+def test_counts() -> None:
+    npx.seed(4)
+    tosses = np.random.multinomial(100, [0.25, 0.75], size=(50,)).asnumpy()
+    assert tosses.shape == (50, 2)
+    assert (tosses.sum(1) == 100).all()
+    assert tosses[:, 0].mean() == pytest.approx(25, abs=3)
+    assert np.random.multinomial(7, np.array([0, 1])).tolist() == [0, 7]
+    for drawn in (np.random.poisson(2, 4), np.random.binomial(5, 0.5, 4)):
+        assert (drawn.shape, drawn.dtype) == ((4,), "int32")
+    assert np.random.normal(size=3, ctx=npx.cpu()).device is npx.cpu()
+    assert np.random.uniform(size=3, device=npx.cpu()).device is npx.cpu()
+
+
+def test_numbers_in_a_text_file(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_text("1\t2\n3\t4\n")
+    read = np.genfromtxt(tmp_path / "a.tsv", dtype=np.float32, delimiter="\t")
+    assert read.tolist() == [[1, 2], [3, 4]]
 
 
 def test_linear_regression_from_scratch() -> None:
@@ -112,15 +142,36 @@ def test_an_initializer_as_books_write_it() -> None:
     assert gluon.metric is nnc.metric
 
 
+def test_numbers_are_formatted() -> None:
+    assert f"{np.array([1.5]).sum():.3f} {np.array(2.0):6.1f}" == "1.500    2.0"
+    assert f"{np.array([1, 2])}" == str(np.array([1, 2]))
+    with pytest.raises(ValueError, match="Unknown format code"):
+        f"{np.array([1, 2]):.3f}"
+
+
 def test_names_beside_numpy() -> None:
     """Devices, layers as functions; no names of `nnc.nd` that NumPy lacks in `nnc.np`."""
     assert npx.cpu() == nnc.cpu()
     assert npx.is_np_array()
     numpy.testing.assert_allclose(npx.relu(np.array(A)).asnumpy(), numpy.maximum(A, 0), 1e-6)
+    assert importlib.import_module("nnc.numpy.random").normal is np.random.normal
+    assert nnc.numpy is np
+    assert nnc.numpy_extension is npx
+    assert nnc.ndarray is nnc.nd
+    with pytest.raises(AttributeError, match=r"no attribute 'polyfit'; numpy.polyfit takes x.asn"):
+        np.polyfit(A)
     with pytest.raises(AttributeError, match=r"no attribute 'relu'; "):
         np.relu(A)
     with pytest.raises(AttributeError, match=r"no attribute 'softmx'; did you mean softmax"):
         npx.softmx(A)
+
+
+def test_functions_of_numpy_in_hybrid_forward() -> None:
+    class Layer(gluon.HybridBlock):
+        def hybrid_forward(self, F: Any, x: Any) -> Any:
+            return F.npx.relu(F.np.negative(x))
+
+    assert Layer()(np.array([1, -2])).tolist() == [0, 2]
 
 
 def test_mistakes() -> None:

@@ -126,9 +126,13 @@ def ranks(x: NDArray, ascending: bool) -> NDArray:
     return elements.logical_or(before, elements.logical_and(tied, earlier)).sum(-1)
 
 
-def argsort(data: Any, axis: int = -1, is_ascend: bool = True, dtype: object = "int32") -> NDArray:
-    """The positions that bring an axis in order. Compares each two elements."""
+def argsort(
+    data: Any, axis: int | None = -1, is_ascend: bool = True, dtype: object = "int32"
+) -> NDArray:
+    """The positions that bring an axis, or all as one row, in order. Compares each two elements."""
     x = as_array(data)
+    if axis is None:
+        return argsort(x.reshape(-1), 0, is_ascend, dtype)
     along = axis_of("argsort", axis, x.ndim)
     order = ranks(moveaxis(x, along, -1), is_ascend)
     rank, size = order.ndim - 1, order.shape[-1]
@@ -137,9 +141,11 @@ def argsort(data: Any, axis: int = -1, is_ascend: bool = True, dtype: object = "
     return moveaxis(found, -1, along).astype(dtype, copy=False)
 
 
-def sort(data: Any, axis: int = -1, is_ascend: bool = True) -> NDArray:
-    """The elements in order along an axis; gradients go back to where they came from."""
+def sort(data: Any, axis: int | None = -1, is_ascend: bool = True) -> NDArray:
+    """The elements in order along an axis, or all as one row; gradients go back to their places."""
     x = as_array(data)
+    if axis is None:
+        return sort(x.reshape(-1), 0, is_ascend)
     return _taken(x, argsort(x, axis, is_ascend), axis_of("sort", axis, x.ndim))
 
 

@@ -5,13 +5,12 @@ from types import EllipsisType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray as NumpyArray
 
 from nnc.array_functions.index import existing, gathered
+from nnc.array_functions.values import MASK, known
 from nnc.arrays.array import NDArray, as_indices
 from nnc.dtypes import numeric
-from nnc.errors import IndexingError, TraceError
-from nnc.recording.recorder import recorder
+from nnc.errors import IndexingError
 
 
 def has_arrays(key: Any) -> bool:
@@ -94,20 +93,8 @@ def places_of(mask: Any, sizes: tuple[int, ...], axis: int) -> list[Any]:
             f"{axis} on, given {np.shape(mask)}"
         )
     if isinstance(mask, NDArray):
-        mask = known(mask)
+        mask = known(MASK, mask)
     return list(np.nonzero(mask))
-
-
-def known(mask: NDArray) -> NumpyArray[Any]:
-    """The values of a mask, unless what is recorded runs again with others."""
-    value, who = mask.current, recorder.tracing or recorder.lasting
-    constant = value.memory is not None and value.variable is None and not value.replaceable
-    if who and not constant:
-        raise TraceError(
-            f"{who}: a mask as an index gives as many elements as it is true for, but the shapes "
-            "of a program are known before its values; use nnc.nd.where(mask, x, 0)"
-        )
-    return mask.host()
 
 
 def on_host(key: Any) -> Any:

@@ -141,13 +141,20 @@ class Arithmetic(ABC):
     T = property(transpose)
     """The axes reversed."""
 
-    def clip(self, a_min: float | None, a_max: float | None) -> Self:
+    def clip(
+        self,
+        a_min: float | None = None,
+        a_max: float | None = None,
+        *,
+        min: float | None = None,
+        max: float | None = None,
+    ) -> Self:
         """The nearest value in [a_min, a_max]; the gradient is 1 at both bounds.
 
-        A bound may be infinite, or None, which means none.
+        A bound may be infinite, or None, which means none. NumPy calls them `min` and `max`.
         """
-        low = bound("clip: a_min", a_min, -math.inf)
-        high = bound("clip: a_max", a_max, math.inf)
+        low = bound("clip: a_min", min if a_min is None else a_min, -math.inf)
+        high = bound("clip: a_max", max if a_max is None else a_max, math.inf)
         return self.apply(ops.clip, low, high)
 
     def exp(self) -> Self:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, SupportsIndex, cast
 import numpy as np
 
 from nnc.arrays.arithmetic import Axis
-from nnc.arrays.basic_index import basic_items, resolve_shape
+from nnc.arrays.basic_index import basic_items, forward, goes_backward, resolve_shape
 from nnc.arrays.methods import Methods
 from nnc.arrays.placed import Placed
 from nnc.checks import axes_of, axis_of, chosen
@@ -144,6 +144,10 @@ class NDArray(Methods, Placed):
     def __index__(self) -> int:
         return operator.index(cast(SupportsIndex, self.item()))
 
+    def __format__(self, spec: str) -> str:
+        """A number as Python writes it, `f"{loss:.3f}"`; other arrays as they are printed."""
+        return format(self.item() if spec and self.size == 1 else str(self), spec)
+
     def __repr__(self) -> str:
         where = "" if self.device is HOST else f" @{self.device}"
         return f"{self.host()}\n<NDArray {'x'.join(map(str, self.shape))} {self.dtype}{where}>"
@@ -210,6 +214,9 @@ class NDArray(Methods, Placed):
             if has_arrays(key):
                 return picked(self, key)
         items = basic_items(key, self.shape)
+        if goes_backward(items):
+            ahead, turned = forward(items)
+            return self[ahead].flip(turned)  # A copy, as in MXNet.
         return self.view(ops.index, (items,), lambda memory: memory[key])
 
     def __setitem__(self, key: Any, value: Operand) -> None:

@@ -40,7 +40,8 @@ def basic_items(key: Any, shape: tuple[int, ...]) -> tuple[Item, ...]:
 def basic_item(key: Any, size: int, axis: int) -> Item:
     try:
         if isinstance(key, slice):
-            return forward(key.indices(size), axis)
+            start, stop, step = key.indices(size)
+            return start, max(start, stop) if step > 0 else min(start, stop), step
         position = operator.index(key)
     except (TypeError, ValueError):
         position = None
@@ -51,12 +52,23 @@ def basic_item(key: Any, size: int, axis: int) -> Item:
     return position % size
 
 
-def forward(bounds: tuple[int, int, int], axis: int) -> tuple[int, int, int]:
-    """A slice's start, stop and step, which goes forward."""
-    start, stop, step = bounds
-    if step < 1:
-        raise IndexingError(f"slices go forward; given step {step} along axis {axis}")
-    return start, max(start, stop), step
+def goes_backward(items: tuple[Item, ...]) -> bool:
+    return any(isinstance(item, tuple) and item[2] < 0 for item in items)
+
+
+def forward(items: tuple[Item, ...]) -> tuple[tuple[Any, ...], tuple[int, ...]]:
+    """The index of the same elements by slices that go forward, and the axes to turn around."""
+    kept = [item for item in items if not isinstance(item, int)]
+    turned = tuple(i for i, item in enumerate(kept) if isinstance(item, tuple) and item[2] < 0)
+    ahead = (slice_forward(*item) if isinstance(item, tuple) else item for item in items)
+    return tuple(ahead), turned
+
+
+def slice_forward(start: int, stop: int, step: int) -> slice:
+    if step > 0:
+        return slice(start, stop, step)
+    found = range(start, stop, step)
+    return slice(found[-1], start + 1, -step) if found else slice(0, 0)
 
 
 def resolve_shape(

@@ -10,12 +10,12 @@ from nnc.operators import elementwise as elements
 from nnc.recording.graph import Operation
 
 METHODS = """
-all any arccos arccosh arcsin arcsinh arctan arctanh argmax_channel argmin argsort
-broadcast_axes broadcast_like cbrt ceil cos cosh cumprod cumsum degrees depth_to_space diag
-diagonal dot expm1 fix flip floor log10 log1p log2 logsumexp nanprod nansum norm one_hot ones_like
-pad pick radians ravel rcbrt reciprocal repeat reshape_like rint round rsqrt shape_array sign sin
-sinh size_array slice slice_axis slice_like softmin sort space_to_depth split split_v2 std
-swapaxes tan tile topk trace trunc var zeros_like
+all any arccos arccosh arcsin arcsinh arctan arctanh argmax_channel argmin argsort broadcast_axes
+broadcast_like cbrt ceil cos cosh cumprod cumsum degrees depth_to_space diag diagonal dot expm1
+fix flip floor log10 log1p log2 logsumexp nanprod nansum nonzero norm one_hot ones_like pad pick
+radians ravel rcbrt reciprocal repeat reshape_like rint round rsqrt shape_array sign sin sinh
+size_array slice slice_axis slice_like softmin sort space_to_depth split split_v2 std swapaxes tan
+tile topk trace trunc var zeros_like
 """
 """What `nnc.nd` gives arrays: the array is the first argument."""
 
@@ -61,6 +61,7 @@ class Methods(Arithmetic):
             logsumexp,
             nanprod,
             nansum,
+            nonzero,
             norm,
             one_hot,
             ones_like,

@@ -1,5 +1,6 @@
 """Blocks: networks as trees of layers with parameters."""
 
+import itertools
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,6 +23,14 @@ from nnc.gluon.parameter_files import load_parameters, save_parameters
 from nnc.init import Initializer
 from nnc.recording.tracing import arrays_of
 
+_counts: dict[str, "itertools.count[int]"] = {}
+
+
+def new_name(kind: type) -> str:
+    """The name of the class in lower case, with a number."""
+    name = kind.__name__.lower()
+    return f"{name}{next(_counts.setdefault(name, itertools.count()))}"
+
 
 class Block(metaclass=BlockType):
     """A part of a network: attributes that are blocks or parameters are found by their names.
@@ -29,18 +38,14 @@ class Block(metaclass=BlockType):
     A subclass implements `forward`.
     """
 
-    name: str = "block"
-    """The name of the class in lower case, unless a block is given another."""
     prefix: str = ""
     """What Gluon 1.x puts before the names of parameters; here it stands for nothing."""
-
-    def __init_subclass__(cls) -> None:
-        if "name" not in vars(cls):
-            cls.name = cls.__name__.lower()
 
     def __init__(self, prefix: str | None = None, params: ParameterDict | None = None) -> None:
         """`prefix` is kept for Gluon 1.x; `params.get` of the block looks into `params`."""
         self.prefix = prefix or ""
+        self.name = self.prefix.removesuffix("_") or new_name(type(self))
+        """The block's own in this process, `dense0`; parameters are called by their place."""
         self._children: dict[str, Block] = {}
         self._parameters = ParameterDict("", params)
         self._hooks = Hooks()

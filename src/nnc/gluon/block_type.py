@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 class BlockType(type):
     """The type of blocks: each takes `prefix` and `params`, too, as in Gluon 1.x.
 
-    `prefix` is kept and changes nothing, names come from the tree. Parameters of the block that
-    `params` has, by the names they have in it, are those: `nn.Dense(8, params=other.params)`. A
-    class whose `__init__` names these arguments gets them itself.
+    `prefix` names the block, not its parameters, whose names come from the tree. Parameters of the
+    block that `params` has, by the names they have in it, are those:
+    `nn.Dense(8, params=other.params)`. A class whose `__init__` names these arguments gets them
+    itself.
     """
 
     if not TYPE_CHECKING:  # Otherwise classes would have the signature of this method.
@@ -21,6 +22,7 @@ class BlockType(type):
             block = super().__call__(*args, **options)
             if legacy.get("prefix"):
                 block.prefix = legacy["prefix"]
+                block.name = block.prefix.removesuffix("_")
             shared = legacy.get("params")
             if shared is not None:
                 block.share_parameters({n: p for n, p in shared.items() if n in block.params})

@@ -280,3 +280,12 @@ def warn_kept(parameters: "Sequence[Parameter]") -> None:
         "force_reinit=True to draw new ones",
         stacklevel=3,
     )
+
+
+def __getattr__(name: str) -> Any:
+    """`ParameterDict`, which MXNet has here and which needs this module."""
+    if name == "ParameterDict":
+        from nnc.gluon.parameter_dict import ParameterDict
+
+        return ParameterDict
+    raise AttributeError(f"module 'nnc.gluon.parameter' has no attribute '{name}'")

@@ -96,14 +96,16 @@ class Trainer:
     def allreduce_grads(self) -> None:
         """Nothing to do: there is one device."""
 
-    def step(self, batch_size: int, ignore_stale_grad: bool = False) -> None:
+    def step(self, batch_size: float | NDArray, ignore_stale_grad: bool = False) -> None:
         """One update with gradients divided by `batch_size`; everything recorded is computed."""
         self.run(batch_size, ignore_stale_grad)
 
     update = step
 
-    def counted(self, batch_size: float) -> "Counted":
+    def counted(self, batch_size: float | NDArray) -> "Counted":
         """One more step, unless it fails."""
+        if isinstance(batch_size, NDArray):
+            batch_size = batch_size.item()
         if not isinstance(batch_size, numbers.Real) or not batch_size > 0:
             raise OptionError(f"step: expected a batch_size above 0, given {batch_size!r}")
         optimizer = self._optimizer
@@ -112,7 +114,7 @@ class Trainer:
             optimizer.rescale_grad /= self.scaler.remaining
         return Counted(optimizer)
 
-    def run(self, batch_size: float, ignore_stale_grad: bool = False) -> list[Run]:
+    def run(self, batch_size: float | NDArray, ignore_stale_grad: bool = False) -> list[Run]:
         """`step`, returning what was run."""
         chosen = self.fresh_parameters(ignore_stale_grad)
         try:

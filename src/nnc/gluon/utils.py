@@ -1,9 +1,13 @@
 """Helpers of Gluon programs."""
 
+import hashlib
 import math
+import ssl
+import urllib.request
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from nnc import nd
@@ -11,6 +15,7 @@ from nnc.arrays.array import NDArray, array
 from nnc.checks import axis_of, count
 from nnc.device import place_named
 from nnc.errors import OptionError, ShapeError
+from nnc.gluon.atomic import Filename, write_whole
 
 
 def split_data(
@@ -60,3 +65,52 @@ def clip_global_norm(
     if not math.isfinite(number):
         warnings.warn(f"clip_global_norm: the norm is {number}", stacklevel=2)
     return number
+
+
+def check_sha1(filename: Filename, sha1_hash: str) -> bool:
+    """Whether a file has this SHA-1."""
+    with open(filename, "rb") as file:
+        return hashlib.file_digest(file, "sha1").hexdigest() == sha1_hash
+
+
+def download(
+    url: str,
+    path: Filename | None = None,
+    overwrite: bool = False,
+    sha1_hash: str | None = None,
+    retries: int = 5,
+    verify_ssl: bool = True,
+) -> str:
+    """Fetches a file to `path`, a name or a folder, unless it is there; returns its name.
+
+    It appears when it is complete. A file of another SHA-1 than the one given is fetched anew, and
+    an error if it arrives that way.
+    """
+    name = url.split("/")[-1].split("?")[0]
+    target = Path(path or name).expanduser()
+    target = target / name if target.is_dir() else target
+    if target.exists() and not overwrite and (not sha1_hash or check_sha1(target, sha1_hash)):
+        return str(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in reversed(range(count("download: retries", retries) + 1)):
+        try:
+            write_whole(target, fetched(url, sha1_hash, verify_ssl))
+            break
+        except OSError as error:
+            if not left:
+                raise OSError(f"download: {url} could not be fetched: {error}") from None
+    return str(target)
+
+
+def fetched(url: str, sha1_hash: str | None, verify_ssl: bool) -> Iterator[bytes]:
+    """What is at an address, piece by piece; an error at the end if its SHA-1 is another."""
+    seen = hashlib.sha1()
+    context = ssl.create_default_context()
+    if not verify_ssl:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with urllib.request.urlopen(url, context=context) as source:
+        while piece := source.read(1 << 20):
+            seen.update(piece)
+            yield piece
+    if sha1_hash and seen.hexdigest() != sha1_hash:
+        raise OptionError(f"download: {url} has the SHA-1 {seen.hexdigest()}, expected {sha1_hash}")

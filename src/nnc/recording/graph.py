@@ -333,6 +333,9 @@ def make_node(
         try:
             types = operation.signatures.get(key)
         except TypeError:
+            hashable = tuple(tuple(a) if isinstance(a, list) else a for a in attributes)
+            if hashable != attributes:
+                return make_node(operation, inputs, hashable, taped, types, site)
             raise OptionError(
                 f"{operation.name}: expected numbers, names or tuples, given {attributes}"
             ) from None
