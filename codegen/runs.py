@@ -42,6 +42,8 @@ class Run:
         return any(root(op.buffer) is root(buffer) for op in stores)
 
     def flush(self) -> None:
+        if not self.ops:
+            return
         ops = [op for op in self.ops if not self.cells.everywhere(op)]
         self.ops = []
         self.cells.forget_accesses()

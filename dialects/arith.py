@@ -7,6 +7,7 @@ ops are xDSL's own, and `Arith` is the whole dialect.
 
 from abc import ABC
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 from xdsl.dialects import arith as upstream
@@ -64,7 +65,6 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Dialect, Operation, SSAValue
 from xdsl.irdl import (
     AnyAttr,
-    IRDLOperation,
     VarConstraint,
     base,
     irdl_op_definition,
@@ -78,14 +78,26 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import FlatOp
+
 MASK = container_of(i1)
 INTEGER = container_of(base(IntegerType))
 FLOAT = container_of(AnyFloatConstr)
 
 
+def vector(element: Attribute, shape: Sequence[int]) -> VectorType[Attribute]:
+    """A vector type; equal ones are mostly one object, since they are costly to make."""
+    return _vector(element, tuple(shape))
+
+
+@lru_cache(maxsize=1024)
+def _vector(element: Attribute, shape: tuple[int, ...]) -> VectorType[Attribute]:
+    return VectorType(element, shape)
+
+
 def with_element(type: Attribute, element: Attribute) -> Attribute:
     """`type` with another element type, keeping the vector shape."""
-    return VectorType(element, type.get_shape()) if isinstance(type, VectorType) else element
+    return vector(element, type.get_shape()) if isinstance(type, VectorType) else element
 
 
 def verify_shapes(op: Operation, values: Sequence[SSAValue]) -> None:
@@ -98,7 +110,7 @@ def verify_shapes(op: Operation, values: Sequence[SSAValue]) -> None:
         )
 
 
-class Comparison(IRDLOperation, ABC):
+class Comparison(FlatOp, ABC):
     """`lhs predicate rhs`, in each lane."""
 
     PREDICATES: ClassVar[tuple[str, ...]]
@@ -110,11 +122,8 @@ class Comparison(IRDLOperation, ABC):
     traits = traits_def(Pure())
 
     def __init__(self, lhs: SSAValue, rhs: SSAValue, predicate: str):
-        super().__init__(
-            operands=[lhs, rhs],
-            result_types=[with_element(lhs.type, i1)],
-            properties={"predicate": IntegerAttr(self.PREDICATES.index(predicate), i64)},
-        )
+        number = IntegerAttr(self.PREDICATES.index(predicate), i64)
+        super().__init__([lhs, rhs], [with_element(lhs.type, i1)], {"predicate": number})
 
     def verify_(self) -> None:
         verify_shapes(self, [self.lhs, self.result])
@@ -158,7 +167,7 @@ class CmpiOp(Comparison):
 
 
 @irdl_op_definition
-class SelectOp(IRDLOperation):
+class SelectOp(FlatOp):
     """`condition ? lhs : rhs`, in each lane."""
 
     name = "arith.select"
@@ -170,7 +179,7 @@ class SelectOp(IRDLOperation):
     traits = traits_def(Pure())
 
     def __init__(self, condition: SSAValue, lhs: SSAValue, rhs: SSAValue):
-        super().__init__(operands=[condition, lhs, rhs], result_types=[lhs.type])
+        super().__init__([condition, lhs, rhs], [lhs.type])
 
     def verify_(self) -> None:
         if isinstance(self.condition.type, VectorType):
@@ -196,7 +205,7 @@ class SelectOp(IRDLOperation):
         return cls(*parser.resolve_operands(operands, [mask, types[-1], types[-1]], parser.pos))
 
 
-class Conversion(IRDLOperation, ABC):
+class Conversion(FlatOp, ABC):
     """The same numbers in another element type."""
 
     input = operand_def(FLOAT | INTEGER)
@@ -205,7 +214,7 @@ class Conversion(IRDLOperation, ABC):
     assembly_format = "$input attr-dict `:` type($input) `to` type($result)"
 
     def __init__(self, input: SSAValue, target: Attribute):
-        super().__init__(operands=[input], result_types=[target])
+        super().__init__([input], [target])
 
     def verify_(self) -> None:
         verify_shapes(self, [self.input, self.result])

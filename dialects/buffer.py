@@ -28,10 +28,9 @@ from xdsl.dialects.builtin import (
     StridedLayoutAttr,
     TensorType,
 )
-from xdsl.ir import Attribute, Dialect, Operation, SSAValue
+from xdsl.ir import Attribute, Dialect, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
-    IRDLOperation,
     irdl_op_definition,
     operand_def,
     prop_def,
@@ -42,6 +41,7 @@ from xdsl.irdl import (
 from xdsl.traits import MemoryAllocEffect, MemoryReadEffect, MemoryWriteEffect, Pure
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import FlatOp
 from nnc.dialects.subscript import Subscript, compact
 from nnc.dialects.syntax import IntegerArray, Integers, array
 
@@ -86,7 +86,7 @@ def _verify_rank(name: str, buffer: SSAValue, map: AffineMap, indices: Sequence[
 
 
 @irdl_op_definition
-class ViewOp(IRDLOperation):
+class ViewOp(FlatOp):
     """`output[i] = source[offset + i * strides]`: a part of a buffer, sharing its memory.
 
     The subscript is the first element's; a view of the arena (`memref<…xi8>`) starts at a byte.
@@ -108,13 +108,7 @@ class ViewOp(IRDLOperation):
         self, source: SSAValue, indices: Sequence[SSAValue], map: AffineMap, type: Attribute
     ):
         map, indices = compact(map, indices)
-        # Goes around `IRDLOperation.__init__`, which spends most of its time on sorting arguments.
-        Operation.__init__(
-            self,
-            operands=[source, *indices],
-            properties={"map": AffineMapAttr(map)},
-            result_types=[type],
-        )
+        super().__init__([source, *indices], [type], {"map": AffineMapAttr(map)})
 
     def verify_(self) -> None:
         _verify_rank(self.name, self.source, self.map.data, self.indices)
@@ -128,7 +122,7 @@ def root(value: SSAValue) -> SSAValue:
 
 
 @irdl_op_definition
-class CopyOp(IRDLOperation):
+class CopyOp(FlatOp):
     """`target[i] = source[i]` for buffers of one shape."""
 
     name = "buffer.copy"
@@ -138,7 +132,7 @@ class CopyOp(IRDLOperation):
     assembly_format = "$source `to` $target attr-dict `:` type($source) `to` type($target)"
 
     def __init__(self, source: SSAValue, target: SSAValue):
-        super().__init__(operands=[source, target])
+        super().__init__([source, target])
 
     def verify_(self) -> None:
         source, target = type_of(self.source), type_of(self.target)
@@ -147,7 +141,7 @@ class CopyOp(IRDLOperation):
 
 
 @irdl_op_definition
-class FillOp(IRDLOperation):
+class FillOp(FlatOp):
     """`target[i] = value`."""
 
     name = "buffer.fill"
@@ -161,7 +155,7 @@ class FillOp(IRDLOperation):
 
 
 @irdl_op_definition
-class FillBorderOp(IRDLOperation):
+class FillBorderOp(FlatOp):
     """Sets the elements of `target` outside of `[low, shape - high)` in each dimension."""
 
     name = "buffer.fill_border"
@@ -199,7 +193,7 @@ class FillBorderOp(IRDLOperation):
 
 
 @irdl_op_definition
-class LoadOp(IRDLOperation):
+class LoadOp(FlatOp):
     """`buffer[subscript]`, one element."""
 
     name = "buffer.load"
@@ -215,11 +209,8 @@ class LoadOp(IRDLOperation):
 
     def __init__(self, buffer: SSAValue, indices: Sequence[SSAValue], map: AffineMap):
         map, indices = compact(map, indices)
-        super().__init__(
-            operands=[buffer, indices],
-            properties={"map": AffineMapAttr(map)},
-            result_types=[type_of(buffer).element_type],
-        )
+        element = type_of(buffer).element_type
+        super().__init__([buffer, *indices], [element], {"map": AffineMapAttr(map)})
 
     def verify_(self) -> None:
         _verify_rank(self.name, self.buffer, self.map.data, self.indices)
@@ -231,7 +222,7 @@ class LoadOp(IRDLOperation):
 
 
 @irdl_op_definition
-class StoreOp(IRDLOperation):
+class StoreOp(FlatOp):
     """`buffer[subscript] = value`, one element."""
 
     name = "buffer.store"
@@ -250,7 +241,7 @@ class StoreOp(IRDLOperation):
         self, value: SSAValue, buffer: SSAValue, indices: Sequence[SSAValue], map: AffineMap
     ):
         map, indices = compact(map, indices)
-        super().__init__(operands=[value, buffer, indices], properties={"map": AffineMapAttr(map)})
+        super().__init__([value, buffer, *indices], properties={"map": AffineMapAttr(map)})
 
     def verify_(self) -> None:
         _verify_rank(self.name, self.buffer, self.map.data, self.indices)
@@ -262,7 +253,7 @@ class StoreOp(IRDLOperation):
 
 
 @irdl_op_definition
-class AllocOp(IRDLOperation):
+class AllocOp(FlatOp):
     """Scratch of the enclosing kernel, uninitialised, one for each worker (CUDA: each block)."""
 
     name = "buffer.alloc"
@@ -275,7 +266,7 @@ class AllocOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ToTensorOp(IRDLOperation):
+class ToTensorOp(FlatOp):
     """The tensor a buffer holds when the kernel starts."""
 
     name = "buffer.to_tensor"
@@ -286,13 +277,11 @@ class ToTensorOp(IRDLOperation):
 
     def __init__(self, source: SSAValue):
         type = type_of(source)
-        super().__init__(
-            operands=[source], result_types=[TensorType(type.element_type, type.get_shape())]
-        )
+        super().__init__([source], [TensorType(type.element_type, type.get_shape())])
 
 
 @irdl_op_definition
-class MaterializeOp(IRDLOperation):
+class MaterializeOp(FlatOp):
     """The buffer holds the tensor when the kernel ends."""
 
     name = "buffer.materialize"
@@ -302,7 +291,7 @@ class MaterializeOp(IRDLOperation):
     assembly_format = "$source `in` $target attr-dict `:` type($source) `in` type($target)"
 
     def __init__(self, source: SSAValue, target: SSAValue):
-        super().__init__(operands=[source, target])
+        super().__init__([source, target])
 
 
 Buffer = Dialect(

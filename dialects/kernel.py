@@ -7,8 +7,6 @@
 * `kernel.return`  ends a group or a kernel
 
 After bufferization the arguments of a kernel are its `ins`, then its `outs`, then its `inouts`.
-Programs have hundreds of groups and launches, so their constructors go around
-`IRDLOperation.__init__`, which spends most of its time on sorting arguments.
 """
 
 from collections.abc import Sequence
@@ -60,6 +58,7 @@ from xdsl.traits import (
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects.buffer import type_of
+from nnc.dialects.flat import FlatOp
 from nnc.dialects.subscript import parse_subscript, print_subscript
 
 
@@ -138,7 +137,7 @@ def _parse_parameter(parser: AttrParser) -> tuple[str, Attribute]:
 
 
 @irdl_op_definition
-class ReturnOp(IRDLOperation):
+class ReturnOp(FlatOp):
     """Ends a group or a kernel with its results."""
 
     name = "kernel.return"
@@ -147,11 +146,11 @@ class ReturnOp(IRDLOperation):
     assembly_format = "attr-dict ($values^ `:` type($values))?"
 
     def __init__(self, values: Sequence[SSAValue] = ()):
-        Operation.__init__(self, operands=values)
+        super().__init__(values)
 
 
 @irdl_op_definition
-class GroupOp(IRDLOperation):
+class GroupOp(FlatOp):
     """Ops that become one kernel; what the body reads is what the group is passed."""
 
     name = "kernel.group"
@@ -162,7 +161,7 @@ class GroupOp(IRDLOperation):
     assembly_format = "`(` $inputs `)` `:` functional-type($inputs, $outputs) $body attr-dict"
 
     def __init__(self, inputs: Sequence[SSAValue], outputs: Sequence[Attribute], body: Region):
-        Operation.__init__(self, operands=inputs, result_types=outputs, regions=[body])
+        super().__init__(inputs, outputs, regions=[body])
 
     def verify_(self) -> None:
         if tuple(self.body.block.arg_types) != tuple(self.inputs.types):
@@ -303,7 +302,7 @@ class _LaunchEffects(MemoryEffect):
 
 
 @irdl_op_definition
-class LaunchOp(IRDLOperation):
+class LaunchOp(FlatOp):
     """Runs kernel `callee`. On tensors: `ins` give `outputs`. On buffers there are no results."""
 
     name = "kernel.launch"
@@ -328,11 +327,10 @@ class LaunchOp(IRDLOperation):
         results: Sequence[Attribute] = (),
     ):
         sizes = DenseArrayBase.from_list(i32, [len(ins), len(outs), len(inouts)])
-        Operation.__init__(
-            self,
-            operands=[*ins, *outs, *inouts],
-            result_types=results,
-            properties={"callee": SymbolRefAttr(callee), "operandSegmentSizes": sizes},
+        super().__init__(
+            [*ins, *outs, *inouts],
+            results,
+            {"callee": SymbolRefAttr(callee), "operandSegmentSizes": sizes},
         )
 
     @property
@@ -348,7 +346,7 @@ class LaunchOp(IRDLOperation):
 
 
 @irdl_op_definition
-class CallOp(IRDLOperation):
+class CallOp(FlatOp):
     """Calls a private micro-kernel on parts of buffers that start at a subscript each."""
 
     name = "kernel.call"
@@ -368,10 +366,11 @@ class CallOp(IRDLOperation):
         maps: Sequence[AffineMap],
     ):
         super().__init__(
-            operands=[buffers, indices],
+            [*buffers, *indices],
             properties={
                 "callee": SymbolRefAttr(callee),
                 "maps": ArrayAttr(map(AffineMapAttr, maps)),
+                "operandSegmentSizes": DenseArrayBase.from_list(i32, [len(buffers), len(indices)]),
             },
         )
 

@@ -40,6 +40,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import FlatOp
 from nnc.dialects.syntax import IntegerArray, array, integers
 
 MAPPINGS = ("sequential", "threads", "blocks", "lanes")
@@ -50,7 +51,7 @@ index = IndexType()
 
 
 @irdl_op_definition
-class YieldOp(IRDLOperation):
+class YieldOp(FlatOp):
     """Ends a loop body, giving the values carried to the next iteration."""
 
     name = "loop.yield"
@@ -59,7 +60,7 @@ class YieldOp(IRDLOperation):
     assembly_format = "attr-dict ($values^ `:` type($values))?"
 
     def __init__(self, values: Sequence[SSAValue] = ()):
-        super().__init__(operands=[values])
+        super().__init__(values)
 
 
 def _verify_yield(op: Operation, region: Region, types: Sequence[Attribute]) -> None:
@@ -74,7 +75,7 @@ def _verify_yield(op: Operation, region: Region, types: Sequence[Attribute]) -> 
 
 
 @irdl_op_definition
-class ForOp(IRDLOperation):
+class ForOp(FlatOp):
     """Runs its body for 0, 1, … count - 1, in order, carrying values from one to the next."""
 
     name = "loop.for"
@@ -88,13 +89,10 @@ class ForOp(IRDLOperation):
 
     def __init__(self, count: int, inits: Sequence[SSAValue], body: Region, unroll: int = 1):
         super().__init__(
-            operands=[inits],
-            result_types=[[i.type for i in inits]],
-            properties={
-                "count": IntAttr(count),
-                "unroll": IntAttr(unroll) if unroll > 1 else None,
-            },
-            regions=[body],
+            inits,
+            [i.type for i in inits],
+            {"count": IntAttr(count), "unroll": IntAttr(unroll) if unroll > 1 else None},
+            [body],
         )
 
     @property
@@ -167,7 +165,7 @@ def _parse_carry(parser: Parser) -> tuple[Parser.UnresolvedArgument, UnresolvedO
 
 
 @irdl_op_definition
-class ParallelOp(IRDLOperation):
+class ParallelOp(FlatOp):
     """Runs its body at every point of a space; the points are independent of each other."""
 
     name = "loop.parallel"
@@ -177,13 +175,8 @@ class ParallelOp(IRDLOperation):
     traits = traits_def(RecursiveMemoryEffect())
 
     def __init__(self, counts: Sequence[int], body: Region, mapping: Sequence[str] | None = None):
-        super().__init__(
-            properties={
-                "counts": array(counts),
-                "mapping": None if mapping is None else ArrayAttr(map(StringAttr, mapping)),
-            },
-            regions=[body],
-        )
+        ways = None if mapping is None else ArrayAttr(map(StringAttr, mapping))
+        super().__init__(properties={"counts": array(counts), "mapping": ways}, regions=[body])
 
     @property
     def sizes(self) -> tuple[int, ...]:

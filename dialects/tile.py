@@ -25,7 +25,6 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Dialect, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
-    IRDLOperation,
     VarConstraint,
     base,
     irdl_op_definition,
@@ -39,7 +38,9 @@ from xdsl.irdl import (
 from xdsl.traits import MemoryReadEffect, MemoryWriteEffect, Pure
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.arith import vector
 from nnc.dialects.buffer import type_of
+from nnc.dialects.flat import FlatOp
 from nnc.dialects.interfaces import Reduction
 from nnc.dialects.subscript import Subscript, compact
 from nnc.dialects.syntax import IntegerArray, Integers, array, integers
@@ -48,6 +49,14 @@ from nnc.dialects.syntax import IntegerArray, Integers, array, integers
 def tile_type(value: SSAValue) -> VectorType[Attribute]:
     """The vector type of a tile value."""
     return cast(VectorType[Attribute], value.type)
+
+
+def _access(
+    map: AffineMap, along: Sequence[int], extent: Sequence[int] | None
+) -> dict[str, Attribute | None]:
+    """The properties of a load or store."""
+    limit = None if extent is None else array(extent)
+    return {"map": AffineMapAttr(map), "along": array(along), "extent": limit}
 
 
 def _verify_access(
@@ -68,7 +77,7 @@ def _verify_access(
 
 
 @irdl_op_definition
-class LoadOp(IRDLOperation):
+class LoadOp(FlatOp):
     """`tile[i, j] = buffer[subscript + i along dim a + j along dim b]`.
 
     With an `extent` only that many elements of each dimension are read; the others are 0.
@@ -100,13 +109,9 @@ class LoadOp(IRDLOperation):
     ):
         map, indices = compact(map, indices)
         super().__init__(
-            operands=[buffer, indices],
-            properties={
-                "map": AffineMapAttr(map),
-                "along": array(along),
-                "extent": None if extent is None else array(extent),
-            },
-            result_types=[VectorType(type_of(buffer).element_type, shape)],
+            [buffer, *indices],
+            [vector(type_of(buffer).element_type, shape)],
+            _access(map, along, extent),
         )
 
     def verify_(self) -> None:
@@ -114,7 +119,7 @@ class LoadOp(IRDLOperation):
 
 
 @irdl_op_definition
-class StoreOp(IRDLOperation):
+class StoreOp(FlatOp):
     """`buffer[subscript + i along dim a + j along dim b] = tile[i, j]`, within the extent."""
 
     name = "tile.store"
@@ -141,21 +146,14 @@ class StoreOp(IRDLOperation):
         extent: Sequence[int] | None = None,
     ):
         map, indices = compact(map, indices)
-        super().__init__(
-            operands=[value, buffer, indices],
-            properties={
-                "map": AffineMapAttr(map),
-                "along": array(along),
-                "extent": None if extent is None else array(extent),
-            },
-        )
+        super().__init__([value, buffer, *indices], properties=_access(map, along, extent))
 
     def verify_(self) -> None:
         _verify_access(self.name, self.buffer, self.value, self.map.data, self.along, self.extent)
 
 
 @irdl_op_definition
-class FillOp(IRDLOperation):
+class FillOp(FlatOp):
     """`tile[i, j] = scalar`."""
 
     name = "tile.fill"
@@ -165,7 +163,7 @@ class FillOp(IRDLOperation):
     assembly_format = "$scalar attr-dict `:` type($scalar) `->` type($output)"
 
     def __init__(self, scalar: SSAValue, shape: Sequence[int]):
-        super().__init__(operands=[scalar], result_types=[VectorType(scalar.type, shape)])
+        super().__init__([scalar], [vector(scalar.type, shape)])
 
     def verify_(self) -> None:
         if tile_type(self.output).element_type != self.scalar.type:
@@ -173,7 +171,7 @@ class FillOp(IRDLOperation):
 
 
 @irdl_op_definition
-class BroadcastOp(IRDLOperation):
+class BroadcastOp(FlatOp):
     """A 1-D tile repeated: dimension `dimension` of the output is the input's."""
 
     name = "tile.broadcast"
@@ -188,9 +186,9 @@ class BroadcastOp(IRDLOperation):
 
     def __init__(self, input: SSAValue, dimension: int, shape: Sequence[int]):
         super().__init__(
-            operands=[input],
-            properties={"dimension": array([dimension])},
-            result_types=[VectorType(tile_type(input).element_type, shape)],
+            [input],
+            [vector(tile_type(input).element_type, shape)],
+            {"dimension": array([dimension])},
         )
 
     def verify_(self) -> None:
@@ -205,7 +203,7 @@ class BroadcastOp(IRDLOperation):
 
 
 @irdl_op_definition
-class OuterOp(IRDLOperation):
+class OuterOp(FlatOp):
     """`output[i, j] = accumulator[i, j] + column[i] * row[j]`, rounded once where there is FMA."""
 
     name = "tile.outer"
@@ -221,7 +219,7 @@ class OuterOp(IRDLOperation):
     )
 
     def __init__(self, column: SSAValue, row: SSAValue, accumulator: SSAValue):
-        super().__init__(operands=[column, row, accumulator], result_types=[accumulator.type])
+        super().__init__([column, row, accumulator], [accumulator.type])
 
     def verify_(self) -> None:
         rows, columns = tile_type(self.output).get_shape()
@@ -233,7 +231,7 @@ class OuterOp(IRDLOperation):
 
 
 @irdl_op_definition
-class ReduceOp(IRDLOperation):
+class ReduceOp(FlatOp):
     """Combines along dimension `dimension`: halves are combined pairwise, in a fixed order."""
 
     name = "tile.reduce"
@@ -251,12 +249,9 @@ class ReduceOp(IRDLOperation):
     def __init__(self, kind: Reduction, input: SSAValue, dimension: int):
         type = tile_type(input)
         shape = [s for d, s in enumerate(type.get_shape()) if d != dimension]
-        output = VectorType(type.element_type, shape) if shape else type.element_type
-        super().__init__(
-            operands=[input],
-            properties={"kind": StringAttr(kind), "dimension": array([dimension])},
-            result_types=[output],
-        )
+        output = vector(type.element_type, shape) if shape else type.element_type
+        properties = {"kind": StringAttr(kind), "dimension": array([dimension])}
+        super().__init__([input], [output], properties)
 
     def verify_(self) -> None:
         if self.kind.data not in ("sum", "prod", "max", "min"):
@@ -266,7 +261,7 @@ class ReduceOp(IRDLOperation):
 
 
 @irdl_op_definition
-class TransposeOp(IRDLOperation):
+class TransposeOp(FlatOp):
     """`output[j, i] = input[i, j]`."""
 
     name = "tile.transpose"
@@ -277,14 +272,11 @@ class TransposeOp(IRDLOperation):
 
     def __init__(self, input: SSAValue):
         rows, columns = tile_type(input).get_shape()
-        super().__init__(
-            operands=[input],
-            result_types=[VectorType(tile_type(input).element_type, [columns, rows])],
-        )
+        super().__init__([input], [vector(tile_type(input).element_type, (columns, rows))])
 
 
 @irdl_op_definition
-class LanesOp(IRDLOperation):
+class LanesOp(FlatOp):
     """`output[j] = j`, in i32."""
 
     name = "tile.lanes"

@@ -82,7 +82,7 @@ def bufferize_program(program: Program, variants: Variants) -> None:
         for r in results
     ]
     b = Builder(InsertPoint.at_end(block))
-    Writer(b, Storage(program.block, targets, variants.originals), variants, memory).write()
+    Writer(b, Storage(program.block, targets, variants.donors), variants, memory).write()
     b.insert(func.ReturnOp())
 
     function = program.function
@@ -281,7 +281,7 @@ class Writer:
         states, block = op.arguments[0], op.body.block
         targets = [Target(state, state) for state in states]
         targets += [Target(value) for value in op.end.values[len(states) :]]
-        home = Storage(block, targets, self.variants.originals).home.values()
+        home = Storage(block, targets, self.variants.donors).home.values()
         pairs = enumerate(zip(states, op.end.values, strict=False))
         return [value is state or number in home for number, (state, value) in pairs]
 
@@ -321,7 +321,7 @@ class Writer:
         memory: Mapping[SSAValue, SSAValue],
     ) -> None:
         """Writes an op's body at the end of a block."""
-        storage = Storage(body, targets, self.variants.originals)
+        storage = Storage(body, targets, self.variants.donors)
         Writer(Builder(InsertPoint.at_end(block)), storage, self.variants, memory).write()
 
     def copy_returned(self) -> None:

@@ -5,6 +5,7 @@ Which operands are written over, and how buffers are strided, is part of a kerne
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import FunctionType, ModuleOp
@@ -12,6 +13,7 @@ from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.rewriter import InsertPoint
 
 from nnc.dialects import buffer, kernel
+from nnc.lowering.strategies.donation import Donor
 
 Key = tuple[str, tuple[Attribute, ...], tuple[tuple[int, int], ...]]
 
@@ -38,6 +40,11 @@ class Variants:
     """The kernels on tensors, by name."""
     known: dict[Key, str] = field(default_factory=dict[Key, str])
     count: dict[str, int] = field(default_factory=dict[str, int])
+
+    @cached_property
+    def donors(self) -> dict[str, Donor]:
+        """The kernels on tensors, to be asked what they can write in place."""
+        return {name: Donor(function) for name, function in self.originals.items()}
 
     def of(self, name: str, passing: Passing, donated: Mapping[int, int]) -> str:
         """The kernel for `name` on these buffers, with result r written over `donated[r]`."""

@@ -33,6 +33,7 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint
 
 from nnc.dialects import buffer, kernel, loop, scalars, tile
+from nnc.dialects.arith import vector
 from nnc.dialects.interfaces import Reduction
 from nnc.dialects.target import Target, target_named
 from nnc.lowering.strategies.body import COMBINE, identity_of
@@ -278,7 +279,7 @@ def _reduce_range(
     count, width, first, extent = turn
     block = op.body.block
     inits = [
-        scalars.constant(b, identity_of(kind, value.type), VectorType(value.type, [width]))
+        scalars.constant(b, identity_of(kind, value.type), vector(value.type, (width,)))
         for kind, value in zip(kinds, op.inits, strict=True)
     ]
     if count == 1:
@@ -305,7 +306,7 @@ def _masked(b: Builder, value: SSAValue, otherwise: SSAValue, extent: int) -> SS
     """`value` in the first `extent` lanes, else `otherwise`."""
     type = value.type
     assert isinstance(type, VectorType)
-    lanes = b.insert(tile.LanesOp(VectorType(i32, type.get_shape()))).output
+    lanes = b.insert(tile.LanesOp(vector(i32, type.get_shape()))).output
     inside = scalars.compare(b, "lt", lanes, scalars.constant(b, extent, lanes))
     return scalars.select(b, inside, value, otherwise)
 

@@ -15,7 +15,7 @@ from nnc.dialects.nn.cond import CondOp
 from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.scan import ScanOp
 from nnc.dialects.nn.shape import ReshapeOp
-from nnc.lowering.strategies.donation import may_donate
+from nnc.lowering.strategies.donation import Donor
 from nnc.lowering.views import holds_parts, is_view, part_of
 
 
@@ -34,7 +34,7 @@ class Storage:
 
     block: Block
     targets: Sequence[Target]
-    kernels: Mapping[str, kernel.FuncOp]
+    donors: Mapping[str, Donor]
     """The kernels on tensors, by name."""
     home: dict[SSAValue, int] = field(default_factory=dict[SSAValue, int])
     """Roots written directly into the memory of a target, by the target's number."""
@@ -46,9 +46,6 @@ class Storage:
     """For each launch, the operand that a result is written over."""
 
     roots: dict[SSAValue, SSAValue] = field(default_factory=dict[SSAValue, SSAValue])
-    answers: dict[tuple[str, int, int], bool] = field(
-        default_factory=dict[tuple[str, int, int], bool]
-    )
 
     def __post_init__(self) -> None:
         self.position = {op: i for i, op in enumerate(self.block.ops)}
@@ -109,17 +106,10 @@ class Storage:
         given = self.donated.setdefault(launch, {})
         if operands[0] in given.values():
             return False
-        if not self.may_donate(launch.callee.string_value(), operands[0], result):
+        if not self.donors[launch.callee.string_value()].may_donate(operands[0], result):
             return False
         given[result] = operands[0]
         return True
-
-    def may_donate(self, name: str, operand: int, result: int) -> bool:
-        """Whether a kernel allows it; asked once for all launches."""
-        key = (name, operand, result)
-        if key not in self.answers:
-            self.answers[key] = may_donate(self.kernels[name], operand, result)
-        return self.answers[key]
 
     def place_over_dying(self) -> None:
         """Writes results over temporaries that die in the launch."""

@@ -6,7 +6,7 @@ looked through: their subscripts are added to those of the call. So are views of
 whose subscripts compare with each other.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xdsl.ir import Block, Operation, SSAValue
@@ -21,6 +21,7 @@ from xdsl.ir.affine import (
 from xdsl.traits import SymbolTable
 
 from nnc.dialects import buffer, kernel, loop, tile
+from nnc.dialects.buffer import root
 from nnc.dialects.syntax import integers
 
 
@@ -66,46 +67,60 @@ class Touch:
     """None where a subscript is not linear."""
 
 
-def touches(block: Block, target: SSAValue, path: tuple[Step, ...] = ()) -> Iterator[Touch]:
-    """The touches of the buffer `target` in a block, in program order."""
+Access = buffer.LoadOp | buffer.StoreOp | tile.LoadOp | tile.StoreOp
+
+
+def touches(
+    block: Block, targets: Collection[SSAValue], path: tuple[Step, ...] = ()
+) -> Iterator[Touch]:
+    """The touches of some buffers in a block, in program order."""
     for position, op in enumerate(block.ops):
-        if target not in op.operands and not op.regions:
-            continue
-        here = (*path, Step(op, position))
         match op:
-            case buffer.LoadOp() | tile.LoadOp() if op.buffer is target:
-                yield Touch(op, False, here, target, subscripts_of(op))
-            case buffer.StoreOp() | tile.StoreOp() if op.buffer is target:
-                yield Touch(op, True, here, target, subscripts_of(op))
-            case buffer.ViewOp():
-                for touch in touches(block, op.output, path):
-                    yield touch if not op.indices else replace(touch, subscripts=None)
+            case buffer.LoadOp() | buffer.StoreOp() | tile.LoadOp() | tile.StoreOp():
+                if root(op.buffer) in targets:
+                    yield touch(op, (*path, Step(op, position)))
             case kernel.CallOp():
-                yield from called(op, target, here)
+                yield from called(op, targets, (*path, Step(op, position)))
             case _:
                 for region in op.regions:
                     for inner in region.blocks:
-                        yield from touches(inner, target, here)
+                        yield from touches(inner, targets, (*path, Step(op, position)))
 
 
-def called(op: kernel.CallOp, target: SSAValue, path: tuple[Step, ...]) -> Iterator[Touch]:
+def touch(op: Access, path: tuple[Step, ...]) -> Touch:
+    """What one access touches; a view that moves says nothing of where it is."""
+    writes = isinstance(op, buffer.StoreOp | tile.StoreOp)
+    return Touch(op, writes, path, op.buffer, None if moves(op.buffer) else subscripts_of(op))
+
+
+def moves(value: SSAValue) -> bool:
+    """Whether a buffer is a view that depends on where it is made."""
+    op = value.owner
+    return isinstance(op, buffer.ViewOp) and (bool(op.indices) or moves(op.source))
+
+
+def called(
+    op: kernel.CallOp, targets: Collection[SSAValue], path: tuple[Step, ...]
+) -> Iterator[Touch]:
     """The touches in a micro-kernel, in terms of the caller's counters too."""
     function = SymbolTable.lookup_symbol(op, op.callee)
     assert isinstance(function, kernel.FuncOp)
-    for passed, map, parameter in zip(op.buffers, op.maps, function.block.args, strict=True):
-        if passed is not target:
-            continue
-        base = linear_map(map.data, op.indices)
-        for touch in touches(function.block, parameter, path):
-            both = None
-            if base is not None and touch.subscripts is not None and touch.buffer is parameter:
-                both = tuple(a + b for a, b in zip(base, touch.subscripts, strict=True))
-            yield replace(touch, buffer=target, subscripts=both)
+    passed: dict[SSAValue, tuple[SSAValue, AffineMap]] = {
+        parameter: (given, map.data)
+        for given, map, parameter in zip(op.buffers, op.maps, function.block.args, strict=True)
+        if root(given) in targets
+    }
+    for inner in touches(function.block, passed, path) if passed else ():
+        given, map = passed[root(inner.buffer)]
+        base, within = linear_map(map, op.indices), inner.subscripts
+        if base is None or within is None or inner.buffer not in passed or moves(given):
+            yield replace(inner, buffer=given, subscripts=None)
+        else:
+            both = tuple(a + b for a, b in zip(base, within, strict=True))
+            yield replace(inner, buffer=given, subscripts=both)
 
 
-def subscripts_of(
-    op: buffer.LoadOp | buffer.StoreOp | tile.LoadOp | tile.StoreOp,
-) -> tuple[Subscript, ...] | None:
+def subscripts_of(op: Access) -> tuple[Subscript, ...] | None:
     """The box of elements that an access touches."""
     base = linear_map(op.map.data, op.indices)
     if base is None or isinstance(op, buffer.LoadOp | buffer.StoreOp):

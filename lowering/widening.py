@@ -15,6 +15,7 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.rewriter import InsertPoint
 
 from nnc.dialects import buffer, loop, scalars, tile
+from nnc.dialects.arith import vector
 from nnc.lowering.strategies.affine import linear, linear_map
 
 
@@ -137,7 +138,7 @@ class Widener:
             self.values[op.result] = self.b.insert(clone).result
             return
         start = self._index_value(turn.start)
-        lanes = self.b.insert(tile.LanesOp(VectorType(i32, [turn.width]))).output
+        lanes = self.b.insert(tile.LanesOp(vector(i32, (turn.width,)))).output
         if start is not None:
             first = self.b.insert(tile.FillOp(start, (turn.width,))).output
             lanes = scalars.add(self.b, first, lanes)
@@ -164,7 +165,7 @@ class Widener:
             return
         widened = type(op).create(
             operands=[self.vector(v) for v in op.operands],
-            result_types=[VectorType(r.type, [self.turn.width]) for r in op.results],
+            result_types=[vector(r.type, (self.turn.width,)) for r in op.results],
             properties=dict(op.properties),
         )
         self.b.insert(widened)

@@ -11,7 +11,6 @@ from xdsl.dialects.builtin import AnyFloat, TensorType, i1, i32
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
-    IRDLOperation,
     VarConstraint,
     base,
     operand_def,
@@ -22,6 +21,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import FlatOp
 from nnc.dialects.interfaces import (
     Access,
     Cotangents,
@@ -60,7 +60,7 @@ def insert(b: Builder, op: Operation) -> SSAValue:
     return b.insert(op).results[0]
 
 
-class GraphOp(IRDLOperation, Infers):
+class GraphOp(FlatOp, Infers):
     """An op on tensors: pure, its result types inferred."""
 
     traits = traits_def(Pure())
@@ -68,13 +68,10 @@ class GraphOp(IRDLOperation, Infers):
     def initialize(
         self, operands: Sequence[SSAValue], properties: Mapping[str, Attribute | None] | None = None
     ) -> None:
-        """Initialises the op; `infer` gives the result types.
-
-        Goes around `IRDLOperation.__init__`, which spends three times as long on its arguments.
-        """
+        """Initialises the op; `infer` gives the result types."""
         kept = {k: v for k, v in (properties or {}).items() if v is not None}
         types = self.infer([o.type for o in operands], kept)
-        Operation.__init__(self, operands=operands, result_types=types, properties=kept)
+        FlatOp.__init__(self, operands, types, kept)
 
     def verify_(self) -> None:
         expected = tuple(self.infer(self.operand_types, self.properties))

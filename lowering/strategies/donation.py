@@ -5,7 +5,9 @@ of the kernel. `bufferize` asks before it makes an argument `inout`; `verify-inp
 loops afterwards.
 """
 
-from xdsl.ir import Operation, SSAValue
+from functools import cached_property
+
+from xdsl.ir import Operation
 from xdsl.ir.affine import AffineMap
 
 from nnc.dialects import kernel
@@ -16,24 +18,56 @@ from nnc.lowering.nn_decompose import decompose
 from nnc.lowering.strategies.sweeps import Rows
 
 
-def may_donate(function: kernel.FuncOp, operand: int, result: int) -> bool:
-    """Whether result number `result` may be written over argument number `operand`."""
-    argument = function.block.args[operand]
-    last = function.block.last_op
-    assert isinstance(last, kernel.ReturnOp)
-    assert function.strategy is not None
-    value = last.values[result]
-    if argument.type != value.type or value is argument:
-        return False
-    if not all(_reads_at_the_point(use.operation, use.index) for use in argument.uses):
-        return False
-    match function.strategy.algorithm.data:
-        case "contraction":
-            return True
-        case "sweeps":
-            return _stored_after_reads(function, operand, result)
-        case _:
+class Donor:
+    """One kernel on tensors, which is asked about its operands and results by their numbers."""
+
+    def __init__(self, function: kernel.FuncOp):
+        self.function = function
+        self._answers: dict[tuple[int, int], bool] = {}
+
+    def may_donate(self, operand: int, result: int) -> bool:
+        """Whether the result may be written over the operand."""
+        key = (operand, result)
+        if key not in self._answers:
+            self._answers[key] = self._may_donate(operand, result)
+        return self._answers[key]
+
+    def _may_donate(self, operand: int, result: int) -> bool:
+        argument = self.function.block.args[operand]
+        last = self.function.block.last_op
+        assert isinstance(last, kernel.ReturnOp)
+        assert self.function.strategy is not None
+        value = last.values[result]
+        if argument.type != value.type or value is argument:
             return False
+        if not all(_reads_at_the_point(use.operation, use.index) for use in argument.uses):
+            return False
+        match self.function.strategy.algorithm.data:
+            case "contraction":
+                return True
+            case "sweeps":
+                reads, stores = self._sweeps
+                return reads[operand] <= stores[result]
+            case _:
+                return False
+
+    @cached_property
+    def _sweeps(self) -> tuple[list[int], list[int]]:
+        """The last sweep that reads each operand, and the one that stores each result.
+
+        What is no full tensor is stored after all sweeps.
+        """
+        clone = self.function.clone()
+        decompose(clone.block)
+        ops = tuple(op for op in clone.block.ops if not isinstance(op, kernel.ReturnOp))
+        last = clone.block.last_op
+        assert isinstance(last, kernel.ReturnOp)
+        values = list(last.values)
+        rows = Rows.of(ops, values)
+        evaluated = rows.evaluated(ops, values)
+        reads = [max(evaluated[argument], default=0) for argument in clone.block.args]
+        stores = [rows.sweep.get(v, 0) if rows.is_full(v) else rows.sweeps for v in values]
+        return reads, stores
 
 
 def _reads_at_the_point(op: Operation, operand: int) -> bool:
@@ -49,18 +83,3 @@ def _reads_at_the_point(op: Operation, operand: int) -> bool:
             return shape_of(op.operands[operand]) == shape_of(op.operands[0])
         case _:
             return False
-
-
-def _stored_after_reads(function: kernel.FuncOp, operand: int, result: int) -> bool:
-    """Whether no sweep after the one that stores the result reads the operand again."""
-    clone = function.clone()
-    decompose(clone.block)
-    ops = tuple(op for op in clone.block.ops if not isinstance(op, kernel.ReturnOp))
-    last = clone.block.last_op
-    assert isinstance(last, kernel.ReturnOp)
-    rows = Rows.of(ops, list(last.values))
-    value: SSAValue = last.values[result]
-    if not rows.is_full(value):
-        return True
-    stored = rows.sweep.get(value, 0)
-    return max(rows.evaluated(ops, last.values)[clone.block.args[operand]], default=0) <= stored

@@ -14,7 +14,7 @@ from nnc.codegen.emit import emit
 from nnc.dialects import buffer, kernel
 from nnc.dialects.interpret import run
 from nnc.lowering.pass_specs import build_pipeline
-from nnc.lowering.strategies.donation import may_donate
+from nnc.lowering.strategies.donation import Donor
 from nnc.runtime.machine import detect_target
 from nnc.runtime.program import Program
 
@@ -125,7 +125,7 @@ def test_donation(parse: Parse, case: Case) -> None:
     apply(f"kernel-select{AIMED}", module)
     (function,) = (op for op in module.walk() if isinstance(op, kernel.FuncOp))
     operand, result = OPERANDS.index(case.operand), case.results.index(case.result)
-    assert may_donate(function, operand, result) is case.allowed
+    assert Donor(function).may_donate(operand, result) is case.allowed
     apply("bufferize", module)
     copies = [op for op in module.walk() if isinstance(op, buffer.CopyOp)]
     assert bool(copies) is not case.allowed
