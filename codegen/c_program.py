@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from xdsl.dialects.builtin import VectorType
 
 from nnc.codegen.artifact import LaunchSite, Unit
-from nnc.codegen.functions import Program, aligned, callees
+from nnc.codegen.functions import Program, aligned
 from nnc.codegen.helpers import Helpers
 from nnc.codegen.host import HostPrinter
 from nnc.codegen.interface import Host
@@ -66,7 +66,7 @@ class CProgram:
 
     def weight(self, function: kernel.FuncOp) -> int:
         """An estimate of a kernel's C statements."""
-        bodies = [function, *callees(function, self.program.kernels)]
+        bodies = self.program.with_callees(function)
         return sum(
             len(list(grid(r.type, self.target.lanes).cells())) if r_is_vector(r.type) else 1
             for body in bodies
@@ -110,7 +110,7 @@ class CProgram:
     def with_callees(self, part: Sequence[kernel.FuncOp]) -> list[kernel.FuncOp]:
         found: dict[str, kernel.FuncOp] = {}
         for function in part:
-            for needed in [*callees(function, self.program.kernels), function]:
+            for needed in self.program.with_callees(function):
                 found.setdefault(needed.sym_name.data, needed)
         return list(found.values())
 

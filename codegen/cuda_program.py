@@ -13,7 +13,7 @@ from xdsl.ir import Block, SSAValue
 from nnc.codegen.artifact import Launch, LaunchSite, Operand, Unit
 from nnc.codegen.device import DevicePrinter
 from nnc.codegen.errors import CodegenError
-from nnc.codegen.functions import Program, aligned, called, callees
+from nnc.codegen.functions import Program, aligned, called
 from nnc.codegen.helpers import Helpers
 from nnc.codegen.interface import Host
 from nnc.codegen.linear import Linear
@@ -79,7 +79,7 @@ class CudaProgram:
         """All kernels in one unit, which NVRTC takes as it is."""
         done: set[str] = set()
         for function in self.program.launched:
-            for needed in [*callees(function, self.program.kernels), function]:
+            for needed in self.program.with_callees(function):
                 name = needed.sym_name.data
                 if name not in done:
                     done.add(name)

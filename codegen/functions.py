@@ -14,7 +14,6 @@ from nnc.codegen.helpers import Helpers
 from nnc.codegen.names import Names
 from nnc.codegen.printer import LoopPrinter
 from nnc.codegen.scope import Scope, memory_type
-from nnc.codegen.tiles import columns
 from nnc.codegen.writer import Writer
 from nnc.dialects import arith, buffer, kernel, loop, tile
 from nnc.dialects.buffer import element_bytes, root, type_of
@@ -110,11 +109,19 @@ class Program:
     distinct: dict[str, frozenset[int]] = field(default_factory=dict[str, frozenset[int]])
     """By kernel, the arguments whose memory no other argument of any launch overlaps."""
     _facts: dict[str, Facts] = field(default_factory=dict[str, Facts])
+    _callees: dict[str, list[kernel.FuncOp]] = field(default_factory=dict[str, list[kernel.FuncOp]])
 
     @property
     def launched(self) -> list[kernel.FuncOp]:
         """The kernels that are not micro-kernels."""
         return [f for f in self.kernels.values() if not f.private]
+
+    def with_callees(self, function: kernel.FuncOp) -> list[kernel.FuncOp]:
+        """The micro-kernels a kernel calls, the innermost first, and the kernel."""
+        name = function.sym_name.data
+        if name not in self._callees:
+            self._callees[name] = callees(function, self.kernels)
+        return [*self._callees[name], function]
 
     def facts(self, function: kernel.FuncOp) -> Facts:
         name = function.sym_name.data
@@ -171,7 +178,7 @@ class KernelPrinter(LoopPrinter):
     def __init__(self, program: Program, function: kernel.FuncOp, out: Writer, helpers: Helpers):
         names = Names(program.names.values())
         self.name = program.names[function.sym_name.data]
-        scope = Scope(out, names, helpers, program.target, self.name, columns(function.body))
+        scope = Scope(out, names, helpers, program.target, self.name, function.body)
         super().__init__(scope)
         self.program, self.function = program, function
         self.facts = program.facts(function)

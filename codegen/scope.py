@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.ir.affine import AffineMap
 
 from nnc.codegen.elements import MEMORY_TYPES, VALUE_TYPES, kind
@@ -12,7 +13,7 @@ from nnc.codegen.form import Atom, splat
 from nnc.codegen.helpers import VECTOR, Helpers
 from nnc.codegen.linear import Linear, address
 from nnc.codegen.names import Names
-from nnc.codegen.tiles import Grid, grid
+from nnc.codegen.tiles import Grid, columns, grid
 from nnc.codegen.writer import Writer
 from nnc.dialects.buffer import strides_of, type_of
 from nnc.dialects.target import Target
@@ -31,7 +32,7 @@ class Scope:
     target: Target
     function: str
     """The kernel that is printed."""
-    columns: set[SSAValue] = field(default_factory=set[SSAValue])
+    body: Region | None = None
     cells: dict[SSAValue, Cells] = field(default_factory=dict[SSAValue, Cells])
     indices: dict[SSAValue, Linear] = field(default_factory=dict[SSAValue, Linear])
     buffers: dict[SSAValue, str] = field(default_factory=dict[SSAValue, str])
@@ -48,6 +49,11 @@ class Scope:
 
     # What a value is
 
+    @cached_property
+    def columns(self) -> set[SSAValue]:
+        """The vectors that are one value for each row; with one lane nothing depends on it."""
+        return set() if self.body is None or self.lanes == 1 else columns(self.body)
+
     @property
     def lanes(self) -> int:
         return self.target.lanes
@@ -55,9 +61,7 @@ class Scope:
     def grid(self, value: SSAValue) -> Grid:
         shape = self._grids.get(value)
         if shape is None:
-            # With one lane rows and columns are the same.
-            column = value in self.columns and self.lanes > 1
-            shape = self._grids[value] = grid(value.type, self.lanes, column)
+            shape = self._grids[value] = grid(value.type, self.lanes, value in self.columns)
         return shape
 
     def is_native(self, value: SSAValue) -> bool:

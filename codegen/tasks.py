@@ -69,7 +69,8 @@ class TaskPrinter(KernelPrinter):
                 self.out.line(f"{member};")
         self.out.line()
         outer = self.scope
-        inner = Scope(self.out, outer.names, outer.helpers, outer.target, self.name, outer.columns)
+        inner = Scope(self.out, outer.names, outer.helpers, outer.target, self.name)
+        inner.columns = outer.columns
         ends = f"long {self.begin}, long {self.end}, long {self.worker}"
         with self.out.function(f"static void {task}(void *{self.context}, {ends})"):
             self.out.line(f"const struct {context} *{self.packed} = {self.context};")

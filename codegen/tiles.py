@@ -109,6 +109,9 @@ def _reduces_rows(value: SSAValue) -> bool:
 
 def _related(op: Operation) -> Iterator[Sequence[SSAValue]]:
     """Groups of values of one layout that `op` ties together."""
+    if op.name in EXPRESSIONS:
+        yield [*op.operands, *op.results]
+        return
     match op:
         case loop.ForOp():
             arguments = op.body.block.args[1:]
@@ -118,8 +121,6 @@ def _related(op: Operation) -> Iterator[Sequence[SSAValue]]:
         case scf.IfOp() if op.results:
             yields = (_yielded(op.true_region), _yielded(op.false_region))
             yield from zip(*yields, op.results, strict=True)
-        case _ if op.name in EXPRESSIONS:
-            yield [*op.operands, *op.results]
         case _:
             yield from ([result] for result in op.results)
 

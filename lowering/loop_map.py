@@ -21,6 +21,16 @@ from nnc.dialects.target import Target, target_named
 FORK = 16_000
 """Scalar operations that take as long as waking the other threads pays for."""
 
+WEIGHTS: dict[type[Operation], int] = {
+    tile.LoadOp: 0,
+    tile.FillOp: 0,
+    tile.BroadcastOp: 0,
+    math.ExpOp: 16,
+    math.LogOp: 16,
+    math.TanhOp: 16,
+}
+"""What an op costs where it is not 1 for each lane."""
+
 
 def work(block: Block, functions: dict[str, kernel.FuncOp]) -> int:
     """Scalar operations of a body, roughly: lanes count, loops multiply."""
@@ -28,21 +38,18 @@ def work(block: Block, functions: dict[str, kernel.FuncOp]) -> int:
 
 
 def _work_of(op: Operation, functions: dict[str, kernel.FuncOp]) -> int:
+    if not op.regions and not isinstance(op, kernel.CallOp):
+        weight = WEIGHTS.get(type(op), 1)
+        return weight and weight * _lanes(op)
     match op:
         case loop.ForOp():
             return op.count.data * work(op.body.block, functions)
         case loop.ParallelOp():
             return prod(op.sizes) * work(op.body.block, functions)
-        case loop.WhenOp():
-            return work(op.body.block, functions)
         case kernel.CallOp():
             return work(functions[op.callee.string_value()].block, functions)
-        case tile.LoadOp() | tile.FillOp() | tile.BroadcastOp():
-            return 0
-        case math.ExpOp() | math.LogOp() | math.TanhOp():
-            return 16 * _lanes(op)
         case _:
-            return _lanes(op)
+            return sum(work(region.block, functions) for region in op.regions)
 
 
 def _lanes(op: Operation) -> int:

@@ -18,7 +18,6 @@ from xdsl.ir.affine import (
     AffineExpr,
     AffineMap,
 )
-from xdsl.traits import SymbolTable
 
 from nnc.dialects import buffer, kernel, loop, tile
 from nnc.dialects.buffer import root
@@ -67,24 +66,25 @@ class Touch:
     """None where a subscript is not linear."""
 
 
+Kernels = Mapping[str, kernel.FuncOp]
 Access = buffer.LoadOp | buffer.StoreOp | tile.LoadOp | tile.StoreOp
 
 
 def touches(
-    block: Block, targets: Collection[SSAValue], path: tuple[Step, ...] = ()
+    block: Block, targets: Collection[SSAValue], kernels: Kernels, path: tuple[Step, ...] = ()
 ) -> Iterator[Touch]:
-    """The touches of some buffers in a block, in program order."""
+    """The touches of some buffers in a block, in program order; `kernels` are those it calls."""
     for position, op in enumerate(block.ops):
         match op:
             case buffer.LoadOp() | buffer.StoreOp() | tile.LoadOp() | tile.StoreOp():
                 if root(op.buffer) in targets:
                     yield touch(op, (*path, Step(op, position)))
             case kernel.CallOp():
-                yield from called(op, targets, (*path, Step(op, position)))
+                yield from called(op, targets, kernels, (*path, Step(op, position)))
             case _:
                 for region in op.regions:
                     for inner in region.blocks:
-                        yield from touches(inner, targets, (*path, Step(op, position)))
+                        yield from touches(inner, targets, kernels, (*path, Step(op, position)))
 
 
 def touch(op: Access, path: tuple[Step, ...]) -> Touch:
@@ -100,17 +100,16 @@ def moves(value: SSAValue) -> bool:
 
 
 def called(
-    op: kernel.CallOp, targets: Collection[SSAValue], path: tuple[Step, ...]
+    op: kernel.CallOp, targets: Collection[SSAValue], kernels: Kernels, path: tuple[Step, ...]
 ) -> Iterator[Touch]:
     """The touches in a micro-kernel, in terms of the caller's counters too."""
-    function = SymbolTable.lookup_symbol(op, op.callee)
-    assert isinstance(function, kernel.FuncOp)
+    function = kernels[op.callee.string_value()]
     passed: dict[SSAValue, tuple[SSAValue, AffineMap]] = {
         parameter: (given, map.data)
         for given, map, parameter in zip(op.buffers, op.maps, function.block.args, strict=True)
         if root(given) in targets
     }
-    for inner in touches(function.block, passed, path) if passed else ():
+    for inner in touches(function.block, passed, kernels, path) if passed else ():
         given, map = passed[root(inner.buffer)]
         base, within = linear_map(map, op.indices), inner.subscripts
         if base is None or within is None or inner.buffer not in passed or moves(given):

@@ -18,7 +18,7 @@ from xdsl.utils.exceptions import PassFailedException
 from nnc.dialects import kernel, loop
 from nnc.dialects.buffer import root
 from nnc.lowering.program import place
-from nnc.lowering.touches import Subscript, Touch, count_of, touches
+from nnc.lowering.touches import Kernels, Subscript, Touch, count_of, touches
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,21 @@ class VerifyInplacePass(ModulePass):
     name = "verify-inplace"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        for function in op.body.block.ops:
-            if isinstance(function, kernel.FuncOp) and not function.private:
-                verify(function)
-        for launch in op.walk():
-            if isinstance(launch, kernel.LaunchOp):
-                verify_distinct(launch)
+        functions = list(op.body.block.ops)
+        kernels = {f.sym_name.data: f for f in functions if isinstance(f, kernel.FuncOp)}
+        for function in functions:
+            if not isinstance(function, kernel.FuncOp):
+                for launch in function.walk():
+                    if isinstance(launch, kernel.LaunchOp):
+                        verify_distinct(launch)
+            elif not function.private:
+                verify(function, kernels)
 
 
-def verify(function: kernel.FuncOp) -> None:
+def verify(function: kernel.FuncOp, kernels: Kernels) -> None:
     """Raises unless every element of an inout is read before it is written."""
     inouts = {a for a in function.block.args if function.access(a.index) == "inout"}
-    found = list(touches(function.block, inouts)) if inouts else []
+    found = list(touches(function.block, inouts, kernels)) if inouts else []
     loads = [touch for touch in found if not touch.writes]
     stores = [touch for touch in found if touch.writes]
     for load, store in product(loads, stores):
