@@ -174,6 +174,30 @@ def test_functions_of_numpy_in_hybrid_forward() -> None:
     assert Layer()(np.array([1, -2])).tolist() == [0, 2]
 
 
+def test_operands_by_the_names_of_mxnet_and_numpy() -> None:
+    nd, x, y = nnc.nd, np.array(A), np.array(V)
+    for found, expected in (
+        (nd.softmax(data=x, axis=0), nd.softmax(x, 0)),
+        (nd.relu(data=x), nd.relu(x)),
+        (
+            npx.pooling(data=x.reshape(1, 1, 3, 4), kernel=(2, 2)),
+            nd.Pooling(x.reshape(1, 1, 3, 4), (2, 2)),
+        ),
+        (nd.broadcast_add(lhs=x, rhs=y), x + y),
+        (nd.broadcast_sub(x, rhs=y), x - y),
+        (np.dot(a=x, b=y), np.dot(x, y)),
+        (np.maximum(x1=x, x2=y), np.maximum(x, y)),
+        (np.expand_dims(a=x, axis=1), x.expand_dims(1)),
+        (nd.where(condition=x > 0, x=x, y=-x), nd.abs(x)),
+        (nd.concat(data=[x, x], dim=1), nd.concat(x, x)),
+        (nd.transpose(data=x, axes=(1, 0)), x.T),
+        (nd.random_normal(loc=1, scale=0, shape=(2,)), nd.ones((2,))),
+    ):
+        numpy.testing.assert_array_equal(found.asnumpy(), expected.asnumpy())
+    with pytest.raises(TypeError):
+        nd.relu(dta=x)
+
+
 def test_mistakes() -> None:
     with pytest.raises(nnc.NncError, match="choice: 4 of 3 elements, without replacement"):
         np.random.choice(3, 4, replace=False)

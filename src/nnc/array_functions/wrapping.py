@@ -1,6 +1,7 @@
 """How methods and operations become functions of arrays and of what arrays are made of."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
@@ -51,12 +52,31 @@ def mxnet_function(call: Callable[..., Any]) -> Callable[..., Any]:
         *args: Any, name: str | None = None, out: NDArray | None = None, **options: Any
     ) -> Any:
         since = 0 if name is None else next_serial()
+        if not args or "rhs" in options:
+            args = (*args, *operands(call, len(args), options))
         result = call(*args, **options)
         if name is not None:
             label(arrays_of(name, result), name, since)
         return into(out, result)
 
     return wrapped
+
+
+FIRST = ("data", "lhs", "x", "a", "x1", "arr", "array", "seq")
+SECOND = ("rhs", "y", "b", "x2")
+"""What MXNet and NumPy call operands."""
+
+
+def operands(call: Callable[..., Any], given: int, options: dict[str, Any]) -> list[Any]:
+    """The first operands of a function, taken out of `options`, that are given by name."""
+    own, taken = [*inspect.signature(call).parameters], list[Any]()
+    for place, names in list(enumerate((FIRST, SECOND)))[given : len(own)]:
+        known = (own[place], *(name for name in names if name not in own))
+        found = [name for name in known if name in options]
+        if not found or (place and own[place] not in SECOND):
+            break
+        taken.append(options.pop(found[0]))
+    return taken
 
 
 def unary(operation: Operation) -> Callable[[Any], NDArray]:
