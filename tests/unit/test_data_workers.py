@@ -28,6 +28,7 @@ from nnc.gluon.data import (
     batchify,
     random_generator,
 )
+from nnc.gluon.data.pool import Worker
 from nnc.gluon.data.randomness import Draws
 from nnc.gluon.data.vision import transforms
 
@@ -203,6 +204,20 @@ def test_batches_that_are_kept_keep_their_values() -> None:
         assert [batch.asnumpy().tolist() for batch in kept] == [
             [2 * i, 2 * i + 1] for i in range(100)
         ]
+
+
+def test_a_batch_that_ends_while_a_task_is_sent_frees_its_own_file_only() -> None:
+    """A thread sends tasks, the training thread lets go of batches."""
+
+    class Sending:
+        def send(self, task: Any) -> None:
+            worker.free.append(1)
+
+    worker: Any = Worker.__new__(Worker)
+    worker.connection, worker.tasks, worker.files, worker.free = Sending(), {}, [None, None], [0]
+    worker.give(7, [3])
+    assert worker.tasks[7].file == 0
+    assert worker.free == [1]
 
 
 def test_an_epoch_that_is_left_early_disturbs_no_other() -> None:

@@ -68,10 +68,9 @@ class Worker:
         if not self.free:
             self.free.append(len(self.files))
             self.files.append(None)
-        task = Task(number, self.free[-1], wanted)
+        task = Task(number, self.free.pop(), wanted)  # Batches that end free files at any time.
         self.connection.send(task)
         self.tasks[number] = task
-        self.free.pop()
 
     def take(self) -> tuple[Done, Any]:
         """What arrived, and the batch if there is one."""
