@@ -84,7 +84,7 @@ class KernelReport:
 
 @dataclass(frozen=True)
 class BufferReport:
-    """One buffer of the arena: where it lies, and from which to which launch it lives."""
+    """One buffer of the arena: where it lies, and from which to which op of `main` it lives."""
 
     name: str
     offset: int

@@ -30,11 +30,11 @@ def loss_curves(losses: Mapping[str, Sequence[float]], path: Path) -> None:
 
 
 def memory_plan(report: Report, title: str, path: Path) -> None:
-    """Each buffer of the arena as a rectangle: from its first to its last launch, at its offset."""
+    """Each buffer of the arena as a rectangle: from its first to its last op, at its offset."""
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     scale = 1024
     tallest = max((b.bytes for b in report.buffers), default=1)
-    launches = max((b.last for b in report.buffers), default=0) + 1
+    ops = max((b.last for b in report.buffers), default=0) + 1
     for number, b in enumerate(report.buffers):
         width = b.last - b.first + 1
         color = COLORS[number % len(COLORS)]
@@ -42,13 +42,17 @@ def memory_plan(report: Report, title: str, path: Path) -> None:
             b.first, b.bytes / scale, width, b.offset / scale, align="edge",
             color=color, alpha=0.75, edgecolor="white", linewidth=1.5,
         )  # fmt: skip
-        if b.bytes > tallest / 15 and width > launches / 8:
+        between = "\n" if b.bytes > tallest / 4 else "  "
+        label = f"{b.name}{between}{b.bytes / scale:.0f} KiB"
+        longest = max(map(len, label.split("\n")))
+        if b.bytes > tallest / 15 and width > ops * longest / 100:  # There is room for it.
             middle = b.first + width / 2, (b.offset + b.bytes / 2) / scale
-            label = f"{b.name}  {b.bytes / scale:.0f} KiB"
             axes.annotate(label, middle, ha="center", va="center", fontsize=8, color="black")
     arena, live = report.arena_bytes / scale, report.live_bytes / scale
     axes.axhline(arena, color="#333333", linewidth=1, linestyle="--")
-    axes.set(xlabel="launch", ylabel="offset in the arena (KiB)", ylim=(0, arena * 1.1 or 1))
+    axes.set(
+        xlabel="op of the program", ylabel="offset in the arena (KiB)", ylim=(0, arena * 1.1 or 1)
+    )
     axes.set_title(f"{title}\narena {arena:.1f} KiB, at most {live:.1f} KiB alive at a time")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)

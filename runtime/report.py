@@ -33,7 +33,7 @@ class Report:
 
     @property
     def live_bytes(self) -> int:
-        """The most bytes of the arena that are alive at one launch: no plan needs less."""
+        """The most bytes of the arena that are alive at one op: no plan needs less."""
         return max(
             (
                 sum(b.bytes for b in self.buffers if b.first <= moment.first <= b.last)
@@ -58,7 +58,7 @@ class Report:
                 *_table(("kernel", "strategy", "launches", "flops", "bytes"), kernels),
                 f"arena: {_size(self.arena_bytes)} (at most {_size(self.live_bytes)} alive at a "
                 f"time), scratch: {_size(self.scratch_bytes)} for each worker",
-                *_table(("buffer", "offset", "bytes", "launches"), buffers),
+                *_table(("buffer", "offset", "bytes", "ops"), buffers),
             )
         )
 

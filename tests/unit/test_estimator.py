@@ -543,7 +543,7 @@ def test_ctrl_c_saves_and_the_training_goes_on(
         made = Estimator(network(), CROSS_ENTROPY)
         plot = est.PlotHandler(tmp_path / "curves.png")
         stopping = est.EarlyStoppingHandler(made.train_metrics[1], patience=3, mode="max")
-        keeper = est.CheckpointHandler(tmp_path / name, resume_from_checkpoint=True)
+        keeper = est.CheckpointHandler(tmp_path / name, verbose=1, resume_from_checkpoint=True)
         made.fit(shuffled(), epochs=5, event_handlers=quiet(*more, keeper, plot, stopping))
         return made, plot, stopping
 
@@ -551,7 +551,7 @@ def test_ctrl_c_saves_and_the_training_goes_on(
         fit("run", Interrupting(5))
     last = tmp_path / "run/model-000002.safetensors"
     assert capsys.readouterr().out.endswith(
-        f"[Epoch 2][Batch 5] interrupted; the last checkpoint is {last}\n"
+        f"saved {last}, after batch 5\ninterrupted; the last checkpoint is {last}\n"
     )
     made, plot, stopping = fit("run")
     whole, complete, expected = fit("whole")

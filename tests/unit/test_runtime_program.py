@@ -293,7 +293,7 @@ def test_source_ir_and_report() -> None:
         "  dense_relu  gemm      3         2 M    4 KiB",
         "  update      sweep     1         12     1 MiB",
         "arena: 48 B (at most 52 B alive at a time), scratch: 64 B for each worker",
-        "  buffer    offset  bytes  launches",
+        "  buffer    offset  bytes  ops",
         "  products  0       48 B   0 to 1",
         "  sums      0       32 B   2 to 3",
         "  loss      48      4 B    1 to 2",

@@ -132,7 +132,7 @@ class CheckpointHandler(TrainBegin, BatchEnd, EpochEnd):
             estimator.current_batch = progress["batch"]
             estimator.resumed = True
             give_states(estimator.handlers, progress.get("handlers", {}))
-            self._say(estimator, f"resumed from {last}")
+            self._say(estimator, f"resumed from {last}, after batch {estimator.current_batch}")
         self._interrupts.begin()
 
     def batch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
@@ -141,10 +141,8 @@ class CheckpointHandler(TrainBegin, BatchEnd, EpochEnd):
             self.save(estimator, estimator.current_epoch)
         if self._interrupts.came:
             assert self.checkpoints is not None
-            estimator.logger.info(
-                f"[Epoch {estimator.current_epoch + 1}][Batch {estimator.current_batch}] "
-                f"interrupted; the last checkpoint is {self.checkpoints.latest()}"
-            )
+            last = self.checkpoints.latest()
+            estimator.logger.info(f"interrupted; the last checkpoint is {last}")
             self._interrupts.end()
 
     def epoch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
@@ -165,11 +163,12 @@ class CheckpointHandler(TrainBegin, BatchEnd, EpochEnd):
             progress[SCORE] = self._watched.value()
         if states := states_of(estimator.handlers):
             progress["handlers"] = states
-        self._say(estimator, f"saved {self.checkpoints.save(**progress)}")
+        file = self.checkpoints.save(**progress)
+        self._say(estimator, f"saved {file}, after batch {estimator.current_batch}")
 
     def _say(self, estimator: "Estimator", what: str) -> None:
         if self.verbose:
-            estimator.logger.info(f"[Epoch {estimator.current_epoch}] {what}")
+            estimator.logger.info(what)
 
 
 def make_folder(folder: Path) -> None:
