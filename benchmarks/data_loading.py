@@ -1,17 +1,19 @@
 """How fast data gets to the training thread.
 
     python benchmarks/data_loading.py stream --gigabytes 4
+    python benchmarks/data_loading.py stream --gigabytes 4 --format parquet
     python benchmarks/data_loading.py images
 
-`stream` writes tar shards, trains on them with two workers and says how long the training thread
-waited, how much memory all processes had at most, and whether a second loader, given the state of
-the middle, gives the same batches. `images` reads JPEG files through the same transforms with nnc's
+`stream` writes tar or parquet shards, trains on them with two workers and says how long the
+training thread waited, how much memory all processes had at most, and whether a second loader,
+given the state of the middle, gives the same batches. `images` reads JPEG files through the same transforms with nnc's
 loader and with PyTorch's (torchvision's transforms), two workers each, epoch by epoch in turn.
 """
 
 import argparse
 import hashlib
 import io
+import itertools
 import os
 import statistics
 import sys
@@ -27,7 +29,9 @@ from typing import Any
 
 import numpy as np
 import psutil
+import pyarrow as pa
 from PIL import Image
+from pyarrow import parquet
 
 import nnc
 from nnc import gluon
@@ -43,21 +47,44 @@ MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 # Shards larger than memory.
 
 
-def write_shards(folder: Path, size: int) -> None:
-    """Tar files of noise in 10 colours."""
+def write_shards(folder: Path, size: int, kind: str) -> None:
+    """Files of about `SHARD` bytes."""
+    samples = pictures()
+    count = max(1, size // SHARD)
+    each = min(size, SHARD) // (SIDE * SIDE * 3 + 2048)
+    for shard in range(count):
+        path, part = folder / f"{shard:03}.{kind}", itertools.islice(samples, each)
+        write_tar(path, part) if kind == "tar" else write_parquet(path, part)
+
+
+def pictures() -> Iterator[tuple[Array, int]]:
+    """Noise in 10 colours, with the number of the colour."""
     draws = np.random.default_rng(0)
     colours = draws.integers(0, 128, (10, 1, 1, 3), dtype=np.uint8)
     noise = draws.integers(0, 128, (256, SIDE, SIDE, 3), dtype=np.uint8)
-    number = 0
-    for shard in range(max(1, size // SHARD)):
-        with tarfile.open(folder / f"{shard:03}.tar", "w") as tar:
-            while tar.offset < min(size, SHARD):
-                label = number % 10
-                array = io.BytesIO()
-                np.save(array, colours[label] + noise[draws.integers(256)])
-                add(tar, f"{number:08}.npy", array.getvalue())
-                add(tar, f"{number:08}.cls", str(label).encode())
-                number += 1
+    for label in itertools.cycle(range(10)):
+        yield colours[label] + noise[draws.integers(256)], label
+
+
+def write_tar(path: Path, samples: Iterator[tuple[Array, int]]) -> None:
+    with tarfile.open(path, "w") as tar:
+        for number, (picture, label) in enumerate(samples):
+            array = io.BytesIO()
+            np.save(array, picture)
+            add(tar, f"{number:08}.npy", array.getvalue())
+            add(tar, f"{number:08}.cls", str(label).encode())
+
+
+def write_parquet(path: Path, samples: Iterator[tuple[Array, int]]) -> None:
+    """Groups of 256 rows, not compressed, as noise cannot be."""
+    writer: Any = None
+    while group := list(itertools.islice(samples, 256)):
+        images, labels = zip(*group, strict=True)
+        tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(np.stack(images))
+        table = pa.table({"image": tensors, "label": labels})
+        writer = writer or parquet.ParquetWriter(path, table.schema, compression="none")
+        writer.write_table(table)
+    writer.close()
 
 
 def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -66,10 +93,14 @@ def add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(entry, io.BytesIO(data))
 
 
-def stream_loader(folder: Path) -> gluon.data.DataLoader:
+def stream_loader(folder: Path, kind: str) -> gluon.data.DataLoader:
     """Random crops and mirror images of the shards, as bytes."""
     augment = transforms.Compose([transforms.RandomCrop(CROP), transforms.RandomFlipLeftRight()])
-    dataset = gluon.data.TarDataset(folder / "*.tar", ("npy", "cls"), window=2000)
+    dataset: gluon.data.Dataset
+    if kind == "tar":
+        dataset = gluon.data.TarDataset(folder / "*.tar", ("npy", "cls"), window=2000)
+    else:
+        dataset = gluon.data.ParquetDataset(folder / "*.parquet", ("image", "label"), window=2000)
     return gluon.data.DataLoader(
         dataset.transform_first(augment),
         BATCH,
@@ -118,16 +149,16 @@ def digest(batch: Any) -> str:
     return hashlib.sha256(b"".join(part.asnumpy().tobytes() for part in batch)).hexdigest()
 
 
-def stream(folder: Path, size: int) -> None:
+def stream(folder: Path, size: int, kind: str) -> None:
     begin = time.perf_counter()
-    if not list(folder.glob("*.tar")):
-        write_shards(folder, size)
-    written = sum(path.stat().st_size for path in folder.glob("*.tar"))
+    if not list(folder.glob(f"*.{kind}")):
+        write_shards(folder, size, kind)
+    written = sum(path.stat().st_size for path in folder.glob(f"*.{kind}"))
     print(f"{written / 2**30:.2f} GiB of shards, written in {time.perf_counter() - begin:.0f} s")
     memory = Memory()
     memory.start()
     nnc.random.seed(0)
-    loader, step = stream_loader(folder), training_step()
+    loader, step = stream_loader(folder, kind), training_step()
     middle = written // (BATCH * (SIDE * SIDE * 3 + 2048)) // 2
     waits: list[float] = []
     digests: list[str] = []
@@ -150,7 +181,7 @@ def stream(folder: Path, size: int) -> None:
         f"memory of all processes: at most {memory.most / 2**20:.0f} MiB"
     )
     begin = time.perf_counter()
-    resumed = stream_loader(folder)
+    resumed = stream_loader(folder, kind)
     resumed.load_state_dict(state)
     again = [digest(batch) for batch, _ in zip(resumed, digests, strict=False)]
     print(
@@ -239,6 +270,7 @@ def main() -> None:
     )
     parser.add_argument("what", choices=("stream", "images"))
     parser.add_argument("--gigabytes", type=float, default=4)
+    parser.add_argument("--format", choices=("tar", "parquet"), default="tar")
     parser.add_argument("--folder", help="keeps the files, and uses those that are there")
     parser.add_argument("--images", type=int, default=600)
     parser.add_argument("--epochs", type=int, default=5)
@@ -247,7 +279,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="nnc-data-") as temporary:
         folder = options.folder or temporary
         if options.what == "stream":
-            stream(Path(folder), int(options.gigabytes * 2**30))
+            stream(Path(folder), int(options.gigabytes * 2**30), options.format)
         else:
             images(Path(folder), options.images, options.epochs)
 
