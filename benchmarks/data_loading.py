@@ -6,8 +6,9 @@
 
 `stream` writes tar or parquet shards, trains on them with two workers and says how long the
 training thread waited, how much memory all processes had at most, and whether a second loader,
-given the state of the middle, gives the same batches. `images` reads JPEG files through the same transforms with nnc's
-loader and with PyTorch's (torchvision's transforms), two workers each, epoch by epoch in turn.
+given the state of the middle, gives the same batches. `images` reads JPEG files through the same
+transforms with nnc's loader and with PyTorch's (torchvision's transforms), two workers each, epoch
+by epoch in turn.
 """
 
 import argparse
