@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -410,6 +411,21 @@ def test_a_worker_that_dies_is_told_to_all_iterations_and_leaves_nothing() -> No
         opened.append(psutil.Process().num_fds())
     assert opened[2] == opened[0]
     assert not [child for child in psutil.Process().children() if child.status() == "zombie"]
+
+
+def test_too_many_open_files() -> None:
+    """Each batch that is held is in a file without a name."""
+    batches = iter(DataLoader(np.arange(32.0), 1, num_workers=1, prefetch=1))
+    kept = [next(batches)]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 6, limits[1]))
+    try:
+        with pytest.raises(WorkerError, match="too many files are open to take a batch"):
+            kept.extend(batches)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_a_thread_that_hangs() -> None:

@@ -1,5 +1,6 @@
 """The worker processes of a loader: tasks in, batches out, in memory that both share."""
 
+import errno
 import math
 import multiprocessing
 import os
@@ -21,6 +22,10 @@ NAME = "nnc-data-worker"
 IMPORTED_BY = os.getpid()
 HELD = 16
 """So many batches of a worker may be held where it wrote them; more are copied."""
+TOO_MANY_FILES = (
+    "DataLoader: too many files are open to take a batch from a worker; `ulimit -n` says how many "
+    "may be"
+)
 UNGUARDED = 113
 """The exit status of a worker whose script starts workers when it is imported."""
 GUARD = (
@@ -177,10 +182,10 @@ class WorkerPool:
             worker: Worker = key.data
             try:
                 done, batch = worker.take()
-            except (EOFError, OSError):
-                return self._fail(worker.lost())
-            except RuntimeError:  # The file that came with the message could not be opened.
-                return self._fail("DataLoader: too many files are open; `ulimit -n` says how many")
+            except (EOFError, OSError, RuntimeError) as error:
+                # Python says RuntimeError where a descriptor was sent that there is no room for.
+                full = isinstance(error, RuntimeError) or getattr(error, "errno", 0) == errno.EMFILE
+                return self._fail(TOO_MANY_FILES if full else worker.lost())
             reply = self._replies.get(done.number)
             if reply is not None:  # Else nobody wants it any more.
                 reply.batch = batch
