@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -402,3 +403,19 @@ def test_names_of_parameters_as_in_gluon_1_are_not_found_in_silence() -> None:
     with pytest.warns(UserWarning, match=f"no parameter matches 'dense0_.*'; {named}"):
         assert not net.collect_params("dense0_.*")
     assert not nn.Activation("relu").collect_params("weight")
+
+
+def test_blocks_that_are_only_in_a_list_are_a_warning() -> None:
+    class Tower(nn.Block):
+        def __init__(self, head: nn.Block):
+            super().__init__()
+            self.head = head
+            self.options = {"head": head}
+
+    tower = Tower(nn.Dense(3, in_units=2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert list(tower.collect_params()) == ["head.weight", "head.bias"]
+    tower.layers = [nn.Dense(3)]  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.warns(UserWarning, match="Tower: the blocks in 'layers' belong to no network"):
+        tower.collect_params()

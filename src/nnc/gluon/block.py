@@ -3,7 +3,7 @@
 import itertools
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -366,10 +366,11 @@ class HybridBlock(Block):
 
 
 def warn_of_containers(block: Block) -> None:
-    """Blocks in a list or a dict are not found; they would never be trained."""
+    """Blocks that are only in a list or a dict are not found; they would never be trained."""
+    found = [*block._children.values()]
     for name, value in vars(block).items():
         held = value.values() if isinstance(value, dict) else value
-        if name[0] != "_" and isinstance(value, list | tuple | dict) and any_block(held):
+        if name[0] != "_" and isinstance(value, list | tuple | dict) and any_block(held, found):
             warnings.warn(
                 f"{type(block).__name__}: the blocks in '{name}' belong to no network, so their "
                 "parameters are not found; use a Sequential, or register_child",
@@ -377,8 +378,8 @@ def warn_of_containers(block: Block) -> None:
             )
 
 
-def any_block(values: Iterable[Any]) -> bool:
-    return any(isinstance(value, Block) for value in values)
+def any_block(values: Iterable[Any], but: Sequence[Block]) -> bool:
+    return any(isinstance(value, Block) and value not in but for value in values)
 
 
 def check_array(name: str, x: object = None) -> NDArray:
