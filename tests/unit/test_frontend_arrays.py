@@ -176,6 +176,16 @@ def test_positions_have_no_shape_in_a_compiled_function() -> None:
         nnc.compile(positive)(nd.ones((3,)))
 
 
+def test_axes_of_size_1_in_front_of_what_is_written() -> None:
+    a = nd.zeros((3,))
+    a[1] = nd.ones((1, 1))
+    a[1:] += nd.ones((1, 2))[0]
+    a[:2] = nd.array([[5.0, 6]])
+    assert a.tolist() == [5, 6, 1]
+    with pytest.raises(ShapeError, match=r"expected shape \(\), given \(2, 1\)"):
+        a[1] = nd.ones((2, 1))
+
+
 def test_clip_has_two_names_for_its_bounds_and_may_lack_one() -> None:
     x = numbers(4, 3)
     for bounds in ({"min": 1}, {"max": 1.5}, {"a_min": 1}, {"min": 0.8, "a_max": 1.5}):

@@ -411,11 +411,12 @@ def test_blocks_that_are_only_in_a_list_are_a_warning() -> None:
             super().__init__()
             self.head = head
             self.options = {"head": head}
+            self.layers: list[nn.Block] = []
 
     tower = Tower(nn.Dense(3, in_units=2))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert list(tower.collect_params()) == ["head.weight", "head.bias"]
-    tower.layers = [nn.Dense(3)]  # pyright: ignore[reportAttributeAccessIssue]
+    tower.layers = [nn.Dense(3)]
     with pytest.warns(UserWarning, match="Tower: the blocks in 'layers' belong to no network"):
         tower.collect_params()

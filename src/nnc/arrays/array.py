@@ -399,8 +399,11 @@ def array(
 
 
 def set_part(memory: Memory, key: Any, new: Memory) -> None:
-    """Write a part of the memory."""
+    """Write a part of the memory; of `new`, further axes of size 1 in front count for nothing."""
     try:
+        rank = memory[key].ndim
+        while new.ndim > rank and new.shape[0] == 1:
+            new = new[0]
         memory[key] = new
     except IndexError as error:
         raise IndexingError(f"assignment: {error}") from None
