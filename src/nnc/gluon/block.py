@@ -367,7 +367,7 @@ class HybridBlock(Block):
 
 def warn_of_containers(block: Block) -> None:
     """Blocks that are only in a list or a dict are not found; they would never be trained."""
-    found = [*block._children.values()]
+    found = [part for _, part in block.named_blocks()]
     for name, value in vars(block).items():
         held = value.values() if isinstance(value, dict) else value
         if name[0] != "_" and isinstance(value, list | tuple | dict) and any_block(held, found):
