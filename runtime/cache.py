@@ -44,19 +44,26 @@ class Cache:
         private = private_folder(os.getpid())
         return [private] if self.folder is None else [self.folder, private]
 
-    def find(self, name: str) -> Path | None:
-        """The sound entry called `name`, now the most recently used one."""
+    def _sound(self, name: str) -> tuple[Path, bytes] | None:
+        """The sound entry called `name` and its content, now the most recently used one."""
         for folder in self._folders():
             path = folder / name
-            if _content(path) is not None:
+            content = _content(path)
+            if content is not None:
                 with contextlib.suppress(OSError):
                     os.utime(path)
-                return path
+                return path, content
         return None
 
+    def find(self, name: str) -> Path | None:
+        """The path of a sound entry."""
+        found = self._sound(name)
+        return found and found[0]
+
     def read(self, name: str) -> bytes | None:
-        path = self.find(name)
-        return _content(path) if path else None
+        """The content of a sound entry."""
+        found = self._sound(name)
+        return found and found[1]
 
     def write(self, name: str, content: bytes) -> None:
         self.make(name, lambda path: path.write_bytes(content))
