@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from xdsl.dialects.builtin import UNKNOWN_LOC
 from xdsl.ir import Attribute, Operation, Region, SSAValue
 from xdsl.irdl import IRDLOperation
 
@@ -27,4 +28,5 @@ class FlatOp(IRDLOperation):
             result_types=result_types,
             properties={name: value for name, value in properties.items() if value is not None},
             regions=regions,
+            location=UNKNOWN_LOC,
         )

@@ -10,6 +10,7 @@ After bufferization the arguments of a kernel are its `ins`, then its `outs`, th
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import cast
 
 from xdsl.dialects.builtin import (
@@ -20,6 +21,7 @@ from xdsl.dialects.builtin import (
     FunctionType,
     IndexType,
     IntAttr,
+    IntegerType,
     MemRefType,
     StringAttr,
     SymbolNameConstraint,
@@ -301,6 +303,18 @@ class _LaunchEffects(MemoryEffect):
         return effects
 
 
+@lru_cache(maxsize=1024)
+def symbol(name: str) -> SymbolRefAttr:
+    """A reference to a kernel; programs have many to each."""
+    return SymbolRefAttr(name)
+
+
+@lru_cache(maxsize=1024)
+def segments(*sizes: int) -> DenseArrayBase[IntegerType]:
+    """How many operands there are of each name."""
+    return DenseArrayBase.from_list(i32, sizes)
+
+
 @irdl_op_definition
 class LaunchOp(FlatOp):
     """Runs kernel `callee`. On tensors: `ins` give `outputs`. On buffers there are no results."""
@@ -326,11 +340,11 @@ class LaunchOp(FlatOp):
         inouts: Sequence[SSAValue] = (),
         results: Sequence[Attribute] = (),
     ):
-        sizes = DenseArrayBase.from_list(i32, [len(ins), len(outs), len(inouts)])
+        sizes = segments(len(ins), len(outs), len(inouts))
         super().__init__(
             [*ins, *outs, *inouts],
             results,
-            {"callee": SymbolRefAttr(callee), "operandSegmentSizes": sizes},
+            {"callee": symbol(callee), "operandSegmentSizes": sizes},
         )
 
     @property
@@ -368,9 +382,9 @@ class CallOp(FlatOp):
         super().__init__(
             [*buffers, *indices],
             properties={
-                "callee": SymbolRefAttr(callee),
+                "callee": symbol(callee),
                 "maps": ArrayAttr(map(AffineMapAttr, maps)),
-                "operandSegmentSizes": DenseArrayBase.from_list(i32, [len(buffers), len(indices)]),
+                "operandSegmentSizes": segments(len(buffers), len(indices)),
             },
         )
 
