@@ -262,6 +262,14 @@ def no_picture(folder: Path) -> Any:
     return vision.ImageFolderDataset(str(folder))[0]
 
 
+def truncated_array(folder: Path) -> Any:
+    (folder / "a").mkdir()
+    path = folder / "a" / "b.npy"
+    np.save(path, PHOTOS)
+    path.write_bytes(path.read_bytes()[:-9])
+    return vision.ImageFolderDataset(str(folder))[0]
+
+
 MISTAKES: dict[Callable[[Path], Any], str] = {
     lambda folder: vision.MNIST(str(folder)): (
         r"MNIST: .* has no train-images-idx3-ubyte.gz; get the files from yann.lecun.com/exdb/mnist"
@@ -276,6 +284,7 @@ MISTAKES: dict[Callable[[Path], Any], str] = {
     no_index: r"a.idx is no index of records",
     lambda folder: RecordFileDataset(str(folder / "b.rec")): "there is no .*b.rec; MXNet's im2rec",
     no_picture: r"b.png: decode: 4 bytes that are no image",
+    truncated_array: r"b.npy: no whole array: ",
     lambda folder: vision.ImageFolderDataset(str(folder)): "expected one folder for each class",
     lambda folder: vision.ImageListDataset(
         str(folder)

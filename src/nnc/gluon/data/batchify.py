@@ -87,10 +87,21 @@ class Pad:
         sizes = np.max([a.shape for a in arrays], axis=0).astype(int)
         shape = (len(arrays), *(size + -size % self._multiple for size in sizes))
         dtype: Any = self._dtype or np.result_type(*arrays)
-        padded = np.full(shape, self._value, dtype)
+        padded = np.empty(shape, dtype)
+        self._fill(padded)
         for row, sample in zip(padded, arrays, strict=True):
             row[tuple(map(slice, sample.shape))] = sample
         return padded
+
+    def _fill(self, padded: Array) -> None:
+        """The value everywhere, if integers can be it."""
+        with np.errstate(invalid="ignore"):
+            value = np.asarray(self._value).astype(padded.dtype)
+        if padded.dtype.kind in "iub" and value != self._value:
+            raise OptionError(
+                f"Pad: val {self._value} cannot be a number of {padded.dtype}; give another dtype"
+            )
+        padded[...] = value
 
 
 class Append:

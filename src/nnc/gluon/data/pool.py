@@ -139,7 +139,8 @@ class WorkerPool:
         except Exception as error:
             raise WorkerError(
                 f"DataLoader: the dataset cannot be sent to worker processes: {error}; define its "
-                "functions at the top of a module, or use thread_pool=True"
+                "functions at the top of a module, open files where samples are read, or use "
+                "thread_pool=True"
             ) from None
         context = start_context()
         self._workers = [Worker(context, index, packed, shared) for index in range(count)]

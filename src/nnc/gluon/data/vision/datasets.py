@@ -157,7 +157,7 @@ class ImageFiles(Dataset):
 
     def __getitem__(self, idx: int) -> Sample:
         path, label = self.items[idx]
-        image = np.load(path) if path.suffix == ".npy" else image_in(path, self._flag)
+        image = array_in(path) if path.suffix == ".npy" else image_in(path, self._flag)
         return (image, label) if self._transform is None else self._transform(image, label)
 
     def __len__(self) -> int:
@@ -230,6 +230,14 @@ def array_of(path: Path, data: bytes, begin: int, shape: Iterable[int]) -> Image
     if len(data) - begin != np.prod(sizes) or not len(data):
         raise OptionError(f"{path} is cut off, or of another kind: {len(data)} bytes")
     return np.frombuffer(data, np.uint8, offset=begin).reshape(sizes)
+
+
+def array_in(path: Path) -> Image:
+    """The array in a file of numpy's."""
+    try:
+        return np.load(path)
+    except (ValueError, EOFError) as error:
+        raise OptionError(f"{path}: no whole array: {error}") from None
 
 
 def image_in(path: Path, flag: int) -> Image:
