@@ -87,7 +87,7 @@ class Pad:
         sizes = np.max([a.shape for a in arrays], axis=0).astype(int)
         shape = (len(arrays), *(size + -size % self._multiple for size in sizes))
         dtype: Any = self._dtype or np.result_type(*arrays)
-        padded = np.empty(shape, dtype)
+        padded: Any = np.empty(shape, dtype)
         self._fill(padded)
         for row, sample in zip(padded, arrays, strict=True):
             row[tuple(map(slice, sample.shape))] = sample
