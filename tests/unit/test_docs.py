@@ -125,6 +125,22 @@ def test_files_that_are_named_exist(page: Path) -> None:
         assert any(ROOT.glob(f"[!.]*/**/{name}")) or (ROOT / name).exists(), name
 
 
+def test_what_is_counted() -> None:
+    """The numbers of things compared with MXNetare those there are."""
+    recorded = list(nnc.nd.load(str(ROOT / "tests/mxnet/functions.params")))
+    gradients = [key for key in recorded if key.startswith("gradient of ")]
+    trainings = {
+        key.split("/")[0] for key in nnc.nd.load(str(ROOT / "tests/mxnet/programs.params"))
+    }
+    functions = len(recorded) - len(gradients)
+    page = " ".join((ROOT / "docs/coming_from_mxnet.md").read_text().split())
+    assert f"run {len(trainings)} small trainings and {functions} calls of functions, with" in page
+    assert f"with {len(gradients)} gradients, that MXNet" in page
+    changes = " ".join((ROOT / "CHANGELOG.md").read_text().split())
+    assert f"* **Beside MXNet**: {len(trainings)} small trainings" in changes
+    assert f"{functions} calls of functions of arrays and {len(gradients)} gradients" in changes
+
+
 def test_names_for_people_who_come_from_mxnet_exist() -> None:
     text = (ROOT / "docs/coming_from_mxnet.md").read_text()
     names = re.findall(r"`nnc\.([A-Za-z_.]+?)(?:\(.*?\))?`", text)

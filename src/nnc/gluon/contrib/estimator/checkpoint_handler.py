@@ -3,6 +3,7 @@
 import math
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -51,10 +52,10 @@ class Interrupts:
             self._active = False
 
     def end(self) -> None:
-        """Wait no more; what has waited comes now."""
+        """Wait no more; what has waited comes now, unless an error ends the training anyway."""
         self._leave()
-        if self.came:
-            self.came = False
+        came, self.came = self.came, False
+        if came and sys.exc_info()[0] is None:
             raise KeyboardInterrupt
 
 
