@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 import nnc
+from nnc.gluon import files
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -127,7 +128,7 @@ def test_files_that_are_named_exist(page: Path) -> None:
 
 def test_what_is_counted() -> None:
     """The numbers of things compared with MXNetare those there are."""
-    recorded = list(nnc.nd.load(str(ROOT / "tests/mxnet/functions.params")))
+    recorded = [*files.load(ROOT / "tests/mxnet/functions.params")]
     gradients = [key for key in recorded if key.startswith("gradient of ")]
     trainings = {
         key.split("/")[0] for key in nnc.nd.load(str(ROOT / "tests/mxnet/programs.params"))
