@@ -127,12 +127,10 @@ def test_files_that_are_named_exist(page: Path) -> None:
 
 
 def test_what_is_counted() -> None:
-    """The numbers of things compared with MXNetare those there are."""
+    """The numbers of things compared with MXNet are those there are."""
     recorded = [*files.load(ROOT / "tests/mxnet/functions.params")]
     gradients = [key for key in recorded if key.startswith("gradient of ")]
-    trainings = {
-        key.split("/")[0] for key in nnc.nd.load(str(ROOT / "tests/mxnet/programs.params"))
-    }
+    trainings = {key.split("/")[0] for key in files.load(ROOT / "tests/mxnet/programs.params")}
     functions = len(recorded) - len(gradients)
     page = " ".join((ROOT / "docs/coming_from_mxnet.md").read_text().split())
     assert f"run {len(trainings)} small trainings and {functions} calls of functions, with" in page
