@@ -50,6 +50,7 @@ class Scope:
         self.before = recorder.recording, recorder.training
         self.writes = {v: (v.current, base) for v, base in recorder.writes.items()}
         self.counter = generator.counter
+        recorder.recordings += bool(self.recording)
         if self.recording is not None:
             recorder.recording = self.recording
         if self.training is not None:
@@ -61,6 +62,7 @@ class Scope:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        recorder.recordings -= bool(self.recording)
         recorder.recording, recorder.training = self.before
         if kind is not None and self.recording:
             self.roll_back()

@@ -133,6 +133,31 @@ def test_a_state_of_an_earlier_step_is_to_be_detached() -> None:
     assert gradient(x) == [2, 5]
 
 
+@pytest.mark.parametrize("lazy", [False, True])
+@pytest.mark.parametrize("looked_at", [False, True])
+@pytest.mark.parametrize("grad_req", ["null", "write"])
+def test_a_parameter_written_while_recording(lazy: bool, looked_at: bool, grad_req: str) -> None:
+    """As in spectral normalization: what was read before keeps the value it was computed with."""
+    x, u = leaf(1, 3), gluon.Parameter("u", grad_req, shape=(2,), init=nnc.init.Constant(2))
+    u.initialize()
+    with autograd.record():
+        y = x * u.data() * x
+        with autograd.pause():
+            new = u.data() * 10
+            if lazy:
+                u.data()[:] = new
+            else:
+                u.set_data(new)
+        if looked_at:
+            assert y.tolist() == [2, 18]
+        z = y * u.data()
+    z.backward()
+    assert gradient(x) == [2 * 2 * 20, 2 * 3 * 2 * 20]
+    assert u.data().tolist() == [20, 20]
+    if grad_req == "write":
+        assert u.grad().tolist() == [20 + 2, 9 * 20 + 9 * 2]
+
+
 def test_second_derivatives() -> None:
     x = leaf(1, 2)
     with autograd.record():

@@ -8,7 +8,7 @@ import numpy as np
 from nnc.arrays.array import NDArray
 from nnc.errors import ShapeError
 from nnc.recording.graph import Memory, Value, type_of
-from nnc.recording.recorder import flush, recorder
+from nnc.recording.recorder import flush, kept, recorder
 from nnc.recording.slot import Slot
 from nnc.runtime.arguments import aligned_copy
 from nnc.runtime.device import HOST, Place, Storage, change
@@ -111,12 +111,13 @@ class Variable(NDArray):
         self.check_in_place()
         memory = self.memory()
         flush()
-        change(memory, write)
-        self.writes.count += 1
         base = self._value
-        self._value = Value(base.type)
-        self._value.slot = base.slot
-        self.overwritten(base)
+        with kept([base]):
+            change(memory, write)
+            self.writes.count += 1
+            self._value = Value(base.type)
+            self._value.slot = base.slot
+            self.overwritten(base)
 
     def set(self, data: Any) -> None:
         """Copy data of the same shape into the memory."""

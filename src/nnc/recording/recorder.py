@@ -6,14 +6,18 @@ held, the new values of variables and the gradients that wait; nothing else is c
 
 import threading
 import weakref
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nnc.compilation.execution import Run, execute
 from nnc.errors import TraceError
 from nnc.recording.graph import Attributes, Operation, Site, Type, Value, make_node
 from nnc.recording.index_checks import checked_graph
-from nnc.runtime.device import HOST, Place
+from nnc.runtime.arguments import aligned_copy
+from nnc.runtime.device import HOST, Place, Storage
 
 if TYPE_CHECKING:
     from nnc.arrays.array import NDArray
@@ -32,6 +36,8 @@ class Recorder(threading.local):
     def __init__(self) -> None:
         self.recording = False
         self.training = False
+        self.recordings = 0
+        """How many `record()` this thread is in, paused or not."""
         self.tracing = ""
         """Whose body is recorded, if any."""
         self.lasting = ""
@@ -93,13 +99,36 @@ def flush(consumed: Collection["Slot"] = ()) -> list[Run]:
     try:
         for roots in by_device(waiting(consumed)):
             graph = checked_graph(list(roots.items()))
-            runs.append(execute(graph))
-            commit(roots, runs[-1].results)
+            with kept(roots.values()):
+                runs.append(execute(graph))
+                commit(roots, runs[-1].results)
     except BaseException:
         abandon()
         raise
     forget()
     return runs
+
+
+@contextmanager
+def kept(values: Iterable[Value | None]) -> Generator[None]:
+    """Values that are written over inside: while recording, a tape may still read them.
+
+    These get a copy of their memory, but for those whose tape has been used.
+    """
+    if not recorder.recordings:
+        yield
+        return
+    freed = {*map(id, recorder.freed)}
+    copies = {v: copy_of(v) for v in values if v is not None and id(v) not in freed}
+    yield
+    for value, memory in copies.items():
+        value.memory, value.variable = memory, None
+
+
+def copy_of(value: Value) -> Storage:
+    """A copy of the memory, on the same device."""
+    memory, place = value.memory, value.type.device or HOST
+    return aligned_copy(memory) if isinstance(memory, np.ndarray) else place.array(memory)
 
 
 def abandon() -> None:
