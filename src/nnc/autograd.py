@@ -4,7 +4,7 @@
 whatever needs them, in one program with the update where there is one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import cast
 
@@ -161,7 +161,7 @@ def backward(
     `head_grads` weights the elements. What was recorded can be used once unless `retain_graph`.
     """
     sources, weights = head_values(heads, head_grads)
-    leaves = leaves_of(sources, free=not retain_graph)
+    leaves, tape = leaves_of(sources)
     if not leaves:
         raise GradientError(
             "backward: no array with a gradient leads to this one; call attach_grad(), or "
@@ -179,6 +179,8 @@ def backward(
         slot.set(value)
         slot.fresh = True
         recorder.slots.append(slot)
+    if not retain_graph:
+        free(tape, sources)
 
 
 def grad(
@@ -197,8 +199,10 @@ def grad(
     single = isinstance(variables, NDArray)
     wrt = [v.current for v in ([variables] if single else variables)]
     keep = create_graph if retain_graph is None else retain_graph
-    leaves_of(sources, free=not keep)
+    _, tape = leaves_of(sources)
     found = [NDArray(v) for v in gradients(sources, weights, wrt, create_graph)]
+    if not keep:
+        free(tape, sources)
     return found[0] if single else found
 
 
@@ -248,10 +252,10 @@ def as_list(given: NDArray | Sequence[NDArray | None]) -> list[NDArray | None]:
     return list(given) if isinstance(given, tuple | list) else [cast(NDArray, given)]
 
 
-def leaves_of(heads: Sequence[Value], free: bool) -> list[Value]:
-    """The leaves that lead to `heads`, in the order they are met; `free` ends their tape."""
+def leaves_of(heads: Sequence[Value]) -> tuple[list[Value], list[Node]]:
+    """The leaves that lead to `heads`, in the order they are met, and the tape between them."""
     leaves: dict[Value, None] = {}
-    seen: set[Node] = set()
+    seen: dict[Node, None] = {}
     pending = list(heads)
     while pending:
         value = pending.pop()
@@ -261,16 +265,19 @@ def leaves_of(heads: Sequence[Value], free: bool) -> list[Value]:
         node = value.node
         if node is None or not node.taped or node in seen:
             continue
-        if node.freed:
+        if node.freed or node.used:
             raise used_twice(node, heads)
-        seen.add(node)
+        seen[node] = None
         pending.extend(node.inputs)
-    if free:
-        for node in seen:
-            node.freed = True
-            recorder.freed.extend(node.inputs)
-        recorder.freed.extend(heads)
-    return list(leaves)
+    return list(leaves), list(seen)
+
+
+def free(tape: Iterable[Node], heads: Iterable[Value]) -> None:
+    """The tape ends: no other gradient goes through it."""
+    for node in tape:
+        node.freed = True
+        recorder.freed.extend(node.inputs)
+    recorder.freed.extend(heads)
 
 
 def used_twice(node: Node, heads: Sequence[Value]) -> GradientError:

@@ -1,6 +1,6 @@
 """Python functions as programs that skip Python: `compile` and `compile_step`."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -13,8 +13,8 @@ from nnc.compilation.execution import Bound, bind
 from nnc.errors import GradientError, OptionError, ShapeError, TraceError
 from nnc.gluon.trainer import Trainer
 from nnc.lowering.nn_remat import BudgetError
-from nnc.recording.graph import Check, Graph, Scalar, Type, Value, graph_of
-from nnc.recording.index_checks import checked_graph, looked_at
+from nnc.recording.graph import Graph, Scalar, Type, Value, graph_of
+from nnc.recording.index_checks import checked_graph, indices_in, looked_at
 from nnc.recording.recorder import flush, recorder
 from nnc.recording.tracing import tracing
 from nnc.runtime.device import DeviceArray, Storage
@@ -39,9 +39,7 @@ class Entry:
         numbers = [v for v in graph.leaves if type(v) is Scalar]
         self.checks = graph.checks
         self.numbers = list(zip(bound.scalars, numbers, strict=True))
-        self.indices = [
-            (places[leaf], check) for leaf, check in indices_in(graph) if leaf in places
-        ]
+        self.indices = [(places[leaf], check) for leaf, check in graph.choices if leaf in places]
 
     def __call__(self, memories: Sequence[Storage]) -> Sequence[Storage]:
         for place, check in self.indices:
@@ -58,11 +56,6 @@ class Entry:
             results = bound.run(memories)
         results = results if type(results) is tuple else (results,)
         return looked_at(self.checks, results) if self.checks else results
-
-
-def indices_in(graph: Graph) -> Iterator[tuple[Value, Check]]:
-    """The values that are labels or indices, and what these have to be."""
-    return (choice for node in graph.nodes for choice in node.choices())
 
 
 def memory_of(operand: Any) -> Storage:

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,6 +157,39 @@ def test_a_parameter_written_while_recording(lazy: bool, looked_at: bool, grad_r
     assert u.data().tolist() == [20, 20]
     if grad_req == "write":
         assert u.grad().tolist() == [20 + 2, 9 * 20 + 9 * 2]
+
+
+def held_by(array: NDArray) -> list[int]:
+    """The sizes of all arrays that an array's history keeps in memory, its own first."""
+    found: dict[Any, None] = {}
+    pending = [array.current]
+    while pending:
+        value = pending.pop()
+        if value not in found:
+            found[value] = None
+            pending.extend(value.node.inputs if value.node else ())
+    return [value.memory.size for value in found if value.memory is not None]
+
+
+@pytest.mark.parametrize(
+    "update",
+    [
+        lambda running, x, hidden: running + x.mean(0),
+        lambda running, x, hidden: running + hidden.mean(0).detach(),
+        lambda running, x, hidden: 0.9 * running + 0.1 * hidden.mean(0),
+    ],
+)
+def test_running_values_keep_nothing_else(update: Callable[..., NDArray]) -> None:
+    w, running = leaf(1, 2, 3), nd.zeros((3,))
+    for _ in range(4):
+        x = nd.ones((50, 3))
+        with autograd.record():
+            hidden = x * w
+            running = update(running, x, hidden)
+            loss = (hidden - hidden.mean(0)).square().sum()
+        loss.backward()
+        running.wait_to_read()
+    assert held_by(running) == [3]
 
 
 def test_second_derivatives() -> None:

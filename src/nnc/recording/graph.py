@@ -244,8 +244,8 @@ class Node:
     """One application of an operation."""
 
     __slots__ = (
-        "attributes", "freed", "inputs", "inside", "label", "operation", "serial", "site", "taped",
-        "types",
+        "attributes", "freed", "inputs", "inside", "label", "leads", "operation", "serial", "site",
+        "taped", "types", "used",
     )  # fmt: skip
 
     serials = itertools.count()
@@ -265,6 +265,10 @@ class Node:
         self.types = types
         self.taped = taped
         self.freed = False
+        self.used = False
+        """Whether a tape that leads here has been freed."""
+        self.leads = taped and any(v.slot or (v.node and v.node.leads) for v in inputs)
+        """Whether a leaf leads here, so that a gradient may go through."""
         self.serial = next(Node.serials)
         self.site = site
         self.label: str | None = None
@@ -385,6 +389,8 @@ class Graph(NamedTuple):
     structure: Structure
     leaves: list[Value]
     nodes: list[Node]
+    choices: Sequence[tuple[Value, Check]] = ()
+    """The values that are labels or indices, and what these have to be."""
     checks: tuple[Check, ...] = ()
     """Indices whose extremes are the last results."""
 

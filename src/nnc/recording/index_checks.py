@@ -20,7 +20,7 @@ from nnc.dialects.nn.constant import ConstantOp, constant
 from nnc.dialects.nn.elementwise import CompareOp, MulOp, cast
 from nnc.dialects.scalars import is_float
 from nnc.operators import core as ops
-from nnc.recording.graph import Check, Graph, Node, Value, graph_of, make_node, operation
+from nnc.recording.graph import Check, Graph, Value, graph_of, make_node, operation
 from nnc.runtime.device import HOST
 
 Roots = Sequence[tuple[Value, Value | None]]
@@ -50,7 +50,9 @@ def extremes(b: Builder, *operands: Any) -> list[SSAValue]:
 def checked_graph(roots: Roots) -> Graph:
     """`graph_of`, where the extremes of the indices that the program computes are results, too."""
     graph = graph_of(roots)
-    checks = computed(graph.nodes)
+    choices = indices_in(graph)
+    graph = graph._replace(choices=choices)
+    checks = computed(choices)
     if not checks or graph.structure.device is not HOST:
         return graph
     sizes = tuple(check.size for check in checks.values())
@@ -58,16 +60,20 @@ def checked_graph(roots: Roots) -> Graph:
     exist, *found = (Value(type, None, node, i) for i, type in enumerate(node.types))
     kept = [(replacement(exist, value, base), base) for value, base in roots]
     checked = graph_of([*kept, *((value, None) for value in found)])
-    return checked._replace(checks=tuple(checks.values()))
+    return checked._replace(choices=choices, checks=tuple(checks.values()))
 
 
-def computed(nodes: Sequence[Node]) -> dict[tuple[Value, int], Check]:
+def indices_in(graph: Graph) -> list[tuple[Value, Check]]:
+    """The values that are labels or indices, and what these have to be."""
+    return [choice for node in graph.nodes for choice in node.choices()]
+
+
+def computed(choices: Sequence[tuple[Value, Check]]) -> dict[tuple[Value, int], Check]:
     """The indices that a node makes, and how many places they count; each once."""
     checks: dict[tuple[Value, int], Check] = {}
-    for node in nodes:
-        for indices, check in node.choices():
-            if indices.node is not None and math.prod(indices.type.shape):
-                checks.setdefault((indices, check.size), check)
+    for indices, check in choices:
+        if indices.node is not None and math.prod(indices.type.shape):
+            checks.setdefault((indices, check.size), check)
     return checks
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from nnc.compilation.execution import Run, execute
 from nnc.errors import TraceError
-from nnc.recording.graph import Attributes, Operation, Site, Type, Value, make_node
+from nnc.recording.graph import Attributes, Operation, Site, Type, Value, collect, make_node
 from nnc.recording.index_checks import checked_graph
 from nnc.runtime.arguments import aligned_copy
 from nnc.runtime.device import HOST, Place, Storage
@@ -97,11 +97,13 @@ def flush(consumed: Collection["Slot"] = ()) -> list[Run]:
         )
     runs: list[Run] = []
     try:
-        for roots in by_device(waiting(consumed)):
+        waits = waiting(consumed)
+        for roots in by_device(waits):
             graph = checked_graph(list(roots.items()))
             with kept(roots.values()):
                 runs.append(execute(graph))
                 commit(roots, runs[-1].results)
+        release(waits)
     except BaseException:
         abandon()
         raise
@@ -164,15 +166,30 @@ def by_device(roots: dict[Value, Value | None]) -> list[dict[Value, Value | None
 
 
 def commit(roots: dict[Value, Value | None], results: Sequence[Any]) -> None:
-    """Give the values their memory. They leave the graph unless a tape still needs them."""
+    """Give the values their memory."""
     for value, memory in zip(roots, results, strict=True):
         value.memory = memory
-        if value.node is not None and (not value.node.taped or value.node.freed):
-            value.node = None
     for variable, base in list(recorder.writes.items()):
         if variable.current in roots:
             variable.overwritten(base)
             del recorder.writes[variable]
+
+
+def release(values: Collection[Value]) -> None:
+    """What is computed leaves the graph unless a tape still needs it.
+
+    Tapes that have been used hold no arrays any more, nor does what comes after them, such as a
+    running mean that a program keeps.
+    """
+    for value in recorder.freed:
+        if value.node is not None and value.node.freed:
+            value.node.inputs = ()
+    for node in collect(values, through=True) if recorder.freed else ():
+        if any(v.node and (v.node.freed or v.node.used) for v in node.inputs):
+            node.used, node.inputs = True, ()
+    for value in values:
+        if value.node is not None and (not value.node.leads or value.node.freed):
+            value.node = None
 
 
 def forget() -> None:
