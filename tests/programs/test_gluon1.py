@@ -86,11 +86,11 @@ class QuantileLoss(gluon.loss.Loss):
         self.quantile = quantile
 
     def hybrid_forward(self, F: Any, pred: Any, label: Any, sample_weight: Any = None) -> Any:
-        error = F.reshape_like(label, pred) - pred
+        error = F.reshape_like(label, pred, name="label") - pred
         loss = F.maximum(self.quantile * error, (self.quantile - 1) * error)
-        if sample_weight is not None:
-            loss = F.broadcast_mul(loss, sample_weight)
-        return F.mean(loss, axis=self._batch_axis, exclude=True)
+        weighting: Any = gluon.loss
+        loss = weighting._apply_weighting(F, loss, self._weight, sample_weight)
+        return F.mean(loss, axis=self._batch_axis, exclude=True, name="quantile")
 
 
 def test_a_loss_of_ones_own() -> None:

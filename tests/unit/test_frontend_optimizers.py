@@ -167,6 +167,13 @@ def test_updates_of_lists_and_multipliers() -> None:
     assert rule.num_update == 1
 
 
+def test_options_as_mxnet_1_calls_them() -> None:
+    rms = optimizer.create("rmsprop", gamma1=0.8, gamma2=0.7)
+    assert rms.constants() == optimizer.RMSProp(rho=0.8, momentum=0.7).constants()
+    ada = optimizer.create("adagrad", eps=1e-3)
+    assert ada.constants() == optimizer.AdaGrad(epsilon=1e-3).constants()
+
+
 def test_an_optimizer_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base, "NAMED", dict(base.NAMED))
 

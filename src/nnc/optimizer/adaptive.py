@@ -12,7 +12,8 @@ class RMSProp(Optimizer):
     """`n = rho n + (1 - rho) g², w -= lr g / (sqrt(n) + epsilon)`.
 
     Epsilon is outside the root as in MXNet 2.0 and PyTorch. `centered` subtracts the squared mean
-    of g, takes epsilon inside the root, and has a momentum.
+    of g, takes epsilon inside the root, and has a momentum. MXNet 1.x calls `rho` and `momentum`
+    gamma1 and gamma2, which are taken, too.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class RMSProp(Optimizer):
         use_fused_step: bool = True,
         **options: Any,
     ):
+        rho, momentum = options.pop("gamma1", rho), options.pop("gamma2", momentum)
         super().__init__(learning_rate, **options)
         if clip_weights is not None:
             raise OptionError("RMSProp: clip_weights is not supported; clip after step()")
@@ -39,7 +41,8 @@ class AdaGrad(Optimizer):
     """`h += g², w -= lr g / (sqrt(h) + epsilon)`.
 
     Weight decay in g and epsilon outside the root as in MXNet 2.0 and PyTorch; in 1.9 the decay is
-    outside of the quotient, and epsilon, 1e-7, inside the root.
+    outside of the quotient, and epsilon, 1e-7, inside the root; there it is called eps, which is
+    taken, too.
     """
 
     rule = "adagrad"
@@ -51,6 +54,7 @@ class AdaGrad(Optimizer):
         use_fused_step: bool = True,
         **options: Any,
     ):
+        epsilon = options.pop("eps", epsilon)
         super().__init__(learning_rate, **options)
         self.take(epsilon=epsilon)
 

@@ -7,6 +7,20 @@ from nnc.errors import ShapeError
 from nnc.gluon.block import HybridBlock, check_array
 
 
+def apply_weighting(
+    F: object, loss: NDArray, weight: float | None = None, sample_weight: NDArray | None = None
+) -> NDArray:
+    """The loss with samples weighted by broadcasting, then as a whole, as in MXNet's own losses."""
+    if sample_weight is not None:
+        loss = loss * sample_weight
+    return loss if weight in (None, 1) else loss * weight
+
+
+def reshape_like(F: object, x: NDArray, y: NDArray) -> NDArray:
+    """`x` in the shape of `y`."""
+    return x.reshape(y.shape)
+
+
 class Loss(HybridBlock):
     """Base of losses. `weight` scales every sample, `sample_weight` each by broadcasting."""
 
@@ -17,10 +31,8 @@ class Loss(HybridBlock):
 
     def weighted(self, loss: NDArray, sample_weight: NDArray | None, lost: int = -1) -> NDArray:
         if sample_weight is not None:
-            loss = loss * weights_like(type(self).__name__, sample_weight, loss, lost)
-        if self._weight is not None and self._weight != 1:
-            loss = loss * self._weight
-        return loss
+            sample_weight = weights_like(type(self).__name__, sample_weight, loss, lost)
+        return apply_weighting(None, loss, self._weight, sample_weight)
 
     def per_sample(self, loss: NDArray, sample_weight: NDArray | None, lost: int = -1) -> NDArray:
         """Weighted, then the mean over all axes but the batch's. `lost` is gone from the loss."""
