@@ -359,6 +359,14 @@ def test_every_block_takes_the_arguments_of_gluon_1() -> None:
     with pytest.raises(ShapeError, match=r"expected shape \(4, 2\), given \(3, 2\)"):
         layers.Dense(4, in_units=2, params=first.params)
 
+    class Pair(nn.HybridBlock):
+        def __init__(self, **options: Any):
+            super().__init__(**options)
+            self.left, self.right = nn.Dense(3, in_units=2), nn.Dense(3, in_units=2)
+
+    pair = Pair(prefix="pair_")
+    assert Pair(params=pair.collect_params()).right.weight is pair.right.weight
+
 
 def test_each_block_has_a_name_of_its_own() -> None:
     class OwnHead(nn.Block):

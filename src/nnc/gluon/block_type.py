@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 class BlockType(type):
     """The type of blocks: each takes `prefix` and `params`, too, as in Gluon 1.x.
 
-    `prefix` names the block, not its parameters, whose names come from the tree. Parameters of the
-    block that `params` has, by the names they have in it, are those:
-    `nn.Dense(8, params=other.params)`. A class whose `__init__` names these arguments gets them
-    itself.
+    `prefix` names the block, not its parameters, whose names come from the tree. Parameters that
+    `params` has by their places in the block are those: `nn.Dense(8, params=other.params)`, or for
+    a network `Net(params=other.collect_params())`. A class whose `__init__` names these arguments
+    gets them itself.
     """
 
     if not TYPE_CHECKING:  # Otherwise classes would have the signature of this method.
@@ -25,7 +25,8 @@ class BlockType(type):
                 block.name = block.prefix.removesuffix("_")
             shared = legacy.get("params")
             if shared is not None:
-                block.share_parameters({n: p for n, p in shared.items() if n in block.params})
+                places = {name for name, *_ in block._places()}
+                block.share_parameters({n: p for n, p in shared.items() if n in places})
             return block
 
     def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any], **options: Any):
