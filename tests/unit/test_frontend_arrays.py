@@ -128,6 +128,14 @@ def test_basic_indexing_is_a_view(key: Any) -> None:
     np.testing.assert_array_equal(a.asnumpy(), changed)
 
 
+def test_an_element_is_changed_in_place() -> None:
+    a = nd.zeros((3,))
+    a[1] += 2
+    a[np.int64(2)] -= 1
+    a[nd.array(0, "int32")] += 5
+    assert a.tolist() == [5, 2, -1]
+
+
 def test_writing_through_views_of_views() -> None:
     x = numbers(2, 6)
     a = nd.array(x)

@@ -217,7 +217,9 @@ class NDArray(Methods, Placed):
         if goes_backward(items):
             ahead, turned = forward(items)
             return self[ahead].flip(turned)  # A copy, as in MXNet.
-        return self.view(ops.index, (items,), lambda memory: memory[key])
+        keys = key if isinstance(key, tuple) else (key,)
+        there = keys if Ellipsis in keys else (*keys, ...)  # A view of one element, too.
+        return self.view(ops.index, (items,), lambda memory: memory[there])
 
     def __setitem__(self, key: Any, value: Operand) -> None:
         if key is Ellipsis or (isinstance(key, slice) and key == slice(None)):
