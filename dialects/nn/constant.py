@@ -1,5 +1,6 @@
 """`nn.constant`: a tensor known when the program is compiled."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias, cast
@@ -10,6 +11,7 @@ from xdsl.dialects.builtin import (
     AnyFloat,
     DenseIntOrFPElementsAttr,
     Float16Type,
+    Float32Type,
     FloatAttr,
     IntegerAttr,
     TensorType,
@@ -43,10 +45,12 @@ LISTED_LIMIT = 64
 def number(value: float, element: Attribute) -> Scalar:
     """`value` as an attribute of an element type."""
     if isinstance(element, AnyFloat):
-        if isinstance(element, Float16Type):
-            # What it cannot hold is infinite, as in numpy.
-            with np.errstate(over="ignore"):
+        # What it cannot hold is infinite, as in numpy.
+        with np.errstate(over="ignore"):
+            if isinstance(element, Float16Type):
                 value = float(np.float16(value))
+            elif isinstance(element, Float32Type) and np.isinf(np.float32(value)):
+                value = math.copysign(math.inf, value)
         return FloatAttr(float(value), element)
     return IntegerAttr(int(value), cast(Any, element))
 

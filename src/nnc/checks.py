@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray as NumpyArray
 
+from nnc.dtypes import numeric
 from nnc.errors import IndexingError, OptionError, ShapeError
 from nnc.lowering.pass_specs import did_you_mean
 
@@ -24,10 +25,18 @@ def count(what: str, value: Any, least: int = 1) -> int:
 
 
 def integer(what: str, value: Any) -> int:
-    """An integer of any sign."""
-    if is_count(value, -(2**31)):
+    """An integer of any sign, of 32 bits."""
+    if is_count(value, -(2**31)) and value < 2**31:
         return int(value)
-    raise OptionError(f"{what}: expected an integer, given {value!r}")
+    limit = " of 32 bits" if isinstance(value, numbers.Integral) else ""
+    raise OptionError(f"{what}: expected an integer{limit}, given {value!r}")
+
+
+def integers(what: str, values: Any) -> list[int]:
+    """A list of integers of any sign."""
+    if isinstance(values, list | tuple | np.ndarray) and np.ndim(values) == 1:
+        return [integer(what, one) for one in values]
+    raise OptionError(f"{what}: expected a list of integers, given {values!r}")
 
 
 def matrix(what: str, shape: tuple[int, ...]) -> None:
@@ -56,18 +65,33 @@ def sizes_of(what: str, shape: Any, least: int = 0) -> tuple[int, ...]:
 
 def axes_of(what: str, axis: Any, rank: int) -> tuple[int, ...]:
     """The axes counted from 0, in order; None means all."""
-    given = range(rank) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
-    for one in given:
-        if not is_count(one, -rank) or one >= rank:
-            raise ShapeError(f"{what}: axis {one!r} of an array with {rank} axes")
-    return tuple(sorted({one % rank for one in given}))
+    return tuple(range(rank) if axis is None else sorted(listed_axes(what, axis, rank)))
+
+
+def listed_axes(what: str, axis: Any, rank: int) -> list[int]:
+    """The axes counted from 0 as they are listed, each once."""
+    given = axis if isinstance(axis, tuple | list) else [axis]
+    axes = [axis_of(what, one, rank) for one in given]
+    if len(set(axes)) < len(axes):
+        raise ShapeError(f"{what}: an axis is there twice, given {axis}")
+    return axes
+
+
+def two_axes(what: str, axes: Any, rank: int) -> tuple[int, int]:
+    """Two different axes, counted from 0."""
+    if not isinstance(axes, tuple | list) or len(axes) != 2:
+        raise ShapeError(f"{what}: expected two axes, given {axes!r}")
+    first, second = listed_axes(what, axes, rank)
+    return first, second
 
 
 def axis_of(what: str, axis: Any, rank: int) -> int:
     """One axis, counted from 0."""
     if isinstance(axis, tuple | list) or axis is None:
         raise ShapeError(f"{what}: expected one axis, given {axis!r}")
-    return axes_of(what, axis, rank)[0]
+    if not is_count(axis, -rank) or axis >= rank:
+        raise ShapeError(f"{what}: axis {axis!r} of an array with {rank} axes")
+    return int(axis) % rank
 
 
 def elements(what: str, shape: tuple[int, ...], axis: Any) -> None:
@@ -105,7 +129,9 @@ def indices(
 
 
 def is_count(value: Any, least: int) -> bool:
-    return type(value) is not bool and isinstance(value, numbers.Integral) and int(value) >= least
+    """An integer of at least `least`, which 64 bits hold."""
+    whole = type(value) is not bool and isinstance(value, numbers.Integral)
+    return whole and least <= int(value) < 2**63
 
 
 def number(
@@ -123,6 +149,14 @@ def number(
     named = {"at least": least, "at most": most, "above": above, "below": below}
     bounds = " and".join(f" {word} {b:g}" for word, b in named.items() if math.isfinite(b))
     raise OptionError(f"{what}: expected a number{bounds}, given {value!r}")
+
+
+def one_number(what: str, value: Any, dtype: object) -> Any:
+    """A number, or an array of one, that an array of this dtype can hold."""
+    given = numeric(value, dtype)
+    if given.size != 1:
+        raise OptionError(f"{what}: expected a number, given an array of shape {given.shape}")
+    return given.item()
 
 
 def is_number(value: Any) -> bool:

@@ -14,7 +14,7 @@ from nnc.array_functions.shape import repeat as repeated
 from nnc.array_functions.shape import stack, swapaxes
 from nnc.array_functions.values import MASK, known
 from nnc.arrays.array import NDArray, as_array
-from nnc.checks import axis_of, chosen, count
+from nnc.checks import axis_of, chosen, count, listed_axes
 from nnc.control_flow import cond, foreach, while_loop
 from nnc.errors import ShapeError
 
@@ -57,7 +57,7 @@ def boolean_mask(data: Any, index: Any, axis: int = 0) -> NDArray:
 def div_sqrt_dim(data: Any) -> NDArray:
     """Divided by the root of the size of the last axis."""
     x = as_array(data)
-    return x / math.sqrt(x.shape[-1])
+    return x / math.sqrt(x.shape[axis_of("div_sqrt_dim", -1, x.ndim)])
 
 
 def gradientmultiplier(data: Any, scalar: float = 1.0) -> NDArray:
@@ -70,6 +70,7 @@ def gradientmultiplier(data: Any, scalar: float = 1.0) -> NDArray:
 def index_copy(old_tensor: Any, index_vector: Any, new_tensor: Any) -> NDArray:
     """The old rows with those at the indices replaced by the new ones; the last of equal wins."""
     old, new = as_array(old_tensor), as_array(new_tensor)
+    axis_of("index_copy", 0, old.ndim)
     if new.shape != (*as_array(index_vector).shape, *old.shape[1:]):
         raise ShapeError(f"index_copy: rows of shape {new.shape} for an array of {old.shape}")
     hits = one_hot(index_vector, len(old), dtype="int32") * (positions([len(new), 1], 0) + 1)
@@ -82,7 +83,7 @@ def index_array(data: Any, axes: Sequence[int] | None = None) -> NDArray:
     """The place of each element along all axes, or some, as a last axis of int64."""
     shape = as_array(data).shape
     chosen_axes = range(len(shape)) if axes is None else axes
-    places = [positions(shape, axis_of("index_array", axis, len(shape))) for axis in chosen_axes]
+    places = [positions(shape, a) for a in listed_axes("index_array", chosen_axes, len(shape))]
     return stack(*places, axis=len(shape)).astype("int64")
 
 

@@ -13,17 +13,19 @@ import numpy as np
 from nnc.array_functions.creation import eye
 from nnc.array_functions.index import gathered, moveaxis, one_hot, positions, selected
 from nnc.array_functions.product import linalg_gemm2
-from nnc.array_functions.reduce import norm
+from nnc.array_functions.reduce import norm as vector_norm
 from nnc.array_functions.shape import concat, diagonal, flip, swapaxes, tril, triu
+from nnc.arrays.arithmetic import Axis
 from nnc.arrays.array import NDArray, as_array, promoted
-from nnc.checks import integer
+from nnc.checks import integer, two_axes
 from nnc.control_flow import foreach
-from nnc.errors import ShapeError
+from nnc.errors import OptionError, ShapeError
 from nnc.operators import core as ops
+from nnc.recording.graph import type_of
 
 gemm2 = linalg_gemm2
 
-__all__ = ["gemm2", "norm"]
+__all__ = ["gemm2"]
 
 
 def square_matrix(name: str, a: Any) -> NDArray:
@@ -64,6 +66,23 @@ def trmm(
     half = tril(a) if lower else triu(a)
     pair = (b, half) if rightside else (half, b)
     return gemm2(*pair, transpose and not rightside, transpose and rightside, alpha)
+
+
+def norm(x: Any, ord: float | None = None, axis: Axis = None, keepdims: bool = False) -> NDArray:
+    """NumPy's norm: of vectors along an axis, of a matrix over two; by default of all elements.
+
+    With `ord` 1 or inf a matrix has the largest sum of absolute values in a column or a row.
+    """
+    data = as_array(x)
+    over = axis if isinstance(axis, tuple | list) else (0, 1) if axis is None else ()
+    if ord is None or len(over) != 2 or (axis is None and data.ndim != 2):
+        return vector_norm(data, 2 if ord is None else ord, axis, keepdims)
+    if ord not in (1, math.inf):
+        raise OptionError(f"linalg.norm: expected ord None, 1 or inf of a matrix, given {ord!r}")
+    rows, columns = two_axes("linalg.norm", over, data.ndim)
+    summed, rest = (rows, columns) if ord == 1 else (columns, rows)
+    largest = data.as_float().abs().sum(summed, True).max(rest, True)
+    return largest if keepdims else largest.squeeze((rows, columns))
 
 
 # Parts of matrices.
@@ -118,6 +137,7 @@ def maketrian(a: Any, offset: int = 0, lower: bool = True) -> NDArray:
     data = vectors("linalg.maketrian", a)
     count, above = data.shape[-1], abs(integer("linalg.maketrian: offset", offset))
     size = (math.isqrt(8 * count + 1) - 1) // 2 + above
+    type_of((size, size), "int32")
     table = np.full(size * size, count, np.int32)
     places = triangle(size, offset, lower)
     if len(places) != count:

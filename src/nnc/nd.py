@@ -186,6 +186,7 @@ trace = others.trace
 vdot = others.vdot
 
 argmax_channel = joining.argmax_channel
+array_split = joining.array_split
 atleast_1d = joining.atleast_1d
 atleast_2d = joining.atleast_2d
 atleast_3d = joining.atleast_3d
@@ -315,7 +316,7 @@ deg2rad, rad2deg = radians, degrees
 remainder = mod
 around = rint
 ElementWiseSum = add_n
-row_stack, array_split = vstack, split_v2
+row_stack = vstack
 
 abs = function(NDArray.abs)
 argmax = function(NDArray.argmax)

@@ -16,15 +16,17 @@ import numpy
 from nnc import linalg, nd
 from nnc import np_random as random
 from nnc.array_functions import index as indexing
+from nnc.array_functions import shape as shapes
 from nnc.array_functions.joining import split_v2
 from nnc.arrays.array import NDArray, as_array
+from nnc.errors import ShapeError
 from nnc.lowering.pass_specs import did_you_mean
 
 __all__ = ["linalg", "random"]
 
 ndarray = NDArray
 set_printoptions = numpy.set_printoptions
-array_split = split = split_v2
+split = split_v2
 where = indexing.where
 e, inf, nan, newaxis, pi = numpy.e, numpy.inf, numpy.nan, None, numpy.pi
 bool_, float16, float32, float64 = numpy.bool_, numpy.float16, numpy.float32, numpy.float64
@@ -33,7 +35,7 @@ int8, int32, int64, uint8 = numpy.int8, numpy.int32, numpy.int64, numpy.uint8
 
 def stack(arrays: Sequence[Any], axis: int = 0) -> NDArray:
     """The arrays along a new axis."""
-    return nd.stack(*arrays, axis=axis)
+    return nd.stack(shapes.listed("stack", arrays), axis=axis)
 
 
 def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> NDArray:
@@ -47,8 +49,14 @@ def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> 
 def pad(array: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0) -> NDArray:
     """A border: one width, a pair (before, after), or a pair for each axis."""
     data = as_array(array)
-    widths = numpy.broadcast_to(pad_width, (data.ndim, 2)).reshape(-1).tolist()
-    return nd.pad(data, mode, widths, constant_values)
+    try:
+        widths = numpy.broadcast_to(pad_width, (data.ndim, 2))
+    except ValueError:
+        raise ShapeError(
+            f"pad: expected a width, a pair, or a pair for each of {data.ndim} axes, given "
+            f"{pad_width!r}"
+        ) from None
+    return nd.pad(data, mode, widths.reshape(-1).tolist(), constant_values)
 
 
 def genfromtxt(*args: Any, **options: Any) -> NDArray:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnc import nd, random
-from nnc.arrays.array import NDArray, as_array
-from nnc.checks import count, sizes_of
+from nnc.arrays.array import NDArray, arrays_in, as_array
+from nnc.checks import axis_of, count, sizes_of
 from nnc.errors import OptionError
 
 Size = int | Sequence[int] | None
@@ -95,12 +95,14 @@ def permutation(x: Any) -> NDArray:
 
 def shuffle(x: NDArray) -> None:
     """Brings the rows of an array in random order."""
-    x[:] = random.shuffle(x)
+    [rows] = arrays_in("shuffle", x)
+    rows[:] = random.shuffle(rows)
 
 
 def choice(a: Any, size: Size = None, replace: bool = True, p: Any = None) -> NDArray:
     """Some of the elements of a vector, or of the numbers below an integer."""
     given = nd.arange(count("choice: a", a), dtype="int32") if isinstance(a, int) else as_array(a)
+    axis_of("choice", 0, given.ndim)
     if replace:
         shares = nd.ones((len(given),)) if p is None else as_array(p)
         return given.take(random.multinomial(shares, sizes(size)))

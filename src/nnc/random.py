@@ -12,7 +12,7 @@ import numpy as np
 from nnc.array_functions.elementwise import logical_and
 from nnc.array_functions.index import selected
 from nnc.array_functions.reduce import argsort
-from nnc.array_functions.wrapping import into
+from nnc.array_functions.wrapping import check_out, into
 from nnc.arrays.array import NDArray, as_array
 from nnc.checks import count, number, sizes_of
 from nnc.device import common_place, place_named
@@ -99,13 +99,12 @@ def uniform(
 
     They are written into `out`, if it is given.
     """
-    if out is not None:
-        return into(out, uniform(low, high, shape or out.shape, dtype, ctx, device or out.device))
-    place = place_named("uniform", device, ctx)
-    if isinstance(low, NDArray) or isinstance(high, NDArray):
-        return spread(ops.uniform, low, as_array(high) - low, shape, dtype)
-    low, high = number("uniform: low", low), number("uniform: high", high)
-    return draw(ops.uniform, shape, dtype, place) * (high - low) + low
+    if are_arrays(low, high):
+        width: Any = as_array(high) - low
+    else:
+        low = number("uniform: low", low)
+        width = number("uniform: high", high) - low
+    return draws(ops.uniform, low, width, shape, dtype, ctx, device, out)
 
 
 def normal(
@@ -122,13 +121,35 @@ def normal(
 
     They are written into `out`, if it is given.
     """
+    if not are_arrays(loc, scale):
+        loc, scale = number("normal: loc", loc), number("normal: scale", scale, least=0)
+    return draws(ops.normal, loc, scale, shape, dtype, ctx, device, out)
+
+
+def are_arrays(*given: Any) -> bool:
+    return any(isinstance(one, NDArray | np.ndarray | list | tuple) for one in given)
+
+
+def draws(
+    operation: Operation,
+    loc: Any,
+    scale: Any,
+    shape: Shape,
+    dtype: object,
+    ctx: object,
+    device: object,
+    out: NDArray | None,
+) -> NDArray:
+    """Draws times `scale` plus `loc`."""
     if out is not None:
-        return into(out, normal(loc, scale, shape or out.shape, dtype, ctx, device or out.device))
-    place = place_named("normal", device, ctx)
-    if isinstance(loc, NDArray) or isinstance(scale, NDArray):
-        return spread(ops.normal, loc, scale, shape, dtype)
-    loc, scale = number("normal: loc", loc), number("normal: scale", scale, least=0)
-    return draw(ops.normal, shape, dtype, place) * scale + loc
+        target = check_out(out)
+        device = target.device if device is None and ctx is None else device
+        made = draws(operation, loc, scale, shape or target.shape, dtype, ctx, device, None)
+        return into(target, made)
+    place = place_named(operation.name, device, ctx)
+    if are_arrays(loc, scale):
+        return spread(operation, loc, scale, shape, dtype)
+    return draw(operation, shape, dtype, place) * scale + loc
 
 
 def spread(operation: Operation, loc: Any, scale: Any, shape: Shape, dtype: object) -> NDArray:
@@ -201,7 +222,11 @@ CANDIDATES = 8
 def poisson(lam: float = 1.0, shape: Shape = (), dtype: object = "float32") -> NDArray:
     """Draws from a Poisson distribution of mean `lam`."""
     mean = number("poisson: lam", lam, least=0)
-    return counted(lambda k: k * math.log(mean) - mean - math.lgamma(k + 1), mean, shape, dtype)
+
+    def logarithm(k: int) -> float:
+        return k * math.log(mean) - mean - math.lgamma(k + 1)
+
+    return counted("poisson", logarithm, mean, shape, dtype)
 
 
 def binomial(n: int = 1, p: float = 0.5, shape: Shape = (), dtype: object = "float32") -> NDArray:
@@ -231,7 +256,7 @@ def negative_binomial(
         ways = math.lgamma(n + times) - math.lgamma(times) - math.lgamma(n + 1)
         return ways + times * math.log(share) + n * math.log1p(-share)
 
-    return counted(logarithm, failing, shape, dtype)
+    return counted("negative_binomial", logarithm, failing, shape, dtype)
 
 
 def generalized_negative_binomial(
@@ -245,12 +270,26 @@ def generalized_negative_binomial(
     return negative_binomial(1 / alpha, 1 / (1 + mu * alpha), shape, dtype)
 
 
-def counted(logarithm: Callable[[int], float], mean: float, shape: Shape, dtype: object) -> NDArray:
-    """Draws of counts, given the logarithm of the probability of each."""
+MOST_COUNTS = 2**18
+"""Each draw is compared with as many shares as there may be counts."""
+
+
+def counted(
+    name: str, logarithm: Callable[[int], float], mean: float, shape: Shape, dtype: object
+) -> NDArray:
+    """Draws of counts, given the logarithm of the probability of each.
+
+    Those that come once in 10^12 draws are left out.
+    """
     if mean == 0:
         return (draw(ops.uniform, shape, "float32") * 0).astype(dtype)
     shares: list[float] = []
-    while sum(shares) < 1 - 1e-12 and len(shares) < 10 * mean + 1000:
+    while len(shares) <= mean or shares[-1] * len(shares) > 1e-12:
+        if 2 * max(len(shares), mean) > MOST_COUNTS:
+            raise OptionError(
+                f"{name}: with a mean of {mean:g} counts go beyond {MOST_COUNTS}, which are too "
+                "many to draw from; round draws of nnc.random.normal or gamma"
+            )
         shares += [math.exp(logarithm(n)) for n in range(len(shares), 2 * len(shares) + 16)]
     drawn = draw(ops.uniform, shape, "float64").expand_dims(-1)
     return (as_array(np.cumsum(shares), "float64") <= drawn).sum(-1).astype(dtype)
@@ -284,14 +323,16 @@ def shuffle(data: Any) -> NDArray:
     return rows.take(argsort(draw(ops.uniform, rows.shape[:1], "float64")))
 
 
-def uniform_like(data: NDArray, low: float = 0.0, high: float = 1.0) -> NDArray:
+def uniform_like(data: Any, low: float = 0.0, high: float = 1.0) -> NDArray:
     """`uniform` in the shape and dtype of an array."""
-    return uniform(low, high, data.shape, data.dtype, device=data.device)
+    like = as_array(data)
+    return uniform(low, high, like.shape, like.dtype, device=like.device)
 
 
-def normal_like(data: NDArray, loc: float = 0.0, scale: float = 1.0) -> NDArray:
+def normal_like(data: Any, loc: float = 0.0, scale: float = 1.0) -> NDArray:
     """`normal` in the shape and dtype of an array."""
-    return normal(loc, scale, data.shape, data.dtype, device=data.device)
+    like = as_array(data)
+    return normal(loc, scale, like.shape, like.dtype, device=like.device)
 
 
 def draw(operation: Operation, shape: Shape, dtype: object, place: Place | None = None) -> NDArray:

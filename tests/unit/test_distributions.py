@@ -120,6 +120,11 @@ def test_a_random_order() -> None:
             "negative_binomial: p: expected a number at most 1 and above 0, given 1.5",
         ),
         (
+            lambda: random.generalized_negative_binomial(1e12),
+            "negative_binomial: with a mean of 1e+12 counts go beyond 262144, which are too many "
+            "to draw from; round draws of nnc.random.normal or gamma",
+        ),
+        (
             lambda: random.multinomial(0.5),
             "multinomial: expected probabilities along an axis, given a number",
         ),

@@ -68,6 +68,18 @@ ROWS: dict[str, tuple[Function, Formula, Array]] = {
         np.copy,
         DRAW.normal(size=(2, 6)),
     ),
+    "norm": (linalg.norm, np.linalg.norm, A[0]),
+    "norm of columns": (
+        lambda x: linalg.norm(x, 1, (1, 2)),
+        lambda x: np.linalg.norm(x, 1, (1, 2)),
+        A,
+    ),
+    "norm of rows": (
+        lambda x: linalg.norm(x, np.inf, keepdims=True),
+        lambda x: np.linalg.norm(x, np.inf).reshape(1, 1),
+        B[0],
+    ),
+    "norm of vectors": (lambda x: linalg.norm(x, 1, 0), lambda x: np.linalg.norm(x, 1, 0), A),
     "potrf": (linalg.potrf, np.linalg.cholesky, SQUARE),
     "potrf, upper": (
         lambda x: linalg.potrf(x, lower=False),

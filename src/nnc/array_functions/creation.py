@@ -7,9 +7,9 @@ import numpy as np
 
 from nnc.array_functions.index import positions
 from nnc.arrays.array import NDArray, array, as_array
-from nnc.checks import count, is_number, number, sizes_of
+from nnc.checks import count, integer, is_number, number, one_number, sizes_of
 from nnc.device import in_either_order, place_named
-from nnc.dtypes import dtype_name, numeric
+from nnc.dtypes import dtype_name
 from nnc.errors import OptionError
 from nnc.operators import core as ops
 from nnc.recording.graph import placed, type_of
@@ -27,10 +27,7 @@ def full(
 ) -> NDArray:
     dtype, ctx = in_either_order(dtype, ctx)
     name = "float32" if dtype is None else dtype_name(dtype)
-    given = numeric(val, name)
-    if given.size != 1:
-        raise OptionError(f"full: expected a number, given an array of shape {given.shape}")
-    value = given.item()
+    value = one_number("full", val, name)
     [made] = record(ops.full, [], (sizes_of("full", shape), value, name))
     return NDArray(placed(made, place_named("full", device, ctx)))
 
@@ -70,8 +67,10 @@ def arange(
     if not is_number(step) or not step:
         raise OptionError(f"arange: expected a step other than 0, given {step!r}")
     bounds = number("arange", first), number("arange", end)
-    type_of((math.ceil((bounds[1] - bounds[0]) / step),), "float64")
-    numbers = np.arange(*bounds, step).repeat(count("arange: repeat", repeat))
+    length = (bounds[1] - bounds[0]) / step
+    times = count("arange: repeat", repeat)
+    type_of((math.ceil(min(max(length, 0), 2**63)) * times,), "float64")
+    numbers = np.arange(*bounds, step).repeat(times)
     return array(numbers, dtype, ctx, device)
 
 
@@ -96,7 +95,7 @@ def linspace(
 def eye(n: int, m: int | None = None, k: int = 0, dtype: object = "float32") -> NDArray:
     """1 on the k-th diagonal above the main one, else 0."""
     sizes = count("eye: N", n, 0), count("eye: M", n if m is None else m, 0)
-    on = positions(sizes, 1) - positions(sizes, 0) == k
+    on = positions(sizes, 1) - positions(sizes, 0) == integer("eye: k", k)
     return on.astype(dtype_name(dtype))
 
 

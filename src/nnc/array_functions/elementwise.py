@@ -91,7 +91,8 @@ def prelu(x: Any, gamma: Any) -> NDArray:
 
 def smooth_l1(x: Any, scalar: float = 1.0) -> NDArray:
     """A parabola where |x| is below `1 / scalar²`, else `|x| - 1 / (2 scalar²)`."""
-    return as_array(x).as_float().apply(e.smooth_l1, number("smooth_l1: scalar", scalar, above=0))
+    bend = number("smooth_l1: scalar", scalar, least=1e-15, most=1e15)
+    return as_array(x).as_float().apply(e.smooth_l1, bend)
 
 
 LEAKY = {"leaky": leaky_relu, "elu": elu}

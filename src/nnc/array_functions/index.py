@@ -5,7 +5,7 @@ from typing import Any
 
 from nnc.array_functions.wrapping import function
 from nnc.arrays.array import NDArray, as_array, as_indices, placed_by, promoted
-from nnc.checks import axis_of, count, number, sizes_of
+from nnc.checks import axis_of, count, is_count, number, sizes_of
 from nnc.dtypes import dtype_name
 from nnc.errors import IndexingError, OptionError, ShapeError
 from nnc.operators import core as basic
@@ -26,8 +26,8 @@ def gathered(x: NDArray, at: NDArray, axis: int, batches: int = 0) -> NDArray:
 
 
 def selected(mask: NDArray, x: NDArray, y: Any) -> NDArray:
-    """`x` where the mask holds, else `y`."""
-    other = as_array(y).astype(x.dtype, copy=False)
+    """`x` where the mask holds, else `y`, in the dtype of `x`."""
+    other = as_array(y, x.dtype)
     return NDArray(record(basic.where, [mask.current, x.current, other.current])[0])
 
 
@@ -106,10 +106,22 @@ def embedding(data: Any, weight: NDArray, input_dim: int = 0, output_dim: int = 
     table = as_array(weight)
     if table.ndim != 2:
         raise ShapeError(f"Embedding: expected a weight of 2 axes, given shape {table.shape}")
-    given = input_dim or table.shape[0], output_dim or table.shape[1]
+    given = tuple(
+        count(f"Embedding: {name}", size, 0) or found
+        for name, size, found in zip(
+            ("input_dim", "output_dim"), (input_dim, output_dim), table.shape, strict=True
+        )
+    )
     if given != table.shape:
         raise ShapeError(f"Embedding: expected a weight of shape {given}, given {table.shape}")
     return NDArray(record(basic.embedding, [table.current, as_indices(data).current], (0,))[0])
+
+
+def time_axis(name: str, x: NDArray, axis: int) -> int:
+    """The axis along which sequences go, 0 or 1; the other is the batch."""
+    if x.ndim < 2 or not is_count(axis, 0) or axis > 1:
+        raise OptionError(f"{name}: expected axis 0 or 1 of two or more, given {axis!r}")
+    return axis
 
 
 def sequence_mask(
@@ -123,8 +135,7 @@ def sequence_mask(
     x = as_array(data)
     if not use_sequence_length:
         return x
-    if axis not in (0, 1) or x.ndim < 2:
-        raise OptionError(f"SequenceMask: expected axis 0 or 1 of two or more, given {axis}")
+    time_axis("SequenceMask", x, axis)
     lengths = as_array(sequence_length, "int32")
     if lengths.shape != (x.shape[1 - axis],):
         raise ShapeError(
@@ -144,9 +155,10 @@ def pick(
 
     An index that does not exist is an error, or goes where `mode` says, as in `take`.
     """
-    indices = placed_by(mode, as_indices(index), x.shape, axis)
-    picked = NDArray(record(basic.pick, [x.current, indices.current], (axis,))[0])
-    return picked.expand_dims(axis) if keepdims else picked
+    along = axis_of("pick", axis, x.ndim)
+    indices = placed_by(mode, as_indices(index), x.shape[along])
+    picked = NDArray(record(basic.pick, [x.current, indices.current], (along,))[0])
+    return picked.expand_dims(along) if keepdims else picked
 
 
 def one_hot(

@@ -11,7 +11,17 @@ from nnc.array_functions.creation import linspace
 from nnc.array_functions.index import existing, flat_indices, pick
 from nnc.arrays.arithmetic import Axis
 from nnc.arrays.array import NDArray, array, as_array
-from nnc.checks import axes_of, axis_of, chosen, number, sizes_of
+from nnc.checks import (
+    axis_of,
+    chosen,
+    integer,
+    integers,
+    is_count,
+    listed_axes,
+    number,
+    sizes_of,
+    two_axes,
+)
 from nnc.errors import OptionError, ShapeError
 
 
@@ -34,24 +44,24 @@ def atleast_3d(x: Any) -> NDArray:
 
 def hstack(arrays: Sequence[Any]) -> NDArray:
     """One after the other: vectors along their axis, others along axis 1."""
-    given = [atleast_1d(x) for x in arrays]
-    return shapes.concat(*given, dim=min(given[0].ndim - 1, 1) if given else 0)
+    given = [atleast_1d(x) for x in shapes.listed("hstack", arrays)]
+    return shapes.concat(given, dim=min(given[0].ndim - 1, 1))
 
 
 def vstack(arrays: Sequence[Any]) -> NDArray:
     """One below the other; vectors are rows."""
-    return shapes.concat(*map(atleast_2d, arrays), dim=0)
+    return shapes.concat([atleast_2d(x) for x in shapes.listed("vstack", arrays)], dim=0)
 
 
 def dstack(arrays: Sequence[Any]) -> NDArray:
     """One behind the other, along axis 2."""
-    return shapes.concat(*map(atleast_3d, arrays), dim=2)
+    return shapes.concat([atleast_3d(x) for x in shapes.listed("dstack", arrays)], dim=2)
 
 
 def column_stack(arrays: Sequence[Any]) -> NDArray:
     """Side by side; vectors are columns."""
-    given = [as_array(x) for x in arrays]
-    return shapes.concat(*[x if x.ndim > 1 else x.reshape(-1, 1) for x in given], dim=1)
+    given = shapes.listed("column_stack", arrays)
+    return shapes.concat([x if x.ndim > 1 else x.reshape(-1, 1) for x in given], dim=1)
 
 
 def split_v2(
@@ -60,13 +70,22 @@ def split_v2(
     """Equal parts along an axis, or the parts between positions."""
     data = as_array(ary)
     along = axis_of("split", axis, data.ndim)
-    if isinstance(indices_or_sections, int):
+    if is_count(indices_or_sections, 0):
         parts = shapes.split(data, indices_or_sections, along)
     else:
         before = (slice(None),) * along
-        ends = [0, *indices_or_sections, data.shape[along]]
+        ends = [0, *integers("split: positions", indices_or_sections), data.shape[along]]
         parts = [data[(*before, slice(a, b))] for a, b in itertools.pairwise(ends)]
     return [part.squeeze(along) for part in parts] if squeeze_axis else parts
+
+
+def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[NDArray]:
+    """Parts along an axis, whose sizes differ by 1 at most, or the parts between positions."""
+    data, ends = as_array(x), indices_or_sections
+    if is_count(ends, 1):
+        size, more = divmod(data.shape[axis_of("split", axis, data.ndim)], ends)
+        ends = [size * i + min(more, i) for i in range(1, ends)]
+    return split_v2(data, ends, axis)
 
 
 def hsplit(x: Any, indices_or_sections: Any) -> list[NDArray]:
@@ -104,8 +123,8 @@ def logspace(start: float, stop: float, num: int = 50, base: float = 10.0) -> ND
 def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> NDArray:
     """Turned by k right angles, from the first axis to the second."""
     data = as_array(x)
-    first, second = (axis_of("rot90", axis, data.ndim) for axis in axes)
-    for _ in range(k % 4):
+    first, second = two_axes("rot90", axes, data.ndim)
+    for _ in range(integer("rot90: k", k) % 4):
         data = shapes.swapaxes(shapes.flip(data, second), first, second)
     return data
 
@@ -123,7 +142,7 @@ def fliplr(x: Any) -> NDArray:
 def broadcast_axis(data: Any, axis: Axis = (), size: int | Sequence[int] = ()) -> NDArray:
     """Axes of size 1 as often as asked for."""
     x = as_array(data)
-    axes = axes_of("broadcast_axis", axis, x.ndim)
+    axes = listed_axes("broadcast_axis", axis, x.ndim)
     sizes = list(size) if isinstance(size, list | tuple) else [size]
     if len(axes) != len(sizes):
         raise OptionError(f"broadcast_axis: expected a size for each of {len(axes)} axes")

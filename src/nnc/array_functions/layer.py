@@ -4,11 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
-from nnc.array_functions.index import existing, gathered, positions, selected
-from nnc.arrays.array import NDArray, as_array, as_indices
-from nnc.checks import axis_of, chosen, count, counts, number
+from nnc.array_functions.index import existing, gathered, positions, selected, time_axis
+from nnc.arrays.array import NDArray, arrays_in, as_array, as_indices
+from nnc.checks import axis_of, chosen, count, counts, listed_axes, number
 from nnc.compilation.variable import Variable
 from nnc.errors import OptionError, ShapeError
 from nnc.operators import core as ops
@@ -85,14 +83,14 @@ def sized(weight: Any, axis: int, size: int) -> Any:
     return weight.data()
 
 
-def channels_of(data: Any) -> int:
+def channels_of(x: NDArray) -> int:
     """How many channels images have; 0 where there is no such axis."""
-    return math.prod(np.shape(data)[1:2]) if np.ndim(data) > 1 else 0
+    return x.shape[1] if x.ndim > 1 else 0
 
 
 def expect(name: str, what: str, given: int, found: int) -> int:
     """The number given, 0 for none, must be the one found."""
-    if given not in (0, found):
+    if count(f"{name}: {what}", given, 0) not in (0, found):
         raise OptionError(f"{name}: {what} is {given}, but the weight is for {found}")
     return found
 
@@ -106,11 +104,11 @@ def fully_connected(
     flatten: bool = True,
 ) -> NDArray:
     """`data weight^T + bias`, weight (num_hidden, in); with `flatten` rows are all but axis 0."""
-    shape = np.shape(data)
-    weight = sized(weight, 1, math.prod(shape[1:] if flatten else shape[-1:]))
+    x = as_array(data)
+    weight = sized(weight, 1, math.prod(x.shape[1:] if flatten else x.shape[-1:]))
     weight = weight_of("FullyConnected", weight, [2])
     units = expect("FullyConnected", "num_hidden", num_hidden, weight.shape[0])
-    inputs = with_bias("FullyConnected", units, data, weight, None if no_bias else bias)
+    inputs = with_bias("FullyConnected", units, x, weight, None if no_bias else bias)
     return NDArray(record(layers.dense, inputs, (flatten,))[0])
 
 
@@ -127,15 +125,16 @@ def convolution(
     no_bias: bool = False,
 ) -> NDArray:
     """A convolution of (N, C, …) with weight (num_filter, C / num_group, …)."""
-    weight = sized(weight, 1, channels_of(data) // count("Convolution: num_group", num_group))
+    x = as_array(data)
+    weight = sized(weight, 1, channels_of(x) // count("Convolution: num_group", num_group))
     weight = weight_of("Convolution", weight, [3, 4, 5])
     axes = expect_kernel("Convolution", kernel, weight)
     filters = expect("Convolution", "num_filter", num_filter, weight.shape[0])
-    inputs = with_bias("Convolution", filters, data, weight, None if no_bias else bias)
+    inputs = with_bias("Convolution", filters, x, weight, None if no_bias else bias)
     geometry = (
-        counts("Convolution: stride", stride or 1, axes),
-        counts("Convolution: pad", pad or 0, axes, 0),
-        counts("Convolution: dilate", dilate or 1, axes),
+        counts_or(1, "Convolution: stride", stride, axes),
+        counts_or(0, "Convolution: pad", pad, axes, 0),
+        counts_or(1, "Convolution: dilate", dilate, axes),
         count("Convolution: num_group", num_group),
     )
     return NDArray(record(images.convolve, inputs, geometry)[0])
@@ -158,25 +157,32 @@ def deconvolution(
 
     `adj` more elements are made at the end of each axis.
     """
-    weight = weight_of("Deconvolution", sized(weight, 0, channels_of(data)), [3, 4, 5])
+    x = as_array(data)
+    weight = weight_of("Deconvolution", sized(weight, 0, channels_of(x)), [3, 4, 5])
     axes = expect_kernel("Deconvolution", kernel, weight)
     groups = count("Deconvolution: num_group", num_group)
     filters = expect("Deconvolution", "num_filter", num_filter, weight.shape[1] * groups)
-    inputs = with_bias("Deconvolution", filters, data, weight, None if no_bias else bias)
+    inputs = with_bias("Deconvolution", filters, x, weight, None if no_bias else bias)
     geometry = (
-        counts("Deconvolution: stride", stride or 1, axes),
-        counts("Deconvolution: pad", pad or 0, axes, 0),
-        counts("Deconvolution: adj", adj or 0, axes, 0),
-        counts("Deconvolution: dilate", dilate or 1, axes),
+        counts_or(1, "Deconvolution: stride", stride, axes),
+        counts_or(0, "Deconvolution: pad", pad, axes, 0),
+        counts_or(0, "Deconvolution: adj", adj, axes, 0),
+        counts_or(1, "Deconvolution: dilate", dilate, axes),
         groups,
     )
     return NDArray(record(images.convolve_transposed, inputs, geometry)[0])
 
 
+def counts_or(default: Shape, what: str, given: Any, axes: int, least: int = 1) -> tuple[int, ...]:
+    """An integer for each axis, or the default where there is none."""
+    none = given is None or (isinstance(given, tuple | list) and not given)
+    return counts(what, default if none else given, axes, least)
+
+
 def expect_kernel(name: str, kernel: Shape, weight: NDArray) -> int:
     """How many axes the kernel has, which must have the sizes of the weight."""
     sizes = weight.shape[2:]
-    if kernel and counts(f"{name}: kernel", kernel, len(sizes)) != sizes:
+    if counts_or(sizes, f"{name}: kernel", kernel, len(sizes)) != sizes:
         raise OptionError(f"{name}: kernel is {kernel}, but the weight is for {sizes}")
     return len(sizes)
 
@@ -199,21 +205,25 @@ def batch_norm(
     In training by the batch's statistics, which change the moving ones; else by those. With
     `fix_gamma`, MXNet's default for the function, gamma counts as ones.
     """
-    x = as_array(data).as_float()
-    scale = gamma * 0 + 1 if fix_gamma else gamma
-    inputs, settings = [x.current, scale.current, beta.current], (axis, eps)
+    x, scale = as_array(data).as_float(), as_array(gamma)
+    scale = scale * 0 + 1 if fix_gamma else scale
+    arrays_in("BatchNorm: moving_mean", moving_mean)
+    arrays_in("BatchNorm: moving_var", moving_var)
+    settings = axis, number("BatchNorm: eps", eps, least=0)
+    kept = number("BatchNorm: momentum", momentum, least=0, most=1)
+    inputs = [x.current, scale.current, as_array(beta).current]
     if not recorder.training or use_global_stats:
         inputs += [moving_mean.current, moving_var.current]
         y = NDArray(record(layers.batch_norm_inference, inputs, settings)[0])
         return [y, moving_mean, moving_var] if output_mean_var else y
     y, *batch = record(layers.batch_norm, inputs, settings)
     for moving, new in zip((moving_mean, moving_var), batch, strict=True):
-        [blended] = record(layers.blend, [moving.current, new], (momentum,), taped=False)
+        [blended] = record(layers.blend, [moving.current, new], (kept,), taped=False)
         moving.update(blended) if isinstance(moving, Variable) else moving.assign(blended)
     return [NDArray(value) for value in (y, *batch)] if output_mean_var else NDArray(y)
 
 
-def dropout(data: Any, p: float = 0.5, mode: str = "training", axes: Sequence[int] = ()) -> NDArray:
+def dropout(data: Any, p: float = 0.5, mode: str = "training", axes: Shape = ()) -> NDArray:
     """Keeps each element with probability 1 - p, scaled by 1 / (1 - p); in training or "always".
 
     Along `axes` one draw serves all elements.
@@ -222,8 +232,9 @@ def dropout(data: Any, p: float = 0.5, mode: str = "training", axes: Sequence[in
     rate, x = number("Dropout: p", p, least=0, below=1), as_array(data)
     if not (recorder.training or always) or not rate:
         return x
+    along = tuple(listed_axes("Dropout", axes, x.ndim))
     inputs = [x.current, *generator.state()]
-    return NDArray(record(layers.dropout, inputs, (rate, tuple(axes)))[0])
+    return NDArray(record(layers.dropout, inputs, (rate, along))[0])
 
 
 def softmax(
@@ -317,21 +328,21 @@ def sequence_reverse(
 
 def _time_first(name: str, data: Any, axis: int) -> NDArray:
     x = as_array(data)
-    if axis not in (0, 1) or x.ndim < 2:
-        raise OptionError(f"{name}: expected axis 0 or 1 of two or more, given {axis}")
-    return x.transpose(1, 0, *range(2, x.ndim)) if axis else x
+    return x.transpose(1, 0, *range(2, x.ndim)) if time_axis(name, x, axis) else x
 
 
 def local_response_norm(
     data: Any, alpha: float = 1e-4, beta: float = 0.75, knorm: float = 2.0, nsize: int = 5
 ) -> NDArray:
     """`data / (knorm + alpha / nsize * s)^beta`, s the sum of squares of `nsize` near channels."""
-    x, half = as_array(data).as_float(), count("LRN: nsize", nsize) // 2
+    x = as_array(data).as_float()
+    channels = x.shape[axis_of("LRN", 1, x.ndim)]
+    half = min(count("LRN: nsize", nsize) // 2, channels)
     scale = number("LRN: alpha", alpha) / nsize
     power, bias = number("LRN: beta", beta), number("LRN: knorm", knorm)
     border = (0, half) + (0,) * (x.ndim - 2)
     wide = x.square().apply(ops.pad, border, border, 0.0)
-    near = [wide[:, i : i + x.shape[1]] for i in range(2 * half + 1)]
+    near = [wide[:, i : i + channels] for i in range(2 * half + 1)]
     total = near[0]
     for one in near[1:]:
         total = total + one

@@ -5,7 +5,7 @@ from typing import Any
 from nnc.array_functions.wrapping import function
 from nnc.arrays.arithmetic import Axis
 from nnc.arrays.array import NDArray, as_array
-from nnc.checks import chosen
+from nnc.checks import chosen, count, number
 from nnc.operators import norm as norms
 from nnc.recording.graph import Operation
 from nnc.recording.recorder import record
@@ -16,19 +16,24 @@ def _affine(operation: Operation, data: NDArray, gamma: Any, beta: Any, *setting
     return NDArray(record(operation, inputs, settings)[0])
 
 
+def _epsilon(name: str, eps: float) -> float:
+    """What is added to a variance."""
+    return number(f"{name}: eps", eps, least=0)
+
+
 @function
 def layer_norm(
     data: NDArray, gamma: NDArray, beta: NDArray, axis: Axis = -1, eps: float = 1e-5
 ) -> NDArray:
     """`gamma * (data - mean) / sqrt(variance + eps) + beta` along an axis, or several."""
-    return _affine(norms.layer_norm, data, gamma, beta, axis, eps)
+    return _affine(norms.layer_norm, data, gamma, beta, axis, _epsilon("LayerNorm", eps))
 
 
 @function
 def rms_norm(data: NDArray, gamma: NDArray, axis: Axis = -1, eps: float = 1e-5) -> NDArray:
     """`gamma * data / sqrt(mean(data^2) + eps)` along an axis, or several."""
     inputs = [data.as_float().current, as_array(gamma).current]
-    return NDArray(record(norms.rms_norm, inputs, (axis, eps))[0])
+    return NDArray(record(norms.rms_norm, inputs, (axis, _epsilon("RMSNorm", eps)))[0])
 
 
 @function
@@ -39,13 +44,14 @@ def group_norm(
 
     Gamma and beta have a number for each channel, as in Gluon 2 and PyTorch.
     """
-    return _affine(norms.group_norm, data, gamma, beta, num_groups, eps)
+    settings = count("GroupNorm: num_groups", num_groups), _epsilon("GroupNorm", eps)
+    return _affine(norms.group_norm, data, gamma, beta, *settings)
 
 
 @function
 def instance_norm(data: NDArray, gamma: NDArray, beta: NDArray, eps: float = 1e-3) -> NDArray:
     """Each channel, axis 1, of each sample normalized over all axes behind."""
-    return _affine(norms.instance_norm, data, gamma, beta, 1, eps)
+    return _affine(norms.instance_norm, data, gamma, beta, 1, _epsilon("InstanceNorm", eps))
 
 
 @function
@@ -61,4 +67,5 @@ def l2_normalization(data: NDArray, eps: float = 1e-10, mode: str = "instance") 
         "spatial": slice(2, None),
     }
     axes = range(data.ndim)[modes[chosen("L2Normalization: mode", mode, modes)]]
-    return data.as_float().apply(norms.l2_normalization, tuple(axes), eps)
+    epsilon = _epsilon("L2Normalization", eps)
+    return data.as_float().apply(norms.l2_normalization, tuple(axes), epsilon)

@@ -7,15 +7,18 @@ from typing import Any
 from nnc.array_functions import elementwise as elements
 from nnc.array_functions import reduce as reductions
 from nnc.array_functions.index import moveaxis, selected
+from nnc.array_functions.joining import atleast_2d
 from nnc.array_functions.product import dot
-from nnc.array_functions.shape import diagonal
+from nnc.array_functions.shape import diagonal, several
 from nnc.array_functions.wrapping import binary
 from nnc.arrays.arithmetic import Axis
 from nnc.arrays.array import NDArray, as_array
-from nnc.checks import axis_of, chosen, count, matrix, number
+from nnc.checks import chosen, count, is_count, listed_axes, matrix, number
+from nnc.checks import elements as check_elements
 from nnc.dtypes import FLOATS
 from nnc.errors import OptionError, ShapeError
 from nnc.operators import core as ops
+from nnc.operators import elementwise as formulas
 
 maximum, minimum = binary(ops.maximum), binary(ops.minimum)
 
@@ -25,7 +28,7 @@ maximum, minimum = binary(ops.maximum), binary(ops.minimum)
 
 def add_n(*arrays: Any) -> NDArray:
     """The sum of several arrays of one shape."""
-    first, *rest = map(as_array, arrays)
+    first, *rest = several("add_n", arrays)
     for one in rest:
         first = first + one
     return first
@@ -42,36 +45,52 @@ def stop_gradient(x: Any) -> NDArray:
 
 
 def hypot(x: Any, y: Any) -> NDArray:
-    """`sqrt(x² + y²)`."""
-    return (as_array(x).as_float().square() + as_array(y).as_float().square()).sqrt()
+    """`sqrt(x² + y²)`, without overflow."""
+    a, b = as_array(x).as_float(), as_array(y).as_float()
+    largest = maximum(a.abs(), b.abs()).detach()
+    far = elements.logical_or(elements.isinf(a), elements.isinf(b))
+    scale = selected(elements.logical_or(largest == 0, far), as_array(1, largest.dtype), largest)
+    length = ((a / scale).square() + (b / scale).square()).sqrt() * scale
+    return selected(far, as_array(math.inf, length.dtype), length)
 
 
 def arctan2(y: Any, x: Any) -> NDArray:
     """The angle of the point (x, y), from -pi to pi."""
     up, right = as_array(y).as_float(), as_array(x).as_float()
-    steep = right == 0
-    angle = elements.arctan(up / selected(right != 0, right, 1))
-    turn = selected(up < 0, up * 0 - math.pi, math.pi)
-    turned = selected(right < 0, angle + turn, angle)
+    far = elements.logical_and(elements.isinf(up), elements.isinf(right))
+    slope = up / selected(right != 0, right, 1)
+    angle = elements.arctan(selected(far, up.apply(ops.sign) * right.apply(ops.sign), slope))
+    turn = selected(_has_minus(up), as_array(-math.pi, angle.dtype), math.pi)
+    turned = selected(_has_minus(right), angle + turn, angle)
+    steep = elements.logical_and(right == 0, up != 0)
     return selected(steep, up.apply(ops.sign) * (math.pi / 2), turned)
+
+
+def _has_minus(x: NDArray) -> NDArray:
+    return x.apply(formulas.signbit)
 
 
 def logaddexp(x: Any, y: Any) -> NDArray:
     """`log(exp(x) + exp(y))`, without overflow."""
     a, b = as_array(x).as_float(), as_array(y).as_float()
-    return maximum(a, b) + elements.log1p((-(a - b).abs()).exp())
+    # Equal ones have half of the gradient each.
+    larger = selected(a == b, a / 2 + b / 2, maximum(a, b))
+    # Infinities cannot be taken away.
+    gap = selected(elements.isfinite(larger), a - b, 0).abs()
+    return larger + elements.log1p((-gap).exp())
 
 
 def heaviside(x: Any, y: Any) -> NDArray:
     """0 below 0, 1 above, `y` at 0."""
     data = as_array(x).as_float()
-    return selected(data != 0, (data > 0).astype(data.dtype), y)
+    step = selected(elements.isnan(data), data, (data > 0).astype(data.dtype))
+    return selected(data != 0, step, y)
 
 
 def copysign(x: Any, y: Any) -> NDArray:
-    """The size of `x` with the sign of `y`, where 0 counts as positive."""
+    """The size of `x` with the sign of `y`."""
     size = as_array(x).as_float().abs()
-    return selected(as_array(y) + size * 0 < 0, -size, size)
+    return selected(_has_minus(as_array(y).as_float()), -size, size)
 
 
 def erfinv(x: Any) -> NDArray:
@@ -205,7 +224,7 @@ def is_float(x: NDArray) -> bool:
 def diff(x: Any, n: int = 1, axis: int = -1) -> NDArray:
     """The n-th differences of neighbours."""
     data = moveaxis(x, axis, 0)
-    for _ in range(count("diff: n", n, 0)):
+    for _ in range(min(count("diff: n", n, 0), len(data))):
         data = data[1:] - data[:-1]
     return moveaxis(data, 0, axis)
 
@@ -237,11 +256,15 @@ def quantile(x: Any, q: float, axis: int | None = None) -> NDArray:
     """Where a share `q` of the elements is below, between two of them linearly."""
     share = number("quantile: q", q, least=0, most=1)
     data = as_array(x).as_float()
-    ordered = moveaxis(reductions.sort(data, axis), axis, 0) if axis is not None else None
-    rows = reductions.sort(data.reshape(-1)) if ordered is None else ordered
+    check_elements("quantile", data.shape, axis)
+    given = data.reshape(-1) if axis is None else moveaxis(data, axis, 0)
+    rows = reductions.sort(given, 0)
     place = share * (len(rows) - 1)
     low = math.floor(place)
-    return rows[low] + (rows[min(low + 1, len(rows) - 1)] - rows[low]) * (place - low)
+    found = rows[low]
+    if place > low:
+        found = found * (low + 1 - place) + rows[low + 1] * (place - low)
+    return selected(elements.isnan(rows[-1]), rows[-1], found)
 
 
 def percentile(x: Any, q: float, axis: int | None = None) -> NDArray:
@@ -274,14 +297,19 @@ def nanprod(x: Any, axis: Axis = None, keepdims: bool = False) -> NDArray:
     return _without_nan(x, 1).prod(axis, keepdims)
 
 
+def _known(x: Any, found: NDArray, axis: Axis, keepdims: bool) -> NDArray:
+    """What was found, NaN where all is NaN."""
+    return selected(reductions.all(elements.isnan(x), axis, keepdims), found * math.nan, found)
+
+
 def nanmax(x: Any, axis: Axis = None, keepdims: bool = False) -> NDArray:
     """The largest of what is not NaN."""
-    return _without_nan(x, -math.inf).max(axis, keepdims)
+    return _known(x, _without_nan(x, -math.inf).max(axis, keepdims), axis, keepdims)
 
 
 def nanmin(x: Any, axis: Axis = None, keepdims: bool = False) -> NDArray:
     """The smallest of what is not NaN."""
-    return _without_nan(x, math.inf).min(axis, keepdims)
+    return _known(x, _without_nan(x, math.inf).min(axis, keepdims), axis, keepdims)
 
 
 def nanmean(x: Any, axis: Axis = None, keepdims: bool = False) -> NDArray:
@@ -293,14 +321,17 @@ def nanmean(x: Any, axis: Axis = None, keepdims: bool = False) -> NDArray:
 def cov(x: Any, rowvar: bool = True, ddof: int = 1) -> NDArray:
     """Covariances of variables, which are rows, or columns; of `ddof` samples less."""
     data = as_array(x).as_float()
-    rows = data if rowvar else data.T
+    rows = atleast_2d(data) if rowvar or data.ndim < 2 else data.T
     centred = rows - rows.mean(1, keepdims=True)
-    return centred @ centred.T / (rows.shape[1] - ddof)
+    scaled = centred @ centred.T / max(rows.shape[1] - number("cov: ddof", ddof), 0)
+    return scaled if data.ndim > 1 else scaled.reshape(())
 
 
 def corrcoef(x: Any, rowvar: bool = True) -> NDArray:
     """Correlations of variables, which are rows, or columns."""
     covariance = cov(x, rowvar)
+    if not covariance.ndim:
+        return covariance / covariance
     scale = diagonal(covariance).sqrt()
     return covariance / outer(scale, scale)
 
@@ -308,6 +339,8 @@ def corrcoef(x: Any, rowvar: bool = True) -> NDArray:
 def searchsorted(a: Any, v: Any, side: str = "left") -> NDArray:
     """Where each `v` goes in the ordered vector `a`: before equals, or behind ("right")."""
     row, wanted = as_array(a), as_array(v).expand_dims(-1)
+    if row.ndim != 1:
+        raise ShapeError(f"searchsorted: expected a vector to search in, given shape {row.shape}")
     chosen("searchsorted: side", side, ("left", "right"))
     return (row < wanted if side == "left" else row <= wanted).sum(-1)
 
@@ -321,8 +354,9 @@ def outer(x: Any, y: Any) -> NDArray:
 
 
 def inner(x: Any, y: Any) -> NDArray:
-    """The product over the last axes of both."""
-    return tensordot(x, y, ([-1], [-1]))
+    """The product over the last axes of both; numbers multiply."""
+    a, b = as_array(x), as_array(y)
+    return tensordot(a, b, ([-1], [-1])) if min(a.ndim, b.ndim) else a * b
 
 
 def vdot(x: Any, y: Any) -> NDArray:
@@ -333,37 +367,38 @@ def vdot(x: Any, y: Any) -> NDArray:
 def tensordot(x: Any, y: Any, axes: Any = 2) -> NDArray:
     """The product over axes of both: the last `axes` of `x` and the first of `y`, or two lists."""
     a, b = as_array(x), as_array(y)
-    if isinstance(axes, int):
-        if not 0 <= axes <= min(a.ndim, b.ndim):
+    pairs = axes
+    if is_count(axes, 0):
+        if axes > min(a.ndim, b.ndim):
             raise OptionError(f"tensordot: {axes} axes of shapes {a.shape} and {b.shape}")
         pairs = list(range(a.ndim - axes, a.ndim)), list(range(axes))
-    else:
-        pairs = tuple([each] if isinstance(each, int) else list(each) for each in axes)
-    left = [axis_of("tensordot", axis, a.ndim) for axis in pairs[0]]
-    right = [axis_of("tensordot", axis, b.ndim) for axis in pairs[1]]
+    if not isinstance(pairs, list | tuple) or len(pairs) != 2:
+        raise OptionError(f"tensordot: expected a number of axes, or axes of both, given {axes!r}")
+    left, right = (listed_axes("tensordot", o, x.ndim) for o, x in zip(pairs, (a, b), strict=True))
     if [a.shape[i] for i in left] != [b.shape[i] for i in right]:
         raise ShapeError(f"tensordot: axes {axes} of shapes {a.shape} and {b.shape}")
     rows = [i for i in range(a.ndim) if i not in left]
     columns = [i for i in range(b.ndim) if i not in right]
     width = math.prod(a.shape[i] for i in left)
-    sizes = tuple([a.shape[i] for i in rows] + [b.shape[i] for i in columns])
-    wide = a.transpose(*rows, *left).reshape((-1, width) if a.size else (0, width))
-    tall = b.transpose(*right, *columns).reshape((width, -1) if b.size else (width, 0))
-    return (wide @ tall).reshape(sizes)
+    before, behind = [a.shape[i] for i in rows], [b.shape[i] for i in columns]
+    wide = a.transpose(*rows, *left).reshape((math.prod(before), width))
+    tall = b.transpose(*right, *columns).reshape((width, math.prod(behind)))
+    return (wide @ tall).reshape((*before, *behind))
 
 
 def kron(x: Any, y: Any) -> NDArray:
-    """Each element of matrix `x` times the matrix `y`, as one matrix of blocks."""
+    """Each element of `x` times the array `y`, as blocks of one array."""
     a, b = as_array(x), as_array(y)
-    for one in (a, b):
-        matrix("kron", one.shape)
-    blocks = a.reshape(a.shape[0], 1, a.shape[1], 1) * b.reshape(1, b.shape[0], 1, b.shape[1])
-    return blocks.reshape(a.shape[0] * b.shape[0], a.shape[1] * b.shape[1])
+    rank = max(a.ndim, b.ndim)
+    outside, inside = ((1,) * (rank - one.ndim) + one.shape for one in (a, b))
+    wide = a.reshape(tuple(part for size in outside for part in (size, 1)))
+    blocks = wide * b.reshape(tuple(part for size in inside for part in (1, size)))
+    return blocks.reshape(tuple(m * n for m, n in zip(outside, inside, strict=True)))
 
 
 def khatri_rao(*matrices: Any) -> NDArray:
     """The products of each row of one matrix with each of the others, column by column."""
-    total, *rest = given = list(map(as_array, matrices))
+    total, *rest = given = several("khatri_rao", matrices)
     for one in given:
         matrix("khatri_rao", one.shape)
     for one in rest:

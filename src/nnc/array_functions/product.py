@@ -9,7 +9,7 @@ from nnc.errors import OptionError, ShapeError
 
 
 def dot(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) -> NDArray:
-    """The product over the last axis of `x` and the first of `y`.
+    """The product over the last axis of `x` and the first of `y`; numbers multiply.
 
     With `transpose_a` over the first of `x`, with `transpose_b` over the last of `y`.
     """
@@ -17,7 +17,9 @@ def dot(x: Any, y: Any, transpose_a: bool = False, transpose_b: bool = False) ->
     left = left.transpose(*range(1, left.ndim), 0) if transpose_a and left.ndim > 1 else left
     last = right.ndim - 1
     right = right.transpose(last, *range(last)) if transpose_b and last > 0 else right
-    if max(left.ndim, right.ndim) <= 2 or not min(left.ndim, right.ndim):
+    if not min(left.ndim, right.ndim):
+        return left * right
+    if max(left.ndim, right.ndim) <= 2:
         return left @ right
     rows, columns = left.reshape(-1, left.shape[-1]), right.reshape(right.shape[0], -1)
     return (rows @ columns).reshape(*left.shape[:-1], *right.shape[1:])
@@ -47,7 +49,7 @@ def einsum(subscripts: str, *operands: Any) -> NDArray:
 
     A letter twice in an operand means its diagonal; `...` any axes, broadcast.
     """
-    given, arrow, result = subscripts.replace(" ", "").partition("->")
+    given, arrow, result = str(subscripts).replace(" ", "").partition("->")
     arrays = [as_array(x) for x in operands]
     names = [given] if not arrays else given.split(",")
     if len(names) != len(arrays) or not all(map(is_subscript, [*names, result])):

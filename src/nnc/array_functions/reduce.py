@@ -7,7 +7,7 @@ from nnc.array_functions import elementwise as elements
 from nnc.array_functions.index import gathered, moveaxis, positions, selected
 from nnc.arrays.arithmetic import Axis
 from nnc.arrays.array import NDArray, as_array
-from nnc.checks import axis_of, chosen, count
+from nnc.checks import axis_of, chosen, count, number
 from nnc.checks import elements as check_elements
 from nnc.dtypes import FLOATS
 from nnc.errors import OptionError
@@ -22,7 +22,7 @@ def var(x: Any, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> NDA
     check_elements("var", data.shape, axis)
     squares = (data - data.mean(axis, True)).square()
     total = squares.sum(axis, keepdims)
-    return total / max(data.size // max(total.size, 1) - ddof, 0)
+    return total / max(data.size // max(total.size, 1) - number("var: ddof", ddof), 0)
 
 
 def std(x: Any, axis: Axis = None, keepdims: bool = False, ddof: int = 0) -> NDArray:
@@ -80,12 +80,12 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> NDArray:
 
 def _countable(x: NDArray) -> NDArray:
     """Masks and bytes as int32."""
-    return x.astype("int32") if x.dtype.name in ("bool", "uint8") else x
+    return x.astype("int32") if x.dtype.name in ("bool", "uint8", "int8") else x
 
 
 def cumsum(x: Any, axis: int | None = None) -> NDArray:
     """Running sums along an axis, or of all elements in one row."""
-    data = as_array(x)
+    data = _countable(as_array(x))
     return data.reshape(-1).apply(sums, 0) if axis is None else data.apply(sums, axis)
 
 

@@ -3,12 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from nnc.array_functions import elementwise as elements
 from nnc.array_functions.index import gathered, positions, selected
 from nnc.array_functions.wrapping import function
 from nnc.arrays.array import NDArray, as_array
-from nnc.checks import axes_of, axis_of, chosen, count, integer, sizes_of
-from nnc.dtypes import numeric
+from nnc.checks import (
+    axes_of,
+    axis_of,
+    chosen,
+    count,
+    integer,
+    listed_axes,
+    one_number,
+    sizes_of,
+    two_axes,
+)
 from nnc.errors import OptionError, ShapeError
 from nnc.operators import core as ops
 from nnc.recording.recorder import record
@@ -23,8 +34,8 @@ def reshape(x: NDArray, shape: Sequence[int], reverse: bool = False) -> NDArray:
 
 
 @function
-def transpose(x: NDArray, axes: Sequence[int] = ()) -> NDArray:
-    return x.transpose(*axes)
+def transpose(x: NDArray, axes: Sequence[int] | None = None) -> NDArray:
+    return x.transpose(axes)
 
 
 @function
@@ -36,27 +47,41 @@ def broadcast_to(x: NDArray, shape: Sequence[int]) -> NDArray:
     return x.broadcast_to(sizes)
 
 
-def concat(*arrays: NDArray, dim: int = 1) -> NDArray:
-    """The arrays one after the other along axis `dim`; one without axes counts as one element."""
-    inputs = [(x if x.ndim else x.reshape(1)).current for x in _listed("concat", arrays)]
+def concat(*arrays: Any, dim: int = 1) -> NDArray:
+    """The arrays, or those of one list, one after the other along axis `dim`.
+
+    One without axes counts as one element.
+    """
+    inputs = [(x if x.ndim else x.reshape(1)).current for x in several("concat", arrays)]
     return NDArray(record(ops.concat, inputs, (dim,))[0])
 
 
-def concatenate(arrays: Sequence[NDArray], axis: int = 0) -> NDArray:
-    return concat(*arrays, dim=axis)
+def concatenate(arrays: Sequence[NDArray], axis: int | None = 0) -> NDArray:
+    """The arrays one after the other along an axis, or all elements in one row."""
+    given = listed("concatenate", arrays)
+    rows = [x.reshape(-1) for x in given] if axis is None else given
+    return concat(rows, dim=axis or 0)
 
 
 def stack(*arrays: Any, axis: int = 0) -> NDArray:
     """The arrays along a new axis."""
-    return concat(*[x.expand_dims(axis) for x in _listed("stack", arrays)], dim=axis)
+    return concat([x.expand_dims(axis) for x in several("stack", arrays)], dim=axis)
 
 
-def _listed(name: str, arrays: Sequence[Any]) -> list[NDArray]:
+def several(name: str, arrays: Sequence[Any]) -> list[NDArray]:
     """Arrays given one by one, or as one list."""
-    listed = arrays[0] if len(arrays) == 1 and isinstance(arrays[0], list | tuple) else arrays
-    if not listed:
+    alone = len(arrays) == 1 and isinstance(arrays[0], list | tuple)
+    return listed(name, arrays[0] if alone else arrays)
+
+
+def listed(name: str, arrays: Any) -> list[NDArray]:
+    """The arrays of a list, or the slices of one array."""
+    several = isinstance(arrays, list | tuple)
+    if not several and not (isinstance(arrays, NDArray | np.ndarray) and arrays.ndim):
+        raise OptionError(f"{name}: expected a list of arrays, given {arrays!r}")
+    if not len(arrays):
         raise ShapeError(f"{name}: expected at least one array")
-    return list(map(as_array, listed))
+    return list(map(as_array, arrays))
 
 
 @function
@@ -132,13 +157,19 @@ def slice_like(x: Any, shape_like: NDArray, axes: Axis = ()) -> NDArray:
 
 def slice_(x: Any, begin: Sequence[Any], end: Sequence[Any], step: Sequence[Any] = ()) -> NDArray:
     """From `begin` to before `end` by `step` along the first axes; None is the default of each."""
-    data, steps = as_array(x), step or (None,) * len(begin)
-    if not len(begin) == len(end) == len(steps):
+    data, given = as_array(x), [begin, end, step]
+    if not all(isinstance(part, list | tuple) for part in given) or (
+        not len(begin) == len(end) == len(step or end)
+    ):
         raise OptionError(
             f"slice: expected a begin, an end and a step for each axis, given {begin}, {end} and "
             f"{step}"
         )
-    boxes = [slice(*box) for box in zip(begin, end, steps, strict=True)]
+    places = [
+        [None if place is None else integer("slice", place) for place in box]
+        for box in zip(begin, end, step or (None,) * len(end), strict=True)
+    ]
+    boxes = [slice(*box) for box in places]
     turned = [axis for axis, box in enumerate(boxes) if (box.step or 1) < 0]
     for axis in turned:
         # The positions counted from the other end.
@@ -166,8 +197,9 @@ def roll(x: Any, shift: int, axis: int | None = None) -> NDArray:
     if axis is None:
         return roll(data.reshape(-1), shift, 0).reshape(data.shape)
     along = axis_of("roll", axis, data.ndim)
-    size = data.shape[along]
-    return gathered(data, elements.mod(positions([size], 0) - shift, size), along) if size else data
+    size, places = data.shape[along], integer("roll: shift", shift)
+    at = positions([size], 0)
+    return gathered(data, elements.mod(at - places % size, size), along) if size else data
 
 
 def tile(x: Any, reps: int | Sequence[int]) -> NDArray:
@@ -198,18 +230,14 @@ def broadcast_like(x: Any, like: NDArray, lhs_axes: Axis = None, rhs_axes: Axis 
     data, like = as_array(x), as_array(like)
     if lhs_axes is None or rhs_axes is None:
         return data.broadcast_to(like.shape)
-    own, others = (
-        [axis_of("broadcast_like", axis, array.ndim) for axis in _several(axes)]
-        for axes, array in ((lhs_axes, data), (rhs_axes, like))
-    )
+    own = listed_axes("broadcast_like", lhs_axes, data.ndim)
+    others = listed_axes("broadcast_like", rhs_axes, like.ndim)
+    if len(own) != len(others):
+        raise OptionError(f"broadcast_like: {len(own)} axes become those of {len(others)}")
     sizes = list(data.shape)
     for axis, other in zip(own, others, strict=True):
         sizes[axis] = like.shape[other]
     return data.broadcast_to(tuple(sizes))
-
-
-def _several(axes: int | Sequence[int]) -> Sequence[int]:
-    return [axes] if isinstance(axes, int) else axes
 
 
 def pad(
@@ -226,7 +254,8 @@ def pad(
         raise ShapeError(f"pad: expected 2 widths for each of {data.ndim} axes, given {pad_width}")
     low, high = widths[::2], widths[1::2]
     if mode == "constant":
-        return data.apply(ops.pad, low, high, float(numeric(constant_value, data.dtype)))
+        value = one_number("pad: constant_value", constant_value, data.dtype)
+        return data.apply(ops.pad, low, high, float(value))
     for axis, (before, after) in enumerate(zip(low, high, strict=True)):
         size = data.shape[axis]
         if (before or after) and size <= (max(before, after) if mode == "reflect" else 0):
@@ -275,9 +304,7 @@ def diag(x: Any, k: int = 0, axis1: int = 0, axis2: int = 1) -> NDArray:
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> NDArray:
     """A diagonal of two axes, as the last one."""
     data = as_array(x)
-    first, second = axis_of("diagonal", axis1, data.ndim), axis_of("diagonal", axis2, data.ndim)
-    if first == second:
-        raise ShapeError(f"diagonal: expected two axes, given {axis1} and {axis2}")
+    first, second = two_axes("diagonal", (axis1, axis2), data.ndim)
     integer("diagonal: offset", offset)
     rest = [i for i in range(data.ndim) if i not in (first, second)]
     flat = data.transpose(*rest, first, second)

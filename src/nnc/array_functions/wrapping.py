@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 from nnc.arrays.array import NDArray, as_array
 from nnc.checks import axes_of
 from nnc.custom import label
+from nnc.errors import OptionError
 from nnc.recording.graph import Operation, next_serial
 from nnc.recording.tracing import arrays_of
 
@@ -107,7 +108,13 @@ def into(out: NDArray | None, result: NDArray) -> NDArray:
     """The result, or the array given for it, which it is written into."""
     if out is None:
         return result
-    out[:] = result
+    check_out(out)[:] = result
+    return out
+
+
+def check_out(out: Any) -> NDArray:
+    if not isinstance(out, NDArray):
+        raise OptionError(f"out: expected an array of nnc to write into, given {out!r}")
     return out
 
 

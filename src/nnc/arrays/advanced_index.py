@@ -101,7 +101,7 @@ def on_host(key: Any) -> Any:
     """The index with numpy's arrays in place of nnc's, to write by."""
     if isinstance(key, tuple):
         return tuple(on_host(each) for each in key)
-    given = key.host() if isinstance(key, NDArray) else np.asarray(key) if is_array(key) else key
+    given = key.host() if isinstance(key, NDArray) else listed(key)
     if not isinstance(given, np.ndarray) or given.dtype.kind != "f":
         return given
     if (odd := given[given != np.trunc(given)]).size:

@@ -135,7 +135,8 @@ class Arithmetic(ABC):
     def transpose(self, *axes: Any) -> Self:
         """The axes in the given order, reversed by default."""
         if len(axes) == 1 and not isinstance(axes[0], int):
-            axes = tuple(axes[0] or ())
+            axes = tuple(axes[0]) if isinstance(axes[0], list | tuple) else axes
+        axes = () if axes == (None,) else axes
         return self.apply(ops.transpose, axes)
 
     T = property(transpose)

@@ -296,7 +296,9 @@ class NDArray(Methods, Placed):
     def argmax(self, axis: int | None = None, keepdims: bool = False) -> "NDArray":
         """The first position of the maximum along `axis`, or in the flattened array."""
         found = super().argmax(axis)
-        return found.expand_dims(axis) if keepdims and axis is not None else found
+        if not keepdims:
+            return found
+        return found.reshape((1,) * self.ndim) if axis is None else found.expand_dims(axis)
 
     def take(self, indices: Operand, axis: int = 0, mode: str = "raise") -> "NDArray":
         """The slices at `indices` along `axis`.
@@ -304,8 +306,9 @@ class NDArray(Methods, Placed):
         Those that do not exist are an error, or with `mode` the nearest ("clip", MXNet's default)
         or counted around ("wrap").
         """
-        positions = placed_by(mode, as_indices(indices), self.shape, axis).current
-        return NDArray(record(ops.take, [self.current, positions], (axis,))[0])
+        along = axis_of("take", axis, self.ndim)
+        positions = placed_by(mode, as_indices(indices), self.shape[along]).current
+        return NDArray(record(ops.take, [self.current, positions], (along,))[0])
 
     # How operations are applied.
 
@@ -441,11 +444,10 @@ def as_indices(operand: Operand) -> NDArray:
     return as_array(given).astype("int32", copy=False)
 
 
-def placed_by(mode: str, indices: NDArray, shape: tuple[int, ...], axis: int) -> NDArray:
+def placed_by(mode: str, indices: NDArray, size: int) -> NDArray:
     """Indices along an axis: as they are, clipped to its positions, or counted around."""
     if chosen("mode", mode, ("raise", "clip", "wrap")) == "raise":
         return indices
-    size = shape[axis_of("take, pick", axis, len(shape))]
     return indices.clip(0, size - 1) if mode == "clip" else indices % size
 
 

@@ -5,7 +5,7 @@ from math import prod
 from types import EllipsisType
 from typing import Any
 
-from nnc.checks import sizes_of
+from nnc.checks import is_count, sizes_of
 from nnc.errors import IndexingError, ShapeError
 
 Item = tuple[int, int, int] | int | None
@@ -43,8 +43,10 @@ def basic_item(key: Any, size: int, axis: int) -> Item:
             start, stop, step = key.indices(size)
             return start, max(start, stop) if step > 0 else min(start, stop), step
         position = operator.index(key)
-    except (TypeError, ValueError):
+    except TypeError:
         position = None
+    except ValueError:
+        raise IndexingError(f"slices go forward; given step 0 along axis {axis}") from None
     if position is None or isinstance(key, bool):
         raise IndexingError(f"an index is an integer or a slice; given {key!r}")
     if not -size <= position < size:
@@ -71,12 +73,16 @@ def slice_forward(start: int, stop: int, step: int) -> slice:
     return slice(found[-1], start + 1, -step) if found else slice(0, 0)
 
 
+CODES = (0, -2, -3, -4)
+"""Of MXNet's, in a wanted shape."""
+
+
 def resolve_shape(
     wanted: tuple[int, ...], given: tuple[int, ...], reverse: bool = False
 ) -> tuple[int, ...]:
     """The wanted shape of the elements, with MXNet's codes and -1 replaced by what they mean."""
     size = prod(given)
-    if size and not {0, -2, -3, -4}.isdisjoint(wanted):
+    if size and any(is_count(one, -4) and one in CODES for one in wanted):
         turn = slice(None, None, -1 if reverse else 1)
         wanted = decoded(wanted[turn], given[turn])[turn]
     known_sizes = sizes_of("reshape", wanted, -1)

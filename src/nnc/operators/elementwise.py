@@ -16,7 +16,7 @@ from nnc.dialects.nn.elementwise import ExpOp, LogOp
 from nnc.dialects.nn.rounding import FloorDivOp, FloorOp, ModOp, RoundOp
 from nnc.dialects.scalars import is_float
 from nnc.errors import ShapeError
-from nnc.operators.core import along, binary, cast, common_shape, divide, expand, unary
+from nnc.operators.core import along, binary, cast, common_shape, expand, unary
 from nnc.operators.terms import Term, formula
 from nnc.recording.graph import Operation, operation
 
@@ -260,6 +260,12 @@ def isfinite(x: Term) -> Term:
 
 
 @formula
+def signbit(x: Term) -> Term:
+    """Whether there is a minus, also before 0."""
+    return (1 / x).where(x.compare("eq", 0), x) < 0
+
+
+@formula
 def logical_not(x: Term) -> Term:
     return x.compare("eq", 0)
 
@@ -287,10 +293,15 @@ modulo = binary("modulo", ModOp)
 
 @operation
 def floor_divide(b: Builder, x: SSAValue, y: SSAValue) -> SSAValue:
-    """`floor(x / y)`; of integers 0 where `y` is 0, as in numpy."""
-    if is_float(element_of(x)):
-        return floor.emit(b, divide.emit(b, x, y))
-    return whole_quotient.emit(b, x, y)
+    """`floor(x / y)`, of floats too that of the exact quotient; of integers 0 where `y` is 0."""
+    if not is_float(element_of(x)):
+        return whole_quotient.emit(b, x, y)
+    whole, part = (Term(b, expand(b, v, common_shape("floor_divide", x, y))) for v in (x, y))
+    rest = whole.apply(ModOp, part)
+    # The rest is the divisor where the quotient is below 0 by less than its precision.
+    exact = ((whole - rest) / part).apply(RoundOp)
+    quotient = part.number(-1).where(rest.compare("eq", part), exact)
+    return (whole / part).where(part.compare("eq", 0), quotient).value
 
 
 whole_quotient = binary("floor_divide", FloorDivOp)

@@ -98,7 +98,8 @@ def cross_entropy(
     check_float("SoftmaxCrossEntropyLoss", x)
     if from_logits:
         return negative.emit(b, pick.emit(b, x, labels, axis))
-    return b.insert(normalize.CrossEntropyOp(to_last(b, x, axis), labels)).nll
+    last = to_last(b, x, one_axis("SoftmaxCrossEntropyLoss", x, axis))
+    return b.insert(normalize.CrossEntropyOp(last, labels)).nll
 
 
 @operation
