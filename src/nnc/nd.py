@@ -24,6 +24,7 @@ from nnc.array_functions import numpy_names as others
 from nnc.array_functions import product as products
 from nnc.array_functions import reduce as reductions
 from nnc.array_functions import shape as shapes
+from nnc.array_functions import update as updates
 from nnc.array_functions.wrapping import (
     binary,
     function,
@@ -262,6 +263,14 @@ argwhere = values.argwhere
 flatnonzero = values.flatnonzero
 nonzero = values.nonzero
 unique = values.unique
+
+adam_update = updates.adam_update
+ftrl_update = updates.ftrl_update
+nag_mom_update = updates.nag_mom_update
+rmsprop_update = updates.rmsprop_update
+sgd_mom_update = updates.sgd_mom_update
+sgd_update = updates.sgd_update
+signum_update = updates.signum_update
 
 add = binary(ops.add)
 subtract = binary(ops.subtract)

@@ -221,3 +221,70 @@ def test_without_bias_correction(kind: type[optimizer.Optimizer], options: dict[
 def test_wrong_options(name: str, options: dict[str, Any], expected: str) -> None:
     with pytest.raises(OptionError, match=expected):
         optimizer.create(name, **options)
+
+
+Update = Callable[..., Any]
+
+
+def by_sgd(w: Any, g: Any) -> Any:
+    return w - 0.1 * g
+
+
+def by_sgd_mom(w: Any, g: Any, mom: Any) -> Any:
+    mom[:] = 0.9 * mom - 0.1 * g
+    return w + mom
+
+
+def by_nag_mom(w: Any, g: Any, mom: Any) -> Any:
+    mom[:] = 0.9 * mom - 0.1 * g
+    return w + 0.9 * mom - 0.1 * g
+
+
+def by_signum(w: Any, g: Any, mom: Any) -> Any:
+    mom[:] = 0.9 * mom - 0.1 * g
+    return (1 - 0.1 * 0.2) * w + 0.1 * np.sign(mom)
+
+
+def by_adam(w: Any, g: Any, mean: Any, var: Any) -> Any:
+    mean[:] = 0.9 * mean + 0.1 * g
+    var[:] = 0.999 * var + 0.001 * g * g
+    return w - 0.1 * mean / (np.sqrt(var) + 1e-8)
+
+
+def by_rmsprop(w: Any, g: Any, n: Any) -> Any:
+    n[:] = 0.95 * n + 0.05 * g * g
+    return w - 0.1 * g / (np.sqrt(n) + 1e-8)
+
+
+def by_ftrl(w: Any, g: Any, z: Any, n: Any) -> Any:
+    z += g - (np.sqrt(n + g * g) - np.sqrt(n)) / 0.1 * w
+    n += g * g
+    return (np.sign(z) * 0.01 - z) / ((1 + np.sqrt(n)) / 0.1 + 0.3) * (np.abs(z) > 0.01)
+
+
+FUNCTIONS: list[tuple[Update, Update, int, float, dict[str, float]]] = [
+    (nd.sgd_update, by_sgd, 0, 0.3, {}),
+    (nd.sgd_mom_update, by_sgd_mom, 1, 0.3, {"momentum": 0.9}),
+    (nd.nag_mom_update, by_nag_mom, 1, 0.3, {"momentum": 0.9}),
+    (nd.signum_update, by_signum, 1, 0.3, {"momentum": 0.9, "wd_lh": 0.2}),
+    (nd.adam_update, by_adam, 2, 0.3, {}),
+    (nd.rmsprop_update, by_rmsprop, 1, 0.3, {}),
+    (nd.ftrl_update, by_ftrl, 2, 0, {}),
+]
+
+
+@pytest.mark.parametrize("row", FUNCTIONS, ids=[row[0].__name__ for row in FUNCTIONS])
+def test_updates_as_functions(row: tuple[Update, Update, int, float, dict[str, float]]) -> None:
+    """Two updates: `out` is written into, states change; a decay of weights may be in g."""
+    function, formula, states, decay, options = row
+    expected = np.array([1.0, -2, 0.5])
+    kept = [np.zeros(3) for _ in range(states)]
+    w, *own = [nd.array(x, "float64") for x in (expected, *kept)]
+    for g in (np.array([4.0, -0.5, -1]), np.array([-1.0, 1, 3])):
+        numbers = {"lr": 0.1, "wd": 0.3, "rescale_grad": 0.5, "clip_gradient": 1, **options}
+        made = function(w, nd.array(g, "float64"), *own, **numbers, out=w)
+        assert made is w
+        expected = formula(expected, np.clip(g / 2, -1, 1) + decay * expected, *kept)
+        np.testing.assert_allclose(w.asnumpy(), expected, rtol=1e-9)
+    for x, y in zip(own, kept, strict=True):
+        np.testing.assert_allclose(x.asnumpy(), y, rtol=1e-9)
