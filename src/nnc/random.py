@@ -242,7 +242,7 @@ def binomial(n: int = 1, p: float = 0.5, shape: Shape = (), dtype: object = "flo
         ways = math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
         return ways + k * math.log(share) + (trials - k) * math.log1p(-share)
 
-    return counted(logarithm, trials * share, shape, dtype)
+    return counted("binomial", logarithm, trials * share, shape, dtype)
 
 
 def negative_binomial(

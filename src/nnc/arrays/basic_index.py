@@ -43,10 +43,8 @@ def basic_item(key: Any, size: int, axis: int) -> Item:
             start, stop, step = key.indices(size)
             return start, max(start, stop) if step > 0 else min(start, stop), step
         position = operator.index(key)
-    except TypeError:
+    except (TypeError, ValueError):
         position = None
-    except ValueError:
-        raise IndexingError(f"slices go forward; given step 0 along axis {axis}") from None
     if position is None or isinstance(key, bool):
         raise IndexingError(f"an index is an integer or a slice; given {key!r}")
     if not -size <= position < size:
