@@ -100,6 +100,19 @@ def test_looking_in_between_changes_nothing() -> None:
     assert gradient(x) == [3, 12]
 
 
+def test_a_step_by_hand_whose_loss_is_read_while_recording() -> None:
+    """The new weights wait when the next step is recorded; they are leaves of it."""
+    x = leaf(8)
+    for expected in (4, 2, 1):
+        with autograd.record():
+            y = x * x
+            assert float(y) == (2 * expected) ** 2
+        y.backward()
+        assert x.grad is not None
+        x -= 0.25 * x.grad
+    assert x.tolist() == [1]
+
+
 def test_a_recording_is_used_once_unless_retained() -> None:
     x = leaf(2)
     y = recorded(lambda x: x * x, x)

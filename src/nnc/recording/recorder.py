@@ -185,7 +185,8 @@ def release(values: Collection[Value]) -> None:
         if value.node is not None and value.node.freed:
             value.node.inputs = ()
     for node in collect(values, through=True) if recorder.freed else ():
-        if any(v.node and (v.node.freed or v.node.used) for v in node.inputs):
+        before = (v.node for v in node.inputs if v.slot is None)  # A tape begins at its leaves.
+        if any(each and (each.freed or each.used) for each in before):
             node.used, node.inputs = True, ()
     for value in values:
         if value.node is not None and (not value.node.leads or value.node.freed):
