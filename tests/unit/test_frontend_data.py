@@ -45,6 +45,20 @@ def test_rows_and_transforms() -> None:
         ArrayDataset(X, Y[:3])
 
 
+class Doubled(ArrayDataset):
+    """Changes what one sample is, and says nothing of many."""
+
+    def __getitem__(self, idx: int) -> Any:
+        return 2 * super().__getitem__(idx)
+
+
+def test_a_subclass_with_samples_of_its_own() -> None:
+    dataset = Doubled(np.arange(6.0))
+    for one in (dataset, dataset.take(4)):
+        [batch] = DataLoader(one, 4, last_batch="discard")
+        assert batch.asnumpy().tolist() == [0, 2, 4, 6]
+
+
 @pytest.mark.parametrize(
     ("last", "sizes", "again"),
     [("keep", [4, 4, 2], [4, 4, 2]), ("discard", [4, 4], [4, 4]), ("rollover", [4, 4], [4, 4, 4])],

@@ -20,7 +20,7 @@ from nnc.dtypes import numeric
 from nnc.errors import OptionError, SampleError
 from nnc.gluon.data.ahead import in_background, read_ahead, threads
 from nnc.gluon.data.batchify import stack_samples
-from nnc.gluon.data.dataset import TRANSFORM, ArrayDataset, Dataset, Sample
+from nnc.gluon.data.dataset import TRANSFORM, ArrayDataset, Dataset, Sample, rows_of
 from nnc.gluon.data.pool import WorkerPool, start_server
 from nnc.gluon.data.randomness import Draws, drawing, drawn, random_generator
 from nnc.gluon.data.sampler import (
@@ -74,7 +74,7 @@ def read(dataset: Dataset, batchify: Batchify, wanted: Wanted) -> Any:
     """One batch, of numpy arrays unless `batchify` makes others."""
     if batchify is stack_samples:
         with suppress(Exception):  # One by one, it is seen which sample it was.
-            rows = dataset.rows(wanted.indices)
+            rows = rows_of(dataset, wanted.indices)
             if rows is not None:
                 return rows
     samples: list[Sample] = []

@@ -138,7 +138,7 @@ class SubsetDataset(Dataset):
         return len(self._indices)
 
     def rows(self, indices: Any) -> Sample | None:
-        return self._source.rows([self._indices[i] for i in indices])
+        return rows_of(self._source, [self._indices[i] for i in indices])
 
 
 class SimpleDataset(Dataset):
@@ -183,6 +183,16 @@ class ArrayDataset(Dataset):
             return None
         rows = [a[indices] for a in self._arrays]
         return rows[0] if len(self._arrays) == 1 else tuple(rows)
+
+
+def rows_of(dataset: Dataset, indices: Any) -> Sample | None:
+    """The dataset's `rows`, unless a subclass has changed only what one sample is."""
+    for kind in type(dataset).__mro__:
+        if "rows" in vars(kind):
+            return dataset.rows(indices)
+        if "__getitem__" in vars(kind):
+            break
+    return None
 
 
 def row_of(array: Any, idx: Any) -> Any:
