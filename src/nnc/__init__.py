@@ -146,7 +146,7 @@ class _Gone(MetaPathFinder):
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         package, _, name = fullname.rpartition(".")
         if package == "nnc" and name in _GONE:
-            raise ImportError(_lacks(name), name=fullname)
+            raise ModuleNotFoundError(_lacks(name), name=fullname)
 
 
 sys.meta_path.append(_Gone())
