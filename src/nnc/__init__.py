@@ -141,7 +141,7 @@ def _lacks(name: str) -> str:
 
 
 class _Gone(MetaPathFinder):
-    """Asked last: `from nnc import sym` and `import nnc.sym` are answered like `nnc.sym`."""
+    """Asked last: `import nnc.sym` is answered like `nnc.sym`."""
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
         package, _, name = fullname.rpartition(".")
