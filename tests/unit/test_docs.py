@@ -158,7 +158,7 @@ def test_names_of_modules_in_mxnet() -> None:
     }.items():  # fmt: skip
         assert operator.attrgetter(name)(nnc) is home
         assert name == "contrib.amp" or importlib.import_module(f"nnc.{name}") is home
-    with pytest.raises(ModuleNotFoundError, match=r"'sym': write it with nnc.gluon, see docs/coming_from"):
+    with pytest.raises(ModuleNotFoundError, match=r"'sym': write it with nnc.gluon, see docs"):
         importlib.import_module("nnc.sym")
     with pytest.raises(AttributeError, match=r"'operator': write it with nnc.autograd.Function or"):
         _ = nnc.operator
