@@ -66,7 +66,9 @@ class Rows:
             axes = tuple(sorted(reductions[0].reduced_axes))
             rows = Rows(shape_of(reductions[0].input), axes)
         else:
-            rows = Rows(shape_of(results[0]), ())
+            shape = max(map(shape_of, results), key=len)
+            smaller = next((shape_of(r) for r in results if shape_of(r) != shape), None)
+            rows = Rows(shape, () if smaller is None else repeated_axes(ops, smaller, shape))
         for op in ops:
             ready = max((rows.sweep.get(v, 0) for v in op.operands), default=0)
             after = ready + 1 if isinstance(op, ReduceOp) else ready
@@ -126,6 +128,21 @@ class Rows:
         parts: dict[int, AffineExpr] = dict(zip(self.kept, outer, strict=True))
         parts |= dict(zip(self.axes, inner, strict=True))
         return tuple(parts[d] for d in range(len(self.shape)))
+
+
+def repeated_axes(
+    ops: Sequence[Operation], row: tuple[int, ...], shape: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The axes along which what a body computes for its rows is repeated.
+
+    They are A where nothing reduces: a gradient of rows may need no sum.
+    """
+    computed = {result for op in ops for result in op.results}
+    for op in ops:
+        if isinstance(op, BroadcastOp) and op.input in computed:
+            if (shape_of(op.input), shape_of(op.output)) == (row, shape):
+                return tuple(d for d in range(len(shape)) if d not in op.axes)
+    raise NotImplementedError(f"no value of shape {row} is repeated to {shape}")
 
 
 def build(function: kernel.FuncOp) -> Block:

@@ -178,3 +178,23 @@ kernel.func @window(%x: memref<1x1x5x5xf32>, %y: memref<1x1x3x2xf32>) outs 1 str
   buffer.materialize %1 in %y : tensor<1x1x3x2xf32> in memref<1x1x3x2xf32>
   kernel.return
 }
+
+// -----
+
+// Nothing reduces: a result of rows is stored once for each, after what the row is repeated to.
+
+// CHECK-LABEL: kernel.func @repeated
+// CHECK-NEXT:    loop.parallel (%i) to (3) {
+// CHECK-NEXT:      loop.parallel (%j) to (4) {
+// CHECK:             buffer.store %{{.*}}, %y[%i, %j]
+// CHECK:           buffer.store %{{.*}}, %z[%i]
+kernel.func @repeated(%x: memref<3xf32>, %y: memref<3x4xf32>, %z: memref<3xf32>) outs 2 strategy #kernel.strategy<sweeps {}> {
+  %0 = buffer.to_tensor %x : memref<3xf32> to tensor<3xf32>
+  %1 = nn.neg %0 : tensor<3xf32>
+  %2 = nn.broadcast %1 {dimensions = [0]} : tensor<3xf32> -> tensor<3x4xf32>
+  %3 = nn.mul %2, %2 : tensor<3x4xf32>
+  %4 = nn.exp %1 : tensor<3xf32>
+  buffer.materialize %3 in %y : tensor<3x4xf32> in memref<3x4xf32>
+  buffer.materialize %4 in %z : tensor<3xf32> in memref<3xf32>
+  kernel.return
+}
