@@ -155,25 +155,25 @@ class _Forward(_Writer):
     def write(self) -> None:
         for count, rows, start in self.blocks():
             scores = self.scratch("scores", rows, self.sizes.keys)
-            factors = self.scratch("factors", rows)
+            factors = self.scratch("factors", rows) if self.op.output in self.places else None
             with self.parallel([*self.sizes.batch, count]) as (*batch, number):
                 queries = Queries(tuple(batch), number * rows + start, rows)
                 self.attend(queries, scores, factors)
 
-    def attend(self, queries: Queries, scores: SSAValue, factors: SSAValue) -> None:
-        """The output of a block of queries."""
+    def attend(self, queries: Queries, scores: SSAValue, factors: SSAValue | None) -> None:
+        """The output of a block of queries, if anyone reads it, and the sums of their powers."""
         op, nest, call = self.op, self.nest, self.products.call
         query, key = self.rows(op.query, queries), self.matrix(op.key, queries.batch)
         weights = Matrix(scores, (ZERO, ZERO), (queries.rows, self.sizes.keys))
         call(nest, "scores", query, key, weights, turned="rhs")
         with nest.parallel([queries.rows]) as (row,):
             self.softmax(queries, row, scores, factors)
-        if op.output in self.places:
+        if factors is not None:
             value, out = self.matrix(op.value, queries.batch), self.rows(op.output, queries)
             call(nest, "output", weights, value, out, factors=factors)
 
     def softmax(
-        self, queries: Queries, row: AffineExpr, scores: SSAValue, factors: SSAValue
+        self, queries: Queries, row: AffineExpr, scores: SSAValue, factors: SSAValue | None
     ) -> None:
         """Makes a row of scores powers, and finds the factor that makes them probabilities."""
         b, nest, op = self.b, self.nest, self.op
@@ -195,7 +195,8 @@ class _Forward(_Writer):
         [sum] = nest.loop(self.sizes.keys, [zero], total)
         seen = scalars.compare(b, "ne", sum, zero)
         divisor = scalars.select(b, seen, sum, one)
-        nest.store(scalars.div(b, one, divisor), factors, (row,))
+        if factors is not None:
+            nest.store(scalars.div(b, one, divisor), factors, (row,))
         if op.log_sum in self.places:
             log_sum = scalars.add(b, most, b.insert(math.LogOp(divisor)).result)
             log_sum = scalars.select(b, seen, log_sum, zero)
