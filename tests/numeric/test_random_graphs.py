@@ -49,6 +49,8 @@ from nnc.runtime.program import Program as Compiled
 from nnc.tools.check_numerics import NumericsError, Results, differences, largest_difference
 from nnc.tools.programs import Argument, Array, arguments, draw, evaluate
 
+pytestmark = pytest.mark.filterwarnings("default:Generating overly large repr")
+"""Or else that is all one hears of a failure of large programs."""
 TOLERANCE = 1e-3
 TOGETHER = 8
 """Programs compiled as one."""
