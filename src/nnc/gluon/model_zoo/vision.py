@@ -294,52 +294,34 @@ def refuse_pretrained(pretrained: bool) -> None:
         )
 
 
-def resnet18_v1(
-    pretrained: bool = False, ctx: object = None, *, classes: int = 1000, thumbnail: bool = False
-) -> ResNetV1:
-    """ResNet with 18 layers."""
-    refuse_pretrained(pretrained)
-    return ResNetV1(BasicBlockV1, (2, 2, 2, 2), (64, 64, 128, 256, 512), classes, thumbnail)
+def resnet(
+    kind: Callable[..., ResNetV1 | ResNetV2],
+    block: type[nn.HybridBlock],
+    layers: Sequence[int],
+    channels: Sequence[int],
+) -> Callable[..., ResNetV1 | ResNetV2]:
+    """What makes ResNet with this many of the blocks in its four stages."""
+
+    def network(
+        pretrained: bool = False,
+        ctx: object = None,
+        *,
+        classes: int = 1000,
+        thumbnail: bool = False,
+    ) -> ResNetV1 | ResNetV2:
+        refuse_pretrained(pretrained)
+        return kind(block, layers, channels, classes, thumbnail)
+
+    return network
 
 
-def resnet34_v1(
-    pretrained: bool = False, ctx: object = None, *, classes: int = 1000, thumbnail: bool = False
-) -> ResNetV1:
-    """ResNet with 34 layers."""
-    refuse_pretrained(pretrained)
-    return ResNetV1(BasicBlockV1, (3, 4, 6, 3), (64, 64, 128, 256, 512), classes, thumbnail)
-
-
-def resnet50_v1(
-    pretrained: bool = False, ctx: object = None, *, classes: int = 1000, thumbnail: bool = False
-) -> ResNetV1:
-    """ResNet with 50 layers."""
-    refuse_pretrained(pretrained)
-    return ResNetV1(BottleneckV1, (3, 4, 6, 3), (64, 256, 512, 1024, 2048), classes, thumbnail)
-
-
-def resnet18_v2(
-    pretrained: bool = False, ctx: object = None, *, classes: int = 1000, thumbnail: bool = False
-) -> ResNetV2:
-    """ResNet of the second version with 18 layers."""
-    refuse_pretrained(pretrained)
-    return ResNetV2(BasicBlockV2, (2, 2, 2, 2), (64, 64, 128, 256, 512), classes, thumbnail)
-
-
-def resnet34_v2(
-    pretrained: bool = False, ctx: object = None, *, classes: int = 1000, thumbnail: bool = False
-) -> ResNetV2:
-    """ResNet of the second version with 34 layers."""
-    refuse_pretrained(pretrained)
-    return ResNetV2(BasicBlockV2, (3, 4, 6, 3), (64, 64, 128, 256, 512), classes, thumbnail)
-
-
-def resnet50_v2(
-    pretrained: bool = False, ctx: object = None, *, classes: int = 1000, thumbnail: bool = False
-) -> ResNetV2:
-    """ResNet of the second version with 50 layers."""
-    refuse_pretrained(pretrained)
-    return ResNetV2(BottleneckV2, (3, 4, 6, 3), (64, 256, 512, 1024, 2048), classes, thumbnail)
+NARROW, WIDE = (64, 64, 128, 256, 512), (64, 256, 512, 1024, 2048)
+resnet18_v1 = resnet(ResNetV1, BasicBlockV1, (2, 2, 2, 2), NARROW)
+resnet34_v1 = resnet(ResNetV1, BasicBlockV1, (3, 4, 6, 3), NARROW)
+resnet50_v1 = resnet(ResNetV1, BottleneckV1, (3, 4, 6, 3), WIDE)
+resnet18_v2 = resnet(ResNetV2, BasicBlockV2, (2, 2, 2, 2), NARROW)
+resnet34_v2 = resnet(ResNetV2, BasicBlockV2, (3, 4, 6, 3), NARROW)
+resnet50_v2 = resnet(ResNetV2, BottleneckV2, (3, 4, 6, 3), WIDE)
 
 
 def vgg(layers: Sequence[int], batch_norm: bool) -> Callable[..., VGG]:
@@ -358,36 +340,20 @@ vgg16, vgg16_bn = vgg((2, 2, 3, 3, 3), False), vgg((2, 2, 3, 3, 3), True)
 vgg19, vgg19_bn = vgg((2, 2, 4, 4, 4), False), vgg((2, 2, 4, 4, 4), True)
 
 
-def mobilenet_v2_1_0(
-    pretrained: bool = False, ctx: object = None, *, classes: int = 1000
-) -> MobileNetV2:
-    """MobileNetV2."""
-    refuse_pretrained(pretrained)
-    return MobileNetV2(1.0, classes)
+def mobilenet_v2(multiplier: float) -> Callable[..., MobileNetV2]:
+    """What makes MobileNetV2 with this part of the channels."""
+
+    def network(
+        pretrained: bool = False, ctx: object = None, *, classes: int = 1000
+    ) -> MobileNetV2:
+        refuse_pretrained(pretrained)
+        return MobileNetV2(multiplier, classes)
+
+    return network
 
 
-def mobilenet_v2_0_75(
-    pretrained: bool = False, ctx: object = None, *, classes: int = 1000
-) -> MobileNetV2:
-    """MobileNetV2 with three quarters of the channels."""
-    refuse_pretrained(pretrained)
-    return MobileNetV2(0.75, classes)
-
-
-def mobilenet_v2_0_5(
-    pretrained: bool = False, ctx: object = None, *, classes: int = 1000
-) -> MobileNetV2:
-    """MobileNetV2 with half the channels."""
-    refuse_pretrained(pretrained)
-    return MobileNetV2(0.5, classes)
-
-
-def mobilenet_v2_0_25(
-    pretrained: bool = False, ctx: object = None, *, classes: int = 1000
-) -> MobileNetV2:
-    """MobileNetV2 with a quarter of the channels."""
-    refuse_pretrained(pretrained)
-    return MobileNetV2(0.25, classes)
+mobilenet_v2_1_0, mobilenet_v2_0_75 = mobilenet_v2(1.0), mobilenet_v2(0.75)
+mobilenet_v2_0_5, mobilenet_v2_0_25 = mobilenet_v2(0.5), mobilenet_v2(0.25)
 
 
 MODELS: dict[str, Callable[..., nn.HybridBlock]] = {
