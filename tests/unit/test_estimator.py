@@ -2,16 +2,28 @@
 
 import json
 import re
-import signal
 import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from emulated_device import emulate_gpus
+from small_training import (
+    CROSS_ENTROPY,
+    NO_METRIC,
+    TRAIN,
+    VALIDATE,
+    X,
+    Y,
+    estimator,
+    network,
+    quiet,
+    trainer_of,
+    values,
+)
 from tensorboardX.proto import event_pb2
 
 import nnc
@@ -20,41 +32,6 @@ from nnc.errors import NanError, OptionError
 from nnc.gluon import nn
 from nnc.gluon.contrib import estimator as est
 from nnc.gluon.contrib.estimator import Estimator, event_handler
-
-RANDOM = np.random.default_rng(0)
-X = RANDOM.normal(size=(12, 4)).astype(np.float32)
-Y = RANDOM.integers(0, 3, 12).astype(np.int32)
-TRAIN = gluon.data.DataLoader(gluon.data.ArrayDataset(X, Y), 4)
-VALIDATE = gluon.data.DataLoader(gluon.data.ArrayDataset(X[:8], Y[:8]), 4)
-NO_METRIC: Any = "loss"
-CROSS_ENTROPY = gluon.loss.SoftmaxCrossEntropyLoss()
-
-
-def network() -> Any:
-    nnc.random.seed(0)
-    net = nn.HybridSequential(nn.Dense(5, "relu", in_units=4), nn.Dense(3, in_units=5))
-    net.initialize(nnc.init.Xavier())
-    return net
-
-
-def trainer_of(net: Any, **options: Any) -> gluon.Trainer:
-    return gluon.Trainer(net.collect_params(), "sgd", {"learning_rate": 0.1, **options})
-
-
-def estimator(compiled: bool = True, **options: Any) -> Estimator:
-    net = network()
-    options.setdefault("trainer", trainer_of(net))
-    processor = est.BatchProcessor(compiled)
-    return Estimator(net, CROSS_ENTROPY, batch_processor=processor, **options)
-
-
-def values(net: Any) -> list[Any]:
-    return [p.data().asnumpy() for p in net.collect_params().values()]
-
-
-def quiet(*handlers: est.EventHandler) -> list[est.EventHandler]:
-    """The handlers, and one that keeps the default from printing."""
-    return [*handlers, est.LoggingHandler(metrics=[])]
 
 
 @pytest.mark.parametrize("compiled", [True, False])
@@ -443,130 +420,3 @@ def test_mistakes(mistake: Callable[[], object], message: str) -> None:
     with pytest.raises(OptionError) as error:
         mistake()
     assert message in str(error.value)
-
-
-def shuffled() -> gluon.data.DataLoader:
-    return gluon.data.DataLoader(gluon.data.ArrayDataset(X, Y), 4, shuffle=True)
-
-
-@pytest.mark.parametrize("period", [1, None])
-@pytest.mark.parametrize("done", [1, 3, 4])
-def test_a_stopped_training_goes_on(done: int, period: int | None, tmp_path: Path) -> None:
-    """Within an epoch of three batches, at its end, and after it."""
-
-    def fit(epochs: int | None, batches: int | None) -> list[Any]:
-        made = Estimator(network(), CROSS_ENTROPY)
-        keeper = est.CheckpointHandler(tmp_path, batch_period=period, resume_from_checkpoint=True)
-        made.fit(shuffled(), None, epochs, quiet(keeper), batches)
-        assert made.current_batch == (batches or 6)
-        return values(made.net)
-
-    made = Estimator(network(), CROSS_ENTROPY)
-    made.fit(shuffled(), epochs=2, event_handlers=quiet())
-    fit(None, done)
-    for path in tmp_path.glob("*"):
-        assert path.name.startswith("model-00000")
-    for a, b in zip(fit(2, None), values(made.net), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
-def test_the_best_checkpoint_is_kept(tmp_path: Path) -> None:
-    made = estimator()
-    keeper = est.CheckpointHandler(
-        tmp_path, "net", made.train_metrics[1], verbose=1, save_best=True, max_checkpoints=1
-    )
-    made.fit(TRAIN, epochs=3, event_handlers=quiet(keeper))
-    assert [path.name for path in tmp_path.iterdir()] == ["net-000003.safetensors"]
-    progress = nnc.checkpoint.load(tmp_path / "net-000003.safetensors", network())
-    assert progress == {"epoch": 3, "batch": 9, "score": made.train_metrics[1].get()[1]}
-    with pytest.raises(OptionError, match=r"net-000003.safetensors is of an earlier training; pa"):
-        made.fit(TRAIN, epochs=3, event_handlers=quiet(keeper))
-    with pytest.raises(OptionError, match="save_best needs a monitor"):
-        est.CheckpointHandler(tmp_path, save_best=True)
-
-
-def test_a_metric_that_another_function_measures_is_watched() -> None:
-    """Validation every second epoch: before the first there is nothing to stop for."""
-    made, other = estimator(), estimator()
-    validation = est.ValidationHandler(VALIDATE, other.evaluate, epoch_period=2)
-    stopping = est.EarlyStoppingHandler(other.val_metrics[1])
-    made.fit(TRAIN, epochs=4, event_handlers=quiet(stopping, validation))
-    assert made.current_epoch == 3
-    assert stopping.best == other.val_metrics[1].get()[1]
-
-
-class Spoiled(est.EpochBegin):
-    """A training that goes wrong in its second epoch."""
-
-    def epoch_begin(self, estimator: Estimator, *args: Any, **kwargs: Any) -> None:
-        if estimator.current_epoch == 1:
-            estimator.trainer.set_learning_rate(1e38)
-
-
-def test_what_is_no_number_is_not_saved(tmp_path: Path) -> None:
-    made = estimator()
-    keeper = est.CheckpointHandler(tmp_path, batch_period=1, max_checkpoints=1)
-    with pytest.raises(NanError, match=r"is no number any more after epoch 2, the training loss"):
-        made.fit(TRAIN, epochs=5, event_handlers=quiet(keeper, Spoiled()))
-    [file] = tmp_path.iterdir()
-    nnc.checkpoint.load(file, made.net)
-    assert made.lost_parameter() is None
-
-
-class Interrupting(est.BatchBegin):
-    """Presses Ctrl-C while a batch is on its way."""
-
-    def __init__(self, batch: int, times: int = 1):
-        self.batch, self.times = batch, times
-
-    def batch_begin(self, estimator: Estimator, *args: Any, **kwargs: Any) -> None:
-        if estimator.current_batch + 1 == self.batch:
-            for _ in range(self.times):
-                signal.raise_signal(signal.SIGINT)
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C as in a program in the foreground, which tests may not be."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_saves_and_the_training_goes_on(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """In the second of three batches of the second epoch; handlers go on, too."""
-
-    def fit(name: str, *more: est.EventHandler) -> tuple[Estimator, Any, Any]:
-        made = Estimator(network(), CROSS_ENTROPY)
-        plot = est.PlotHandler(tmp_path / "curves.png")
-        stopping = est.EarlyStoppingHandler(made.train_metrics[1], patience=3, mode="max")
-        keeper = est.CheckpointHandler(tmp_path / name, verbose=1, resume_from_checkpoint=True)
-        made.fit(shuffled(), epochs=5, event_handlers=quiet(*more, keeper, plot, stopping))
-        return made, plot, stopping
-
-    with pytest.raises(KeyboardInterrupt):
-        fit("run", Interrupting(5))
-    last = tmp_path / "run/model-000002.safetensors"
-    assert capsys.readouterr().out.endswith(
-        f"saved {last}, after batch 5\ninterrupted; the last checkpoint is {last}\n"
-    )
-    made, plot, stopping = fit("run")
-    whole, complete, expected = fit("whole")
-    for a, b in zip(values(made.net), values(whole.net), strict=True):
-        np.testing.assert_array_equal(a, b)
-    for found, wanted in zip(plot.records, complete.records, strict=True):
-        assert {**found, "seconds": 0} == {**wanted, "seconds": 0}
-    assert made.current_epoch == whole.current_epoch == 5
-    assert (stopping.best, stopping.wait) == (expected.best, expected.wait)
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_twice_ends_at_once(tmp_path: Path) -> None:
-    made = estimator()
-    with pytest.raises(KeyboardInterrupt):
-        made.fit(TRAIN, None, 2, quiet(Interrupting(2, 2), est.CheckpointHandler(tmp_path)))
-    assert made.current_batch == 1
-    assert not [*tmp_path.iterdir()]
