@@ -138,10 +138,10 @@ def repeated_axes(
     They are A where nothing reduces: a gradient of rows may need no sum.
     """
     computed = {result for op in ops for result in op.results}
-    for op in ops:
-        if isinstance(op, BroadcastOp) and op.input in computed:
-            if (shape_of(op.input), shape_of(op.output)) == (row, shape):
-                return tuple(d for d in range(len(shape)) if d not in op.axes)
+    repeats = (op for op in ops if isinstance(op, BroadcastOp) and op.input in computed)
+    for op in repeats:
+        if (shape_of(op.input), shape_of(op.output)) == (row, shape):
+            return tuple(d for d in range(len(shape)) if d not in op.axes)
     raise NotImplementedError(f"no value of shape {row} is repeated to {shape}")
 
 
