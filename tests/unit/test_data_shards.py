@@ -232,13 +232,13 @@ def test_groups_of_rows_are_read_once_in_an_epoch(
     """A window holds as many of them as it spans, and no more."""
     dataset = parquets(tmp_path)
     reads: list[Any] = []
-    read = parquet.ParquetFile.read_row_group
+    read = parquet.ParquetFile.iter_batches
 
     def counted(file: Any, *args: Any, **options: Any) -> Any:
         reads.append(args)
         return read(file, *args, **options)
 
-    monkeypatch.setattr(parquet.ParquetFile, "read_row_group", counted)
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", counted)
     assert len(list(DataLoader(dataset.transform(number), 4, shuffle=True))) == 9
     assert len(reads) == sum(-(-size // 3) for size in SIZES)
 
@@ -253,6 +253,15 @@ def test_small_groups_of_rows_do_not_make_a_window_hold_more(tmp_path: Path) -> 
     for read, place in enumerate(ShardSampler(dataset)):
         assert dataset[place] == rows[0]
         assert pa.total_allocated_bytes() - before < 5 * 50 * 2000, read
+
+
+def test_groups_of_rows_larger_than_what_is_decoded_at_a_time(tmp_path: Path) -> None:
+    rows = np.arange(3 * 200_000.0).reshape(3, -1)
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(rows)
+    parquet.write_table(pa.table({"row": tensors}), tmp_path / "a.parquet")
+    dataset = ParquetDataset(tmp_path / "a.parquet", "row")
+    for position in (2, 0, 1):
+        np.testing.assert_array_equal(dataset[position], rows[position])
 
 
 def test_arrays_of_parquet_may_be_written_to(tmp_path: Path) -> None:

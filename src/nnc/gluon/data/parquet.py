@@ -12,6 +12,9 @@ from nnc.gluon.data.libraries import needed
 from nnc.gluon.data.shards import OPEN_SHARDS, Recent, ShardedDataset
 from nnc.gluon.data.vision.images import decode
 
+# Pyarrow needs several times the memory of the rows it decodes: 8 bytes for each byte of an image.
+DECODED_BYTES = 512 << 10
+
 
 class OpenFile(NamedTuple):
     """A parquet file, and where its groups of rows begin and end."""
@@ -52,7 +55,7 @@ class ParquetDataset(ShardedDataset):
     def _opened(self, shard: int) -> OpenFile:
         parquet = needed("pyarrow.parquet", "pyarrow", "reading parquet files")
         try:
-            file = parquet.ParquetFile(self.files[shard])
+            file = parquet.ParquetFile(self.files[shard], pre_buffer=False)
         except (OSError, ValueError) as error:
             raise OptionError(f"{self.files[shard]} is no whole parquet file: {error}") from None
         groups = map(file.metadata.row_group, range(file.num_row_groups))
@@ -60,8 +63,14 @@ class ParquetDataset(ShardedDataset):
 
     def _group(self, key: tuple[int, int]) -> Group:
         shard, group = key
-        table = self._open[shard].file.read_row_group(group, self._columns, use_threads=False)
-        columns = {name: table[name].combine_chunks() for name in table.column_names}
+        arrow = needed("pyarrow", "pyarrow", "reading parquet files")
+        file = self._open[shard].file
+        parts = file.iter_batches(
+            decoded_rows(file.metadata.row_group(group)), [group], self._columns, use_threads=False
+        )
+        table = arrow.Table.from_batches(list(parts))
+        arrow.default_memory_pool().release_unused()
+        columns = {name: table[name] for name in table.column_names}
         return Group(columns, table.num_rows)
 
     def look_through(self, shard: int) -> int:
@@ -76,6 +85,11 @@ class ParquetDataset(ShardedDataset):
             return row
         values = tuple(row[name] for name in self._columns)
         return values[0] if len(values) == 1 else values
+
+
+def decoded_rows(group: Any) -> int:
+    """How many rows of a group are decoded at a time."""
+    return max(1, group.num_rows * DECODED_BYTES // max(1, group.total_byte_size))
 
 
 def value_of(scalar: Any) -> Any:
