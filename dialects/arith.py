@@ -67,7 +67,6 @@ from xdsl.irdl import (
     AnyAttr,
     VarConstraint,
     base,
-    irdl_op_definition,
     operand_def,
     prop_def,
     result_def,
@@ -78,7 +77,7 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from nnc.dialects.flat import FlatOp
+from nnc.dialects.flat import FlatOp, op_definition
 
 MASK = container_of(i1)
 INTEGER = container_of(base(IntegerType))
@@ -150,7 +149,7 @@ class Comparison(FlatOp, ABC):
         return cls(parser.resolve_operand(lhs, type), parser.resolve_operand(rhs, type), predicate)
 
 
-@irdl_op_definition
+@op_definition
 class CmpfOp(Comparison):
     """Compares floating-point numbers."""
 
@@ -158,7 +157,7 @@ class CmpfOp(Comparison):
     PREDICATES: ClassVar = tuple(CMPF_COMPARISON_OPERATIONS)
 
 
-@irdl_op_definition
+@op_definition
 class CmpiOp(Comparison):
     """Compares integers."""
 
@@ -166,7 +165,7 @@ class CmpiOp(Comparison):
     PREDICATES: ClassVar = tuple(CMPI_COMPARISON_OPERATIONS)
 
 
-@irdl_op_definition
+@op_definition
 class SelectOp(FlatOp):
     """`condition ? lhs : rhs`, in each lane."""
 
@@ -220,7 +219,7 @@ class Conversion(FlatOp, ABC):
         verify_shapes(self, [self.input, self.result])
 
 
-@irdl_op_definition
+@op_definition
 class SIToFPOp(Conversion):
     """A signed integer to a floating-point number."""
 
@@ -229,7 +228,7 @@ class SIToFPOp(Conversion):
     result = result_def(FLOAT)
 
 
-@irdl_op_definition
+@op_definition
 class UIToFPOp(Conversion):
     """An unsigned integer to a floating-point number."""
 
@@ -238,7 +237,7 @@ class UIToFPOp(Conversion):
     result = result_def(FLOAT)
 
 
-@irdl_op_definition
+@op_definition
 class FPToSIOp(Conversion):
     """A floating-point number to a signed integer, towards zero."""
 
@@ -247,7 +246,7 @@ class FPToSIOp(Conversion):
     result = result_def(INTEGER)
 
 
-@irdl_op_definition
+@op_definition
 class FPToUIOp(Conversion):
     """A floating-point number to an unsigned integer, towards zero."""
 
@@ -256,7 +255,7 @@ class FPToUIOp(Conversion):
     result = result_def(INTEGER)
 
 
-@irdl_op_definition
+@op_definition
 class ExtSIOp(Conversion):
     """A signed integer to a wider one."""
 
@@ -265,7 +264,7 @@ class ExtSIOp(Conversion):
     result = result_def(INTEGER)
 
 
-@irdl_op_definition
+@op_definition
 class ExtUIOp(Conversion):
     """An unsigned integer to a wider one."""
 
@@ -274,7 +273,7 @@ class ExtUIOp(Conversion):
     result = result_def(INTEGER)
 
 
-@irdl_op_definition
+@op_definition
 class TruncIOp(Conversion):
     """The low bits of an integer."""
 

@@ -31,7 +31,6 @@ from xdsl.dialects.builtin import (
 from xdsl.ir import Attribute, Dialect, SSAValue
 from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
-    irdl_op_definition,
     operand_def,
     prop_def,
     result_def,
@@ -41,7 +40,7 @@ from xdsl.irdl import (
 from xdsl.traits import MemoryAllocEffect, MemoryReadEffect, MemoryWriteEffect, Pure
 from xdsl.utils.exceptions import VerifyException
 
-from nnc.dialects.flat import FlatOp
+from nnc.dialects.flat import FlatOp, op_definition
 from nnc.dialects.subscript import Subscript, compact
 from nnc.dialects.syntax import IntegerArray, Integers, array
 
@@ -85,7 +84,7 @@ def _verify_rank(name: str, buffer: SSAValue, map: AffineMap, indices: Sequence[
         )
 
 
-@irdl_op_definition
+@op_definition
 class ViewOp(FlatOp):
     """`output[i] = source[offset + i * strides]`: a part of a buffer, sharing its memory.
 
@@ -121,7 +120,7 @@ def root(value: SSAValue) -> SSAValue:
     return value
 
 
-@irdl_op_definition
+@op_definition
 class CopyOp(FlatOp):
     """`target[i] = source[i]` for buffers of one shape."""
 
@@ -140,7 +139,7 @@ class CopyOp(FlatOp):
             raise VerifyException(f"buffer.copy: {source} does not fit into {target}")
 
 
-@irdl_op_definition
+@op_definition
 class FillOp(FlatOp):
     """`target[i] = value`."""
 
@@ -154,7 +153,7 @@ class FillOp(FlatOp):
         super().__init__(operands=[target], properties={"value": value})
 
 
-@irdl_op_definition
+@op_definition
 class FillBorderOp(FlatOp):
     """Sets the elements of `target` outside of `[low, shape - high)` in each dimension."""
 
@@ -192,7 +191,7 @@ class FillBorderOp(FlatOp):
             raise VerifyException(f"buffer.fill_border: low and high need {rank} sizes each")
 
 
-@irdl_op_definition
+@op_definition
 class LoadOp(FlatOp):
     """`buffer[subscript]`, one element."""
 
@@ -221,7 +220,7 @@ class LoadOp(FlatOp):
             )
 
 
-@irdl_op_definition
+@op_definition
 class StoreOp(FlatOp):
     """`buffer[subscript] = value`, one element."""
 
@@ -252,7 +251,7 @@ class StoreOp(FlatOp):
             )
 
 
-@irdl_op_definition
+@op_definition
 class AllocOp(FlatOp):
     """Scratch of the enclosing kernel, uninitialised, one for each worker (CUDA: each block)."""
 
@@ -265,7 +264,7 @@ class AllocOp(FlatOp):
         super().__init__(result_types=[type])
 
 
-@irdl_op_definition
+@op_definition
 class ToTensorOp(FlatOp):
     """The tensor a buffer holds when the kernel starts."""
 
@@ -280,7 +279,7 @@ class ToTensorOp(FlatOp):
         super().__init__([source], [TensorType(type.element_type, type.get_shape())])
 
 
-@irdl_op_definition
+@op_definition
 class MaterializeOp(FlatOp):
     """The buffer holds the tensor when the kernel ends."""
 

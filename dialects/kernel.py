@@ -34,7 +34,6 @@ from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
     irdl_attr_definition,
-    irdl_op_definition,
     opt_prop_def,
     prop_def,
     region_def,
@@ -60,7 +59,7 @@ from xdsl.traits import (
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects.buffer import type_of
-from nnc.dialects.flat import FlatOp
+from nnc.dialects.flat import FlatOp, op_definition
 from nnc.dialects.subscript import parse_subscript, print_subscript
 
 
@@ -138,7 +137,7 @@ def _parse_parameter(parser: AttrParser) -> tuple[str, Attribute]:
     )
 
 
-@irdl_op_definition
+@op_definition
 class ReturnOp(FlatOp):
     """Ends a group or a kernel with its results."""
 
@@ -151,7 +150,7 @@ class ReturnOp(FlatOp):
         super().__init__(values)
 
 
-@irdl_op_definition
+@op_definition
 class GroupOp(FlatOp):
     """Ops that become one kernel; what the body reads is what the group is passed."""
 
@@ -173,7 +172,7 @@ class GroupOp(FlatOp):
             raise VerifyException("kernel.group: its body must return the types of its results")
 
 
-@irdl_op_definition
+@op_definition
 class FuncOp(IRDLOperation):
     """One distinct kernel. A private one is a micro-kernel, called by kernels only."""
 
@@ -315,7 +314,7 @@ def segments(*sizes: int) -> DenseArrayBase[IntegerType]:
     return DenseArrayBase.from_list(i32, sizes)
 
 
-@irdl_op_definition
+@op_definition
 class LaunchOp(FlatOp):
     """Runs kernel `callee`. On tensors: `ins` give `outputs`. On buffers there are no results."""
 
@@ -359,7 +358,7 @@ class LaunchOp(FlatOp):
         return found
 
 
-@irdl_op_definition
+@op_definition
 class CallOp(FlatOp):
     """Calls a private micro-kernel on parts of buffers that start at a subscript each."""
 

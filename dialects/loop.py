@@ -21,7 +21,6 @@ from xdsl.ir.affine import AffineSet
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
-    irdl_op_definition,
     opt_prop_def,
     prop_def,
     region_def,
@@ -40,7 +39,7 @@ from xdsl.traits import (
 )
 from xdsl.utils.exceptions import VerifyException
 
-from nnc.dialects.flat import FlatOp
+from nnc.dialects.flat import FlatOp, op_definition
 from nnc.dialects.syntax import IntegerArray, array, integers
 
 MAPPINGS = ("sequential", "threads", "blocks", "lanes")
@@ -50,7 +49,7 @@ MAPPINGS = ("sequential", "threads", "blocks", "lanes")
 index = IndexType()
 
 
-@irdl_op_definition
+@op_definition
 class YieldOp(FlatOp):
     """Ends a loop body, giving the values carried to the next iteration."""
 
@@ -74,7 +73,7 @@ def _verify_yield(op: Operation, region: Region, types: Sequence[Attribute]) -> 
         )
 
 
-@irdl_op_definition
+@op_definition
 class ForOp(FlatOp):
     """Runs its body for 0, 1, … count - 1, in order, carrying values from one to the next."""
 
@@ -164,7 +163,7 @@ def _parse_carry(parser: Parser) -> tuple[Parser.UnresolvedArgument, UnresolvedO
     return argument, parser.parse_unresolved_operand()
 
 
-@irdl_op_definition
+@op_definition
 class ParallelOp(FlatOp):
     """Runs its body at every point of a space; the points are independent of each other."""
 
@@ -232,7 +231,7 @@ class ParallelOp(FlatOp):
         return cls(counts, body, mapping)
 
 
-@irdl_op_definition
+@op_definition
 class WhenOp(IRDLOperation):
     """Runs its body where an affine condition on index values holds.
 
@@ -277,7 +276,7 @@ class WhenOp(IRDLOperation):
         _verify_yield(self, self.body, self.outputs.types)
 
 
-@irdl_op_definition
+@op_definition
 class BarrierOp(IRDLOperation):
     """All threads of a block reach this point before one of them goes on."""
 

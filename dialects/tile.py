@@ -27,7 +27,6 @@ from xdsl.ir.affine import AffineMap
 from xdsl.irdl import (
     VarConstraint,
     base,
-    irdl_op_definition,
     operand_def,
     opt_prop_def,
     prop_def,
@@ -40,7 +39,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects.arith import vector
 from nnc.dialects.buffer import type_of
-from nnc.dialects.flat import FlatOp
+from nnc.dialects.flat import FlatOp, op_definition
 from nnc.dialects.interfaces import Reduction
 from nnc.dialects.subscript import Subscript, compact
 from nnc.dialects.syntax import IntegerArray, Integers, array, integers
@@ -76,7 +75,7 @@ def _verify_access(
         raise VerifyException(f"{name}: the extent must be within 1 and the tile's shape {shape}")
 
 
-@irdl_op_definition
+@op_definition
 class LoadOp(FlatOp):
     """`tile[i, j] = buffer[subscript + i along dim a + j along dim b]`.
 
@@ -118,7 +117,7 @@ class LoadOp(FlatOp):
         _verify_access(self.name, self.buffer, self.output, self.map.data, self.along, self.extent)
 
 
-@irdl_op_definition
+@op_definition
 class StoreOp(FlatOp):
     """`buffer[subscript + i along dim a + j along dim b] = tile[i, j]`, within the extent."""
 
@@ -152,7 +151,7 @@ class StoreOp(FlatOp):
         _verify_access(self.name, self.buffer, self.value, self.map.data, self.along, self.extent)
 
 
-@irdl_op_definition
+@op_definition
 class FillOp(FlatOp):
     """`tile[i, j] = scalar`."""
 
@@ -170,7 +169,7 @@ class FillOp(FlatOp):
             raise VerifyException(f"tile.fill: {self.scalar.type} does not fill {self.output.type}")
 
 
-@irdl_op_definition
+@op_definition
 class BroadcastOp(FlatOp):
     """A 1-D tile repeated: dimension `dimension` of the output is the input's."""
 
@@ -202,7 +201,7 @@ class BroadcastOp(FlatOp):
             )
 
 
-@irdl_op_definition
+@op_definition
 class OuterOp(FlatOp):
     """`output[i, j] = accumulator[i, j] + column[i] * row[j]`, rounded once where there is FMA."""
 
@@ -230,7 +229,7 @@ class OuterOp(FlatOp):
             )
 
 
-@irdl_op_definition
+@op_definition
 class ReduceOp(FlatOp):
     """Combines along dimension `dimension`: halves are combined pairwise, in a fixed order."""
 
@@ -260,7 +259,7 @@ class ReduceOp(FlatOp):
             )
 
 
-@irdl_op_definition
+@op_definition
 class TransposeOp(FlatOp):
     """`output[j, i] = input[i, j]`."""
 
@@ -275,7 +274,7 @@ class TransposeOp(FlatOp):
         super().__init__([input], [vector(tile_type(input).element_type, (columns, rows))])
 
 
-@irdl_op_definition
+@op_definition
 class LanesOp(FlatOp):
     """`output[j] = j`, in i32."""
 

@@ -15,7 +15,6 @@ from xdsl.builder import Builder
 from xdsl.dialects.builtin import Float64Type, FloatAttr, TensorType, UnitAttr, f32, f64
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
-    irdl_op_definition,
     operand_def,
     opt_operand_def,
     opt_prop_def,
@@ -24,6 +23,7 @@ from xdsl.irdl import (
 )
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Cotangents, Differentiable
 from nnc.dialects.nn.base import GraphOp, element_of, insert, shape_of
 from nnc.dialects.nn.constant import constant
@@ -157,7 +157,7 @@ class Attending(GraphOp, Differentiable):
         return insert(b, ReshapeOp(sum_over(b, scores, repeated), shape))
 
 
-@irdl_op_definition
+@op_definition
 class AttentionOp(Attending):
     """`output = softmax(scale * query key^T + mask) value`, and `log_sum = log(sum exp(scores))`.
 
@@ -230,7 +230,7 @@ class AttentionOp(Attending):
         )
 
 
-@irdl_op_definition
+@op_definition
 class AttentionGradOp(Attending):
     """The cotangents of query, key and value.
 

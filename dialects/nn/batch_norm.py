@@ -12,9 +12,10 @@ from math import prod
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import Float64Type, FloatAttr, TensorType, f64
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.irdl import operand_def, prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Cotangents, Decomposes, Differentiable
 from nnc.dialects.nn.base import GraphOp, element_of, float_type, insert, shape_of
 from nnc.dialects.nn.constant import constant
@@ -59,7 +60,7 @@ class BatchNormalization(GraphOp, Decomposes):
         return insert(b, RsqrtOp(insert(b, AddOp(variance, epsilon))))
 
 
-@irdl_op_definition
+@op_definition
 class BatchNormOp(BatchNormalization, Differentiable):
     """`gamma * (x - mean) / sqrt(variance + epsilon) + beta`, with the batch's mean and variance.
 
@@ -127,7 +128,7 @@ class BatchNormOp(BatchNormalization, Differentiable):
         return terms
 
 
-@irdl_op_definition
+@op_definition
 class BatchNormGradOp(BatchNormalization):
     """The cotangents of input, gamma and beta, from that of the output.
 

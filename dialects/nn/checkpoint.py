@@ -14,7 +14,6 @@ from xdsl.irdl import (
     IRDLOperation,
     VarConstraint,
     base,
-    irdl_op_definition,
     operand_def,
     region_def,
     result_def,
@@ -26,6 +25,7 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, Pure
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Cotangents, Differentiable
 from nnc.dialects.nn.base import GraphOp, insert
 from nnc.dialects.nn.structure import (
@@ -38,7 +38,7 @@ from nnc.dialects.nn.structure import (
 )
 
 
-@irdl_op_definition
+@op_definition
 class AfterOp(GraphOp, Differentiable):
     """`output = input`, for readers that must not run before `token` is there.
 
@@ -66,7 +66,7 @@ class AfterOp(GraphOp, Differentiable):
         return [grads[0] if needed[0] else None, None]
 
 
-@irdl_op_definition
+@op_definition
 class CheckpointOp(IRDLOperation, Differentiable):
     """`body(captured…)`; its gradient keeps the captured values only, and runs the body again.
 

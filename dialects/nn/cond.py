@@ -7,7 +7,6 @@ from xdsl.dialects.builtin import TensorType, i1
 from xdsl.ir import Attribute, Block, Region, SSAValue
 from xdsl.irdl import (
     IRDLOperation,
-    irdl_op_definition,
     operand_def,
     region_def,
     traits_def,
@@ -20,6 +19,7 @@ from xdsl.rewriter import InsertPoint
 from xdsl.traits import IsolatedFromAbove, Pure
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Cotangents, Differentiable
 from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.reverse import at
@@ -37,7 +37,7 @@ from nnc.dialects.nn.structure import (
 PREDICATE = TensorType(i1, [])
 
 
-@irdl_op_definition
+@op_definition
 class CondOp(IRDLOperation, Differentiable):
     """`then(captured…)` if the predicate is true, else `otherwise(captured…)`.
 

@@ -17,12 +17,13 @@ from xdsl.dialects.builtin import (
     TensorType,
 )
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import base, irdl_op_definition, prop_def, result_def
+from xdsl.irdl import base, prop_def, result_def
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.nn.base import (
     Elementwise,
     ScalarIndex,
@@ -55,7 +56,7 @@ def number(value: float, element: Attribute) -> Scalar:
     return IntegerAttr(int(value), cast(Any, element))
 
 
-@irdl_op_definition
+@op_definition
 class ConstantOp(Elementwise):
     """One value in every element, or a list of at most 64 values."""
 

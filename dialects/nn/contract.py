@@ -18,7 +18,6 @@ from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.irdl import (
     ParsePropInAttrDict,
-    irdl_op_definition,
     operand_def,
     opt_prop_def,
     prop_def,
@@ -27,6 +26,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import (
     Access,
     Cotangents,
@@ -89,7 +89,7 @@ def same_elements(name: str, operands: Sequence[Attribute]) -> None:
         raise VerifyException(f"{name}: operands must have one element type, given {lhs}, {rhs}")
 
 
-@irdl_op_definition
+@op_definition
 class MatmulOp(Contraction):
     """`output[…, m, n] = sum_k lhs[…, m, k] * rhs[…, k, n]`, either operand transposed on reading.
 
@@ -165,7 +165,7 @@ class MatmulOp(Contraction):
         return insert(b, MatmulOp(self.lhs, g, transpose_lhs=not lhs))
 
 
-@irdl_op_definition
+@op_definition
 class PackedMatmulOp(Product):
     """`output[m, n] = sum_k lhs[m, k] * rhs[n floordiv L, k, n mod L]` for `rhs: P x K x L`.
 

@@ -16,9 +16,10 @@ from xdsl.builder import Builder
 from xdsl.dialects.builtin import I64, IntegerAttr, TensorType, i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr, AffineMap
-from xdsl.irdl import irdl_op_definition, prop_def
+from xdsl.irdl import prop_def
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Access, Domain
 from nnc.dialects.nn.base import insert, shape_of
 from nnc.dialects.nn.contract import Contraction, same_elements, summed_in
@@ -248,7 +249,7 @@ def _split(axes: int) -> Point:
     return first, second, rest[:axes], rest[axes], rest[axes + 1 :]
 
 
-@irdl_op_definition
+@op_definition
 class ConvOp(Convolution):
     """`y[n, o, h, …] = sum x[n, group(o) + c, h * s + k * d - low, …] * kernel[o, c, k, …]`."""
 
@@ -279,7 +280,7 @@ class ConvOp(Convolution):
         return self.weight_grad(b, self.lhs, g)
 
 
-@irdl_op_definition
+@op_definition
 class ConvInputGradOp(Convolution):
     """`dx = adjoint of x ↦ conv(x, kernel)` at `dy`; `size` is the images' spatial size."""
 
@@ -314,7 +315,7 @@ class ConvInputGradOp(Convolution):
         return self.weight_grad(b, g, self.lhs)
 
 
-@irdl_op_definition
+@op_definition
 class ConvWeightGradOp(Convolution):
     """`dk = adjoint of kernel ↦ conv(x, kernel)` at `dy`; `size` is the kernel's."""
 

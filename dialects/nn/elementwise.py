@@ -24,10 +24,11 @@ from xdsl.dialects.builtin import (
     i1,
 )
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import VarConstraint, base, irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.irdl import VarConstraint, base, operand_def, prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Cotangents, Differentiable
 from nnc.dialects.nn.base import (
     Binary,
@@ -57,7 +58,7 @@ def where(
     return insert(b, SelectOp(insert(b, CompareOp(predicate, x, y)), then, otherwise))
 
 
-@irdl_op_definition
+@op_definition
 class AddOp(Binary):
     """`lhs + rhs`."""
 
@@ -73,7 +74,7 @@ class AddOp(Binary):
         return g
 
 
-@irdl_op_definition
+@op_definition
 class SubOp(Binary):
     """`lhs - rhs`."""
 
@@ -90,7 +91,7 @@ class SubOp(Binary):
         return insert(b, NegOp(g))
 
 
-@irdl_op_definition
+@op_definition
 class MulOp(Binary):
     """`lhs * rhs`."""
 
@@ -106,7 +107,7 @@ class MulOp(Binary):
         return mul(b, g, self.lhs)
 
 
-@irdl_op_definition
+@op_definition
 class DivOp(Binary):
     """`lhs / rhs`, of floating-point numbers."""
 
@@ -124,7 +125,7 @@ class DivOp(Binary):
         return insert(b, NegOp(scaled))
 
 
-@irdl_op_definition
+@op_definition
 class PowOp(Binary):
     """`lhs ** rhs`, of floating-point numbers; as in numpy, `x ** 0 = 1`."""
 
@@ -149,7 +150,7 @@ class PowOp(Binary):
         return mul(b, mul(b, g, self.output), insert(b, LogOp(safe)))
 
 
-@irdl_op_definition
+@op_definition
 class MaxOp(Binary):
     """The larger; NaN where one is. Of equal operands `lhs` has the gradient."""
 
@@ -165,7 +166,7 @@ class MaxOp(Binary):
         return where(b, "ge", self.lhs, self.rhs, constant(b, 0.0, g), g)
 
 
-@irdl_op_definition
+@op_definition
 class MinOp(Binary):
     """The smaller; NaN where one is. Of equal operands `lhs` has the gradient."""
 
@@ -181,7 +182,7 @@ class MinOp(Binary):
         return where(b, "le", self.lhs, self.rhs, constant(b, 0.0, g), g)
 
 
-@irdl_op_definition
+@op_definition
 class NegOp(Unary):
     """`-input`."""
 
@@ -195,7 +196,7 @@ class NegOp(Unary):
         return insert(b, NegOp(g))
 
 
-@irdl_op_definition
+@op_definition
 class ExpOp(Unary):
     """`exp(input)`."""
 
@@ -209,7 +210,7 @@ class ExpOp(Unary):
         return mul(b, g, self.output)
 
 
-@irdl_op_definition
+@op_definition
 class LogOp(Unary):
     """`log(input)`, to base e."""
 
@@ -223,7 +224,7 @@ class LogOp(Unary):
         return insert(b, DivOp(g, self.input))
 
 
-@irdl_op_definition
+@op_definition
 class CompareOp(Elementwise):
     """`lhs predicate rhs` as i1, for eq, ne, lt, le, gt, ge. Of NaN only ne is true."""
 
@@ -260,7 +261,7 @@ class CompareOp(Elementwise):
         return [scalars.compare(b, self.predicate.data, *arguments)]
 
 
-@irdl_op_definition
+@op_definition
 class SelectOp(Elementwise, Differentiable):
     """`mask ? lhs : rhs`."""
 
@@ -302,7 +303,7 @@ class SelectOp(Elementwise, Differentiable):
         ]
 
 
-@irdl_op_definition
+@op_definition
 class CastOp(Elementwise, Differentiable):
     """`input` in another element type; anything to i1 as `!= 0`.
 
@@ -340,7 +341,7 @@ def cast(b: Builder, x: SSAValue, element: Attribute) -> SSAValue:
     return x if element_of(x) == element else insert(b, CastOp(x, element))
 
 
-@irdl_op_definition
+@op_definition
 class ClampOp(Unary):
     """`min(max(input, low), high)`; the gradient passes at both bounds.
 

@@ -13,9 +13,9 @@ from typing import ClassVar
 from xdsl.builder import Builder
 from xdsl.dialects import math
 from xdsl.ir import SSAValue
-from xdsl.irdl import irdl_op_definition
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.nn.base import Unary, insert
 from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.elementwise import AddOp, DivOp, ExpOp, MulOp, NegOp, SubOp, mul, where
@@ -41,7 +41,7 @@ def one_minus(b: Builder, x: SSAValue) -> SSAValue:
     return insert(b, SubOp(constant(b, 1.0, x), x))
 
 
-@irdl_op_definition
+@op_definition
 class AbsOp(Unary):
     """`|input|`, with gradient 0 at 0."""
 
@@ -56,7 +56,7 @@ class AbsOp(Unary):
         return mul(b, g, insert(b, SignOp(self.input)))
 
 
-@irdl_op_definition
+@op_definition
 class SignOp(Unary):
     """-1, 0 or 1, and NaN of NaN; its gradient is 0."""
 
@@ -69,7 +69,7 @@ class SignOp(Unary):
         return None
 
 
-@irdl_op_definition
+@op_definition
 class SqrtOp(Function):
     """The square root."""
 
@@ -81,7 +81,7 @@ class SqrtOp(Function):
         return insert(b, DivOp(scale(b, g, 0.5), self.output))
 
 
-@irdl_op_definition
+@op_definition
 class RsqrtOp(Function):
     """`1 / sqrt(input)`."""
 
@@ -94,7 +94,7 @@ class RsqrtOp(Function):
         return mul(b, scale(b, g, -0.5), mul(b, y, mul(b, y, y)))
 
 
-@irdl_op_definition
+@op_definition
 class SinOp(Function):
     """The sine of an angle in radians; in f32 to 3 ulp up to 1e4, and without meaning past 1e6."""
 
@@ -105,7 +105,7 @@ class SinOp(Function):
         return mul(b, g, insert(b, CosOp(self.input)))
 
 
-@irdl_op_definition
+@op_definition
 class CosOp(Function):
     """The cosine of an angle in radians; in f32 to 3 ulp up to 1e4, without meaning past 1e6."""
 
@@ -116,7 +116,7 @@ class CosOp(Function):
         return insert(b, NegOp(mul(b, g, insert(b, SinOp(self.input)))))
 
 
-@irdl_op_definition
+@op_definition
 class AtanOp(Function):
     """The angle in (-pi / 2, pi / 2) whose tangent is `input`."""
 
@@ -129,7 +129,7 @@ class AtanOp(Function):
         return insert(b, DivOp(g, insert(b, AddOp(constant(b, 1.0, g), square))))
 
 
-@irdl_op_definition
+@op_definition
 class Expm1Op(Function):
     """`exp(input) - 1`, as exact near 0."""
 
@@ -140,7 +140,7 @@ class Expm1Op(Function):
         return mul(b, g, insert(b, ExpOp(self.input)))
 
 
-@irdl_op_definition
+@op_definition
 class Log1pOp(Function):
     """`log(1 + input)`, as exact near 0."""
 
@@ -151,7 +151,7 @@ class Log1pOp(Function):
         return insert(b, DivOp(g, insert(b, AddOp(constant(b, 1.0, g), self.input))))
 
 
-@irdl_op_definition
+@op_definition
 class ErfOp(Function):
     """The error function, `2 / sqrt(pi)` times the integral of `exp(-t ** 2)` from 0."""
 
@@ -164,7 +164,7 @@ class ErfOp(Function):
         return mul(b, g, scale(b, bell, 2 / sqrt(pi)))
 
 
-@irdl_op_definition
+@op_definition
 class TanhOp(Function):
     """The hyperbolic tangent."""
 
@@ -176,7 +176,7 @@ class TanhOp(Function):
         return mul(b, g, one_minus(b, mul(b, self.output, self.output)))
 
 
-@irdl_op_definition
+@op_definition
 class SigmoidOp(Unary):
     """`1 / (1 + exp(-input))`."""
 
@@ -191,7 +191,7 @@ class SigmoidOp(Unary):
         return mul(b, g, mul(b, self.output, one_minus(b, self.output)))
 
 
-@irdl_op_definition
+@op_definition
 class SiluOp(Unary):
     """`input * sigmoid(input)`, also called swish."""
 
@@ -213,7 +213,7 @@ def one_plus_exp_neg(b: Builder, x: SSAValue) -> SSAValue:
     return scalars.add(b, scalars.constant(b, 1, x), exponential)
 
 
-@irdl_op_definition
+@op_definition
 class ReluOp(Unary):
     """`max(input, 0)`, with gradient 0 at 0."""
 
@@ -227,7 +227,7 @@ class ReluOp(Unary):
         return where(b, "gt", self.output, zero, g, zero)
 
 
-@irdl_op_definition
+@op_definition
 class GeluOp(Unary):
     """`input * Phi(input)`, `Phi(x) = (1 + erf(x / sqrt(2))) / 2` the normal distribution."""
 

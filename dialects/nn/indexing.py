@@ -16,10 +16,11 @@ from xdsl.builder import Builder
 from xdsl.dialects.builtin import I64, IntegerAttr, TensorType, f32, i32, i64
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineMap
-from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.irdl import operand_def, prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Access, Cotangents, Differentiable, Domain, Structured
 from nnc.dialects.nn.base import GraphOp, ScalarIndex, countable, element_of, insert, shape_of
 from nnc.dialects.nn.elementwise import cast
@@ -39,7 +40,7 @@ def check_indices(name: str, indices: Attribute, size: int | None = None) -> Non
         countable(name, "the axis that indices of i32 count along", size)
 
 
-@irdl_op_definition
+@op_definition
 class IotaOp(GraphOp, Structured):
     """`output[i] = i[axis]`, as i32."""
 
@@ -80,7 +81,7 @@ class IotaOp(GraphOp, Structured):
         return [index(self.axis.value.data)]
 
 
-@irdl_op_definition
+@op_definition
 class OneHotOp(GraphOp, Structured):
     """`output[i..., j] = indices[i...] == j`, as 1 or 0, for `j` below `size`."""
 
@@ -174,7 +175,7 @@ def _settings(axis: int | None, batch_dims: int) -> dict[str, Attribute | None]:
     }
 
 
-@irdl_op_definition
+@op_definition
 class GatherOp(Indexed):
     """`output[b..., m..., i..., r...] = table[b..., m..., indices[b..., i...], r...]`.
 
@@ -224,7 +225,7 @@ def scatter_add(
     return cast(b, insert(b, ScatterAddOp(wide, indices, size, axis, batch_dims)), element)
 
 
-@irdl_op_definition
+@op_definition
 class ScatterAddOp(Indexed):
     """`output[b..., m..., indices[b..., i...], r...] += updates[b..., m..., i..., r...]`.
 

@@ -12,9 +12,10 @@ from typing import ClassVar, cast
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import I64, IntegerAttr, TensorType, i32, i64
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import VarConstraint, base, irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.irdl import VarConstraint, base, operand_def, prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Cotangents, Decomposes, Differentiable
 from nnc.dialects.nn.base import GraphOp, float_type, insert, same_types, shape_of
 from nnc.dialects.nn.constant import constant
@@ -104,7 +105,7 @@ class NormalizationGrad(Rows):
         self.initialize([result, grad], {"axis": IntegerAttr(axis, i64)})
 
 
-@irdl_op_definition
+@op_definition
 class SoftmaxOp(Normalization):
     """`exp(x) / sum exp(x)`."""
 
@@ -120,7 +121,7 @@ class SoftmaxOp(Normalization):
         return [insert(b, SoftmaxGradOp(self.output, grads[0], self.axis.value.data))]
 
 
-@irdl_op_definition
+@op_definition
 class SoftmaxGradOp(NormalizationGrad):
     """`y * (g - sum(g * y))`."""
 
@@ -133,7 +134,7 @@ class SoftmaxGradOp(NormalizationGrad):
         return [mul(b, self.result, centered)]
 
 
-@irdl_op_definition
+@op_definition
 class LogSoftmaxOp(Normalization):
     """`x - log(sum exp(x))`."""
 
@@ -150,7 +151,7 @@ class LogSoftmaxOp(Normalization):
         return [insert(b, LogSoftmaxGradOp(self.output, grads[0], self.axis.value.data))]
 
 
-@irdl_op_definition
+@op_definition
 class LogSoftmaxGradOp(NormalizationGrad):
     """`g - exp(y) * sum(g)`."""
 
@@ -196,7 +197,7 @@ class Labelled(GraphOp, Decomposes):
         return insert(b, SelectOp(known, rows, constant(b, math.nan, rows)))
 
 
-@irdl_op_definition
+@op_definition
 class CrossEntropyOp(Labelled, Differentiable):
     """`nll = -log(probabilities[label])`, `probabilities = softmax(logits)`, over the last axis.
 
@@ -242,7 +243,7 @@ class CrossEntropyOp(Labelled, Differentiable):
         return [cotangent, None]
 
 
-@irdl_op_definition
+@op_definition
 class CrossEntropyGradOp(Labelled):
     """`(probabilities - one_hot(label)) * grad`, the cotangent of the logits."""
 

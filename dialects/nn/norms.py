@@ -14,9 +14,10 @@ from typing import cast
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import Float64Type, FloatAttr, TensorType, UnitAttr, f64
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import irdl_op_definition, operand_def, opt_prop_def, prop_def, result_def
+from xdsl.irdl import operand_def, opt_prop_def, prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Cotangents, Decomposes, Differentiable
 from nnc.dialects.nn.base import GraphOp, element_of, float_type, insert, shape_of
 from nnc.dialects.nn.constant import constant
@@ -59,7 +60,7 @@ class RowNorm(GraphOp, Decomposes):
         return prod(shape_of(self.operands[0])[axis] for axis in self.row_axes())
 
 
-@irdl_op_definition
+@op_definition
 class NormalizeOp(RowNorm, Differentiable):
     """`(x - mean) * rate`, with `rate = 1 / sqrt(variance + epsilon)`, for each row.
 
@@ -119,7 +120,7 @@ class NormalizeOp(RowNorm, Differentiable):
         return mul(b, self.output, spread(b, slope, self.output, self.row_axes()))
 
 
-@irdl_op_definition
+@op_definition
 class NormalizeGradOp(RowNorm):
     """`rate * (g - mean(g) - output * mean(g * output))`; no `mean(g)` where `uncentered`."""
 

@@ -15,7 +15,6 @@ from xdsl.dialects.builtin import TensorType, UnitAttr, i32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineExpr
 from xdsl.irdl import (
-    irdl_op_definition,
     operand_def,
     opt_prop_def,
     prop_def,
@@ -24,6 +23,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import (
     Access,
     Cotangents,
@@ -106,7 +106,7 @@ class Pool(GraphOp, Differentiable):
         return (*image[:2], *(w.count for w in cls.windows_of(image, properties)))
 
 
-@irdl_op_definition
+@op_definition
 class MaxPoolOp(Pool):
     """The maximum under each window, and the flat position (`h * W + w`) of the first one.
 
@@ -221,7 +221,7 @@ def _covered(b: Builder, window: Window, position: SSAValue) -> SSAValue:
     return scalars.maximum(b, scalars.sub(b, end, first), scalars.constant(b, 1, position))
 
 
-@irdl_op_definition
+@op_definition
 class AvgPoolOp(AveragePool):
     """The mean under each window."""
 
@@ -256,7 +256,7 @@ class AvgPoolOp(AveragePool):
         return [insert(b, AvgPoolGradOp(g, *self.geometry, count_include_pad=include, size=size))]
 
 
-@irdl_op_definition
+@op_definition
 class AvgPoolGradOp(AveragePool):
     """The adjoint of `nn.avg_pool` at its output's cotangent; `size` is the images'."""
 

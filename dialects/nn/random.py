@@ -29,10 +29,11 @@ from xdsl.dialects.builtin import (
 )
 from xdsl.ir import Attribute, SSAValue
 from xdsl.ir.affine import AffineMap
-from xdsl.irdl import VarConstraint, base, irdl_op_definition, operand_def, prop_def, result_def
+from xdsl.irdl import VarConstraint, base, operand_def, prop_def, result_def
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Access, Cotangents, Differentiable, Domain, Structured
 from nnc.dialects.nn.base import (
     GraphOp,
@@ -184,7 +185,7 @@ class Draw(Random):
         return [self.value(b, block, scalars.held(element_of(self.results[0])))]
 
 
-@irdl_op_definition
+@op_definition
 class UniformOp(Draw):
     """`(word 0 >> 8) * 2**-24`, in [0, 1): of half precision at most the number before 1."""
 
@@ -198,7 +199,7 @@ class UniformOp(Draw):
         return scalars.minimum(b, drawn, scalars.constant(b, largest, drawn))
 
 
-@irdl_op_definition
+@op_definition
 class NormalOp(Draw):
     """`sqrt(-2 log u) * cos(2 pi v)`, u in (0, 1] of word 0, v in [0, 1) of word 1."""
 
@@ -213,7 +214,7 @@ class NormalOp(Draw):
         return scalars.mul(b, b.insert(math.SqrtOp(square)).result, cosine)
 
 
-@irdl_op_definition
+@op_definition
 class DropoutOp(Random, Differentiable):
     """`input / (1 - rate)` where the element's draw is at least `rate`, else 0.
 

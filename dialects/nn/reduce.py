@@ -17,7 +17,6 @@ from xdsl.ir.affine import AffineExpr, AffineMap
 from xdsl.irdl import (
     VarConstraint,
     base,
-    irdl_op_definition,
     operand_def,
     opt_prop_def,
     prop_def,
@@ -26,6 +25,7 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import (
     Access,
     Cotangents,
@@ -65,7 +65,7 @@ def sum_over(b: Builder, x: SSAValue, axes: Sequence[int]) -> SSAValue:
     return insert(b, ReduceOp("sum", x, axes)) if axes else x
 
 
-@irdl_op_definition
+@op_definition
 class BroadcastOp(GraphOp, Structured, Differentiable):
     """Axis `i` of `input` is axis `dimensions[i]` of the result, which may be longer if it is 1.
 
@@ -145,7 +145,7 @@ class BroadcastOp(GraphOp, Structured, Differentiable):
         return [summed]
 
 
-@irdl_op_definition
+@op_definition
 class ReduceOp(GraphOp, Structured, Differentiable):
     """The sum, mean, product, maximum or minimum over some axes, which disappear.
 
@@ -262,7 +262,7 @@ class ReduceOp(GraphOp, Structured, Differentiable):
         return insert(b, TransposeOp(insert(b, ReshapeOp(cotangent, shape_of(turned))), back))
 
 
-@irdl_op_definition
+@op_definition
 class ArgmaxOp(GraphOp):
     """The position of the first maximum along an axis, which disappears, as i32.
 
@@ -292,7 +292,7 @@ class ArgmaxOp(GraphOp):
         return [tensor_of(i32, (*shape[:axis], *shape[axis + 1 :]))]
 
 
-@irdl_op_definition
+@op_definition
 class CumsumOp(GraphOp, Differentiable):
     """`output[i] = sum of input[j] for j <= i` along an axis; for `j >= i` where `reverse`."""
 

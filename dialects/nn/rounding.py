@@ -13,10 +13,10 @@ from typing import ClassVar
 from xdsl.builder import Builder
 from xdsl.dialects import arith, math
 from xdsl.ir import Attribute, SSAValue
-from xdsl.irdl import irdl_op_definition
 from xdsl.utils.exceptions import VerifyException
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.nn.base import Binary, element_of, insert
 from nnc.dialects.nn.elementwise import DivOp, NegOp, mul
 from nnc.dialects.nn.functions import Function
@@ -29,7 +29,7 @@ class Step(Function, ABC):
         return None
 
 
-@irdl_op_definition
+@op_definition
 class FloorOp(Step):
     """The largest integer not above `input`."""
 
@@ -37,7 +37,7 @@ class FloorOp(Step):
     MATH: ClassVar = math.FloorOp
 
 
-@irdl_op_definition
+@op_definition
 class RoundOp(Step):
     """The integer nearest to `input`, the even one of two."""
 
@@ -45,7 +45,7 @@ class RoundOp(Step):
     MATH: ClassVar = math.RoundEvenOp
 
 
-@irdl_op_definition
+@op_definition
 class ModOp(Binary):
     """`lhs - floor(lhs / rhs) * rhs`, which has the sign of `rhs`, of floats and integers.
 
@@ -67,7 +67,7 @@ class ModOp(Binary):
         return insert(b, NegOp(mul(b, g, whole)))
 
 
-@irdl_op_definition
+@op_definition
 class FloorDivOp(Binary):
     """`floor(lhs / rhs)` of integers, as in numpy: 0 where `rhs` is 0."""
 

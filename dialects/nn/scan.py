@@ -10,7 +10,6 @@ from xdsl.ir import Attribute, Block, BlockArgument, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
-    irdl_op_definition,
     opt_prop_def,
     prop_def,
     region_def,
@@ -25,6 +24,7 @@ from xdsl.traits import IsolatedFromAbove, Pure
 from xdsl.transforms.dead_code_elimination import is_trivially_dead
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Cotangents, Differentiable
 from nnc.dialects.nn.base import Tensor, element_of, insert, shape_of
 from nnc.dialects.nn.constant import constant
@@ -46,7 +46,7 @@ from nnc.dialects.nn.structure import (
 GROUPS = ("carry", "slices", "captures")
 
 
-@irdl_op_definition
+@op_definition
 class ScanOp(IRDLOperation, Differentiable):
     """`(state…, y_t…) = body(state…, x_t…, captured…)` for `count` steps.
 

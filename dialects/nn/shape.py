@@ -21,9 +21,10 @@ from xdsl.ir.affine import (
     AffineMap,
     AffineSet,
 )
-from xdsl.irdl import irdl_op_definition, operand_def, prop_def, result_def, var_operand_def
+from xdsl.irdl import operand_def, prop_def, result_def, var_operand_def
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Access, Cotangents, Differentiable, Domain, Structured
 from nnc.dialects.nn.base import GraphOp, ScalarIndex, element_of, insert, shape_of, tensor_of
 from nnc.dialects.syntax import IntegerArray, Integers, Number, Shape, array, integers
@@ -70,7 +71,7 @@ def slice_axis(b: Builder, x: SSAValue, axis: int, start: int, limit: int) -> SS
     return insert(b, SliceOp(x, starts, limits))
 
 
-@irdl_op_definition
+@op_definition
 class ReshapeOp(GraphOp, Differentiable):
     """The elements of `input`, in row-major order, in another shape."""
 
@@ -102,7 +103,7 @@ class ReshapeOp(GraphOp, Differentiable):
         return [insert(b, ReshapeOp(grads[0], shape_of(self.input))) if needed[0] else None]
 
 
-@irdl_op_definition
+@op_definition
 class TransposeOp(Move):
     """Axis `i` of the result is axis `permutation[i]` of `input`."""
 
@@ -144,7 +145,7 @@ class TransposeOp(Move):
         return [insert(b, TransposeOp(grads[0], self.inverse)) if needed[0] else None]
 
 
-@irdl_op_definition
+@op_definition
 class SliceOp(Move):
     """`output[i] = input[starts + i * strides]`, along each axis up to before `limits`."""
 
@@ -224,7 +225,7 @@ def spread(b: Builder, x: SSAValue, axis: int, stride: int) -> SSAValue:
     return slice_axis(b, flat, axis, 0, count - stride + 1)
 
 
-@irdl_op_definition
+@op_definition
 class PadOp(Move):
     """`input` with `low` elements of `value` before and `high` after it along each axis."""
 
@@ -287,7 +288,7 @@ class PadOp(Move):
         return [insert(b, SliceOp(grads[0], starts, limits)) if needed[0] else None]
 
 
-@irdl_op_definition
+@op_definition
 class ConcatOp(GraphOp, Differentiable):
     """The operands one after the other along an axis."""
 

@@ -14,12 +14,13 @@ from typing import cast
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import Attribute, Block, Operation, SSAValue
-from xdsl.irdl import IRDLOperation, irdl_op_definition, traits_def, var_operand_def
+from xdsl.irdl import IRDLOperation, traits_def, var_operand_def
 from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import IsTerminator, Pure
 from xdsl.utils.exceptions import VerifyException
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Cotangents
 from nnc.dialects.nn.base import Unary, insert
 from nnc.dialects.nn.elementwise import AddOp
@@ -28,7 +29,7 @@ from nnc.dialects.nn.reverse import differentiable_ops, pull_back
 Binding = tuple[Parser.UnresolvedArgument, SSAValue]
 
 
-@irdl_op_definition
+@op_definition
 class YieldOp(IRDLOperation):
     """Ends a body, giving its values."""
 
@@ -41,7 +42,7 @@ class YieldOp(IRDLOperation):
         super().__init__(operands=[values])
 
 
-@irdl_op_definition
+@op_definition
 class DetachOp(Unary):
     """`output = input`, a constant for gradients."""
 

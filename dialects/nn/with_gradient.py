@@ -11,7 +11,6 @@ from xdsl.ir import Block, Region, SSAValue
 from xdsl.irdl import (
     AttrSizedOperandSegments,
     IRDLOperation,
-    irdl_op_definition,
     region_def,
     traits_def,
     var_operand_def,
@@ -21,6 +20,7 @@ from xdsl.parser import Parser
 from xdsl.printer import Printer
 from xdsl.traits import IsolatedFromAbove, Pure
 
+from nnc.dialects.flat import op_definition
 from nnc.dialects.interfaces import Cotangents, Differentiable
 from nnc.dialects.nn.constant import constant
 from nnc.dialects.nn.structure import (
@@ -33,7 +33,7 @@ from nnc.dialects.nn.structure import (
 )
 
 
-@irdl_op_definition
+@op_definition
 class WithGradientOp(IRDLOperation, Differentiable):
     """`outputs = values`, with the cotangents of `inputs` `body(cotangents…, captured…)`.
 

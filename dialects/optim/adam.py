@@ -17,9 +17,10 @@ from typing import ClassVar
 from xdsl.builder import Builder
 from xdsl.dialects import math
 from xdsl.ir import SSAValue
-from xdsl.irdl import irdl_op_definition, prop_def
+from xdsl.irdl import prop_def
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.optim.base import F64, Point, Update, root, square
 
 
@@ -54,7 +55,7 @@ class Moments(Update, ABC):
         return [scalars.sub(b, at.w, scalars.mul(b, at.lr, step)), mean, variance]
 
 
-@irdl_op_definition
+@op_definition
 class AdamOp(Moments):
     """`w' = w - lr * m̂ / (sqrt(v̂) + epsilon)`.
 
@@ -65,7 +66,7 @@ class AdamOp(Moments):
     name = "optim.adam"
 
 
-@irdl_op_definition
+@op_definition
 class AdabeliefOp(Moments):
     """Adam with `v' = beta2 v + (1 - beta2) (g - m')² + epsilon`, as published.
 
@@ -81,7 +82,7 @@ class AdabeliefOp(Moments):
         return mean, scalars.add(b, variance, self.constant(b, "epsilon", at.g))
 
 
-@irdl_op_definition
+@op_definition
 class AdamDirectionOp(Moments):
     """`d = m̂ / (sqrt(v̂) + epsilon) + wd * w` in the place of the parameter."""
 
@@ -96,7 +97,7 @@ class AdamDirectionOp(Moments):
         return [scalars.add(b, step, decay), mean, variance]
 
 
-@irdl_op_definition
+@op_definition
 class AdamwOp(Moments):
     """`w' = w - lr * (m̂ / (sqrt(v̂) + epsilon) + wd * w)`, as PyTorch's."""
 
@@ -111,7 +112,7 @@ class AdamwOp(Moments):
         return [scalars.sub(b, at.w, scalars.mul(b, at.lr, direction)), mean, variance]
 
 
-@irdl_op_definition
+@op_definition
 class NadamOp(Moments):
     """`w' = w - lr * (gradient_weight * g + mean_weight * m') / (sqrt(v̂) + epsilon)`.
 
@@ -133,7 +134,7 @@ class NadamOp(Moments):
         return [scalars.sub(b, at.w, scalars.mul(b, at.lr, step)), mean, variance]
 
 
-@irdl_op_definition
+@op_definition
 class AdamaxOp(Update):
     """`m' = beta1 m + (1 - beta1) g; u' = max(beta2 u, |g|); w' = w - lr * m̂ / (u' + epsilon)`."""
 

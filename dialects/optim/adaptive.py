@@ -13,13 +13,14 @@ from typing import ClassVar
 
 from xdsl.builder import Builder
 from xdsl.ir import SSAValue
-from xdsl.irdl import irdl_op_definition, prop_def
+from xdsl.irdl import prop_def
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.optim.base import F64, Point, Update, bounded, root, square
 
 
-@irdl_op_definition
+@op_definition
 class RmspropOp(Update):
     """`n' = rho n + (1 - rho) g²; w' = w - lr * g / (sqrt(n') + epsilon)`."""
 
@@ -36,7 +37,7 @@ class RmspropOp(Update):
         return [scalars.sub(b, at.w, step), squares]
 
 
-@irdl_op_definition
+@op_definition
 class RmspropCenteredOp(Update):
     """`d' = momentum * d - lr * g / sqrt(n' - k'² + epsilon); w' = w + d'`.
 
@@ -63,7 +64,7 @@ class RmspropCenteredOp(Update):
         return [scalars.add(b, at.w, delta), squares, mean, delta]
 
 
-@irdl_op_definition
+@op_definition
 class AdagradOp(Update):
     """`h' = h + g²; w' = w - lr * g / (sqrt(h') + epsilon)`.
 
@@ -83,7 +84,7 @@ class AdagradOp(Update):
         return [scalars.sub(b, at.w, step), total]
 
 
-@irdl_op_definition
+@op_definition
 class AdadeltaOp(Update):
     """`d = g * sqrt(a + epsilon) / sqrt(n' + epsilon); w' = w - lr * d`.
 
@@ -107,7 +108,7 @@ class AdadeltaOp(Update):
         return [scalars.sub(b, at.w, scalars.mul(b, at.lr, delta)), squares, deltas]
 
 
-@irdl_op_definition
+@op_definition
 class FtrlOp(Update):
     """`w' = (bound(z') - z') / ((beta + sqrt(n')) / lr + wd)`, bound to [-lamda1, lamda1].
 
@@ -134,7 +135,7 @@ class FtrlOp(Update):
         return [scalars.div(b, kept, scale), linear, total]
 
 
-@irdl_op_definition
+@op_definition
 class FtmlOp(Update):
     """`w' = -z' / d'`, where `d' = (sqrt(v' * correction2) + epsilon) / (lr * correction1)`.
 

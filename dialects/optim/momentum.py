@@ -11,13 +11,14 @@ from typing import ClassVar
 
 from xdsl.builder import Builder
 from xdsl.ir import SSAValue
-from xdsl.irdl import irdl_op_definition, prop_def
+from xdsl.irdl import prop_def
 
 from nnc.dialects import scalars
+from nnc.dialects.flat import op_definition
 from nnc.dialects.optim.base import F64, Point, Update
 
 
-@irdl_op_definition
+@op_definition
 class SgdOp(Update):
     """`w' = w - lr * g`."""
 
@@ -27,7 +28,7 @@ class SgdOp(Update):
         return [scalars.sub(b, at.w, scalars.mul(b, at.lr, at.g))]
 
 
-@irdl_op_definition
+@op_definition
 class MomentumOp(Update):
     """`s' = momentum * s - lr * g; w' = w + s'`."""
 
@@ -42,7 +43,7 @@ class MomentumOp(Update):
         return [scalars.add(b, at.w, state), state]
 
 
-@irdl_op_definition
+@op_definition
 class NagOp(Update):
     """`s' = momentum * s - lr * g; w' = w + momentum * s' - lr * g`.
 
@@ -61,7 +62,7 @@ class NagOp(Update):
         return [scalars.add(b, at.w, ahead), state]
 
 
-@irdl_op_definition
+@op_definition
 class SignumOp(Update):
     """`s' = momentum * s - (1 - momentum) * g; w' = (1 - lr * wd_lh) * w + lr * sign(s')`.
 
