@@ -8,6 +8,7 @@ reads are dropped.
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 from xdsl.builder import Builder
 from xdsl.context import Context
@@ -17,20 +18,30 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 from xdsl.transforms.dead_code_elimination import is_trivially_dead
 
+from nnc.dialects.nn.contract import MatmulOp
 from nnc.dialects.nn.elementwise import AddOp
 from nnc.dialects.nn.reverse import at
+from nnc.dialects.nn.shape import TransposeOp
 from nnc.lowering.program import Program, blocks
-from nnc.lowering.simplify_constants import KNOWN, fold_constant
+from nnc.lowering.simplify_constants import ARITHMETIC, KNOWN, NEUTRAL, fold_constant, fold_neutral
 from nnc.lowering.simplify_moves import MOVES, fold_move
 from nnc.lowering.simplify_structure import STRUCTURE, fold_structure
 from nnc.lowering.simplify_sums import fold_sum
-from nnc.lowering.simplify_transposes import TRANSPOSED, fold_transpose
+from nnc.lowering.simplify_transposes import (
+    POINTWISE,
+    fold_matmul,
+    fold_transpose,
+    transpose_later,
+)
 
-Rule = Callable[[Builder, Operation], Sequence[SSAValue] | None]
+Rule = Callable[[Builder, Any], Sequence[SSAValue] | None]
 RULES: tuple[tuple[Rule, tuple[type[Operation], ...]], ...] = (
-    (fold_constant, KNOWN),
+    (fold_neutral, tuple(NEUTRAL)),
+    (fold_constant, (*KNOWN, *ARITHMETIC)),
     (fold_move, MOVES),
-    (fold_transpose, TRANSPOSED),
+    (fold_transpose, (TransposeOp,)),
+    (fold_matmul, (MatmulOp,)),
+    (transpose_later, POINTWISE),
     (fold_sum, (AddOp,)),
     (fold_structure, STRUCTURE),
 )

@@ -13,14 +13,12 @@ from xdsl.builder import Builder
 from xdsl.dialects.builtin import AnyFloat
 from xdsl.ir import Operation, SSAValue
 
-from nnc.dialects.nn.base import Binary, GraphOp, element_of, insert, tensor_type
+from nnc.dialects.nn.base import Binary, element_of, insert, tensor_type
 from nnc.dialects.nn.constant import ConstantOp
 from nnc.dialects.nn.elementwise import AddOp, CastOp, DivOp, MulOp, NegOp, SubOp
 from nnc.dialects.nn.reduce import BroadcastOp, ReduceOp
 from nnc.dialects.nn.shape import ConcatOp, PadOp, ReshapeOp, SliceOp, TransposeOp
 
-KNOWN = (GraphOp,)
-"""What `fold_constant` looks at."""
 ARITHMETIC: dict[type[Operation], Callable[[float, float], float]] = {
     AddOp: lambda x, y: x + y,
     SubOp: lambda x, y: x - y,
@@ -31,41 +29,37 @@ NEUTRAL: dict[type[Operation], float] = {AddOp: 0, SubOp: 0, MulOp: 1, DivOp: 1}
 """What changes nothing as right operand; as left one too where the op commutes."""
 
 
+KNOWN = (BroadcastOp, ReshapeOp, TransposeOp, SliceOp, CastOp, PadOp, ConcatOp, NegOp, ReduceOp)
+"""What has one value in every element where its operands have, besides `ARITHMETIC`."""
+
+
 def fold_constant(b: Builder, op: Operation) -> Sequence[SSAValue] | None:
-    """The op's result when it is known, or is one of its operands."""
-    if isinstance(op, Binary) and (kept := without_neutral(op)) is not None:
-        return [kept]
+    """The op's result where it is known."""
     known = value_of(op)
     if known is None:
         return None
     return [insert(b, ConstantOp(known, tensor_type(op.results[0])))]
 
 
+def fold_neutral(b: Builder, op: Binary) -> Sequence[SSAValue] | None:
+    """The operand that the result equals because the other one is neutral."""
+    neutral = NEUTRAL[type(op)]
+    if splat(op.rhs) == neutral:
+        return [op.lhs]
+    commutes = isinstance(op, AddOp | MulOp)
+    return [op.rhs] if commutes and splat(op.lhs) == neutral else None
+
+
 def splat(value: SSAValue) -> float | int | None:
     """The value of every element, where it is known."""
-    return value.owner.splat if isinstance(value.owner, ConstantOp) else None
-
-
-def without_neutral(op: Binary) -> SSAValue | None:
-    """The operand that the result equals because the other one is neutral."""
-    neutral = NEUTRAL.get(type(op))
-    if neutral is None:
-        return None
-    if splat(op.rhs) == neutral:
-        return op.lhs
-    commutes = isinstance(op, AddOp | MulOp)
-    return op.rhs if commutes and splat(op.lhs) == neutral else None
+    op = value.owner
+    return op.splat if isinstance(op, ConstantOp) else None
 
 
 def value_of(op: Operation) -> float | int | None:
     """The value of every element of the op's result, where it is known."""
-    if isinstance(op, ConstantOp) or not op.operands:
-        return None
-    first = splat(op.operands[0])
-    if first is None:
-        return None
-    rest = [splat(operand) for operand in op.operands[1:]]
-    if any(value is None for value in rest):
+    first, *rest = map(splat, op.operands)
+    if first is None or any(value is None for value in rest):
         return None
     match op:
         case BroadcastOp() | ReshapeOp() | TransposeOp() | SliceOp():

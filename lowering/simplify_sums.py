@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import TensorType
-from xdsl.ir import Operation, SSAValue
+from xdsl.ir import SSAValue
 
 from nnc.dialects.nn.base import element_of, insert, shape_of
 from nnc.dialects.nn.constant import ConstantOp
@@ -27,9 +27,8 @@ class Part(NamedTuple):
     value: SSAValue
 
 
-def fold_sum(b: Builder, op: Operation) -> Sequence[SSAValue] | None:
+def fold_sum(b: Builder, op: AddOp) -> Sequence[SSAValue] | None:
     """The sum of two values of zeros and parts as one of all parts."""
-    assert isinstance(op, AddOp)
     first, second = parts_of(op.lhs), parts_of(op.rhs)
     if first is None or second is None or first[0] != second[0]:
         return None

@@ -27,24 +27,11 @@ from nnc.lowering.simplify_constants import splat
 
 Permutation = tuple[int, ...]
 Pointwise = Unary | Binary | CompareOp | SelectOp | CastOp | Update
-TRANSPOSED = (TransposeOp, MatmulOp, *get_args(Pointwise))
-"""What `fold_transpose` looks at."""
+POINTWISE = get_args(Pointwise)
 
 
-def fold_transpose(b: Builder, op: Operation) -> Sequence[SSAValue] | None:
-    """The op's results with fewer transposes."""
-    match op:
-        case TransposeOp():
-            return transposed(b, op)
-        case MatmulOp():
-            return with_flags(b, op)
-        case Unary() | Binary() | CompareOp() | SelectOp() | CastOp() | Update():
-            return transposed_later(b, op)
-        case _:
-            return None
-
-
-def transposed(b: Builder, op: TransposeOp) -> Sequence[SSAValue] | None:
+def fold_transpose(b: Builder, op: TransposeOp) -> Sequence[SSAValue] | None:
+    """The transpose of less, or what costs nothing instead of it."""
     permutation, source = integers(op.permutation), op.input.owner
     if permutation == tuple(range(len(permutation))):
         return [op.input]
@@ -54,7 +41,7 @@ def transposed(b: Builder, op: TransposeOp) -> Sequence[SSAValue] | None:
     return [take(b, op.input, permutation)] if is_free(op.input, permutation) else None
 
 
-def with_flags(b: Builder, op: MatmulOp) -> Sequence[SSAValue] | None:
+def fold_matmul(b: Builder, op: MatmulOp) -> Sequence[SSAValue] | None:
     """The matmul that reads its operands as they are stored."""
     lhs, rhs = unswapped(op.lhs), unswapped(op.rhs)
     if lhs is None and rhs is None:
@@ -82,8 +69,8 @@ def swaps_matrix(permutation: Permutation) -> bool:
     return rank > 1 and permutation == (*range(rank - 2), rank - 1, rank - 2)
 
 
-def transposed_later(b: Builder, op: Pointwise) -> Sequence[SSAValue] | None:
-    """Transposes the results instead of the operands."""
+def transpose_later(b: Builder, op: Pointwise) -> Sequence[SSAValue] | None:
+    """Transposes of the results instead of the operands."""
     count = 2 + len(op.STATES) if isinstance(op, Update) else len(op.operands)
     tensors, rest = op.operands[:count], op.operands[count:]
     source = next((v.owner for v in tensors if isinstance(v.owner, TransposeOp)), None)
