@@ -35,6 +35,23 @@ class FlatOp(IRDLOperation):
         )
 
 
+class OperandAccessor(BeforeVariadicSingleAccessor):
+    """An operand at a fixed position."""
+
+    def __get__(self, obj: Operation, objtype: type | None = None) -> SSAValue:
+        return tuple.__getitem__(obj._operands, self.idx)  # pyright: ignore[reportPrivateUsage]
+
+
+class ResultAccessor(BeforeVariadicSingleAccessor):
+    """A result at a fixed position."""
+
+    def __get__(self, obj: Operation, objtype: type | None = None) -> SSAValue:
+        return tuple.__getitem__(obj.results, self.idx)
+
+
+DIRECT = {VarIRConstruct.OPERAND: OperandAccessor, VarIRConstruct.RESULT: ResultAccessor}
+
+
 def op_definition(cls: type[Op]) -> type[Op]:
     """Defines an op, as `irdl_op_definition` does, and reads what has a fixed position directly.
 
@@ -42,25 +59,6 @@ def op_definition(cls: type[Op]) -> type[Op]:
     """
     cls = irdl_op_definition(cls)
     for name, accessor in list(vars(cls).items()):
-        if isinstance(accessor, BeforeVariadicSingleAccessor):
-            setattr(cls, name, reader(accessor))
+        if isinstance(accessor, BeforeVariadicSingleAccessor) and accessor.construct in DIRECT:
+            setattr(cls, name, DIRECT[accessor.construct](accessor.construct, accessor.idx))
     return cls
-
-
-def reader(accessor: BeforeVariadicSingleAccessor) -> object:
-    """What reads an operand or a result at a fixed position."""
-    at, index = tuple.__getitem__, accessor.idx
-
-    def operand(op: Operation) -> SSAValue:
-        return at(op._operands, index)  # pyright: ignore[reportPrivateUsage]
-
-    def result(op: Operation) -> SSAValue:
-        return at(op.results, index)
-
-    match accessor.construct:
-        case VarIRConstruct.OPERAND:
-            return property(operand)
-        case VarIRConstruct.RESULT:
-            return property(result)
-        case _:
-            return accessor
