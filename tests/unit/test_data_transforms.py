@@ -45,7 +45,9 @@ def test_bytes_become_channels_of_floats() -> None:
     assert result.dtype == np.float32
     np.testing.assert_array_equal(result, np.moveaxis(PHOTO, 2, 0) / np.float32(255))
     np.testing.assert_array_equal(t.ToTensor()(PHOTO[None])[0], result)
-    assert t.Cast("float16")(PHOTO).dtype == np.float16
+    half = t.Cast("float16")(PHOTO)
+    assert half.dtype == np.float16
+    np.testing.assert_array_equal(half, PHOTO)
 
 
 def test_normalize_is_a_shift_and_a_scale_of_each_channel() -> None:

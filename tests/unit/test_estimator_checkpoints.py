@@ -41,6 +41,33 @@ def test_a_stopped_training_goes_on(done: int, period: int | None, tmp_path: Pat
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(
+    ("limit", "batches"),
+    [({"batches": 4}, 4), ({"batches": 3}, 3), ({"epochs": 1}, 3), ({"epochs": 9}, 9)],
+)
+def test_a_training_that_is_over_stays_so(
+    limit: Any, batches: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the last, the loss is never better by 100; with more patience, it goes on."""
+
+    def fit(patience: int = 1) -> int:
+        made = Estimator(network(), CROSS_ENTROPY)
+        stopping = est.EarlyStoppingHandler(made.train_metrics[1], 100, patience)
+        keeper = est.CheckpointHandler(tmp_path, resume_from_checkpoint=True, batch_period=1)
+        made.fit(shuffled(), event_handlers=quiet(stopping, keeper), **limit)
+        assert ("[Epoch 3] early stopping" in capsys.readouterr().out) == (
+            batches == 9 and patience == 1
+        )
+        return made.current_batch
+
+    assert fit() == batches
+    files = sorted(tmp_path.iterdir())
+    assert fit() == batches
+    assert sorted(tmp_path.iterdir()) == files
+    if batches == 9:
+        assert fit(patience=9) == 27
+
+
 def test_the_best_checkpoint_is_kept(tmp_path: Path) -> None:
     made = estimator()
     keeper = est.CheckpointHandler(

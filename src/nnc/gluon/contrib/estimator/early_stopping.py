@@ -106,7 +106,14 @@ class EarlyStoppingHandler(TrainBegin, EpochEnd, TrainEnd):
         if baseline is not None:
             self.baseline = checks.number("EarlyStoppingHandler: baseline", baseline)
         self.wait = self.stopped_epoch = 0
-        self.stop_training = False
+
+    @property
+    def stop_training(self) -> bool:
+        """Whether the metric was no better for too long."""
+        return self.wait > self.patience
+
+    def finished(self, estimator: "Estimator") -> bool:
+        return self.stop_training
 
     @property
     def best(self) -> float:
@@ -122,23 +129,17 @@ class EarlyStoppingHandler(TrainBegin, EpochEnd, TrainEnd):
     def train_begin(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
         self._watched.check(estimator)
         self.wait = self.stopped_epoch = 0
-        self.stop_training = False
         self._watched.best = self._watched.worst if self.baseline is None else self.baseline
 
     def epoch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> bool:
         if not self._watched.measured:
             return False
-        if self._watched.improved():
-            self.wait = 0
-        else:
-            self.wait += 1
-            if self.wait > self.patience:
-                self.stop_training = True
-                self.stopped_epoch = estimator.current_epoch
+        self.wait = 0 if self._watched.improved() else self.wait + 1
         return self.stop_training
 
     def train_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> None:
-        if self.stopped_epoch:
+        if self.stop_training:
+            self.stopped_epoch = estimator.current_epoch
             estimator.logger.info(
                 f"[Epoch {self.stopped_epoch}] early stopping: {self.monitor.name} was not better "
                 f"than {self.best:.4f} for {self.wait} epochs"

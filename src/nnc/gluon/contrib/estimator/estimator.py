@@ -3,10 +3,9 @@
 import logging
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from copy import deepcopy
-from itertools import count
 from typing import Any, cast
 
 import numpy as np
@@ -153,6 +152,7 @@ class Estimator:
         self.max_epoch = period("fit: epochs", epochs)
         self.max_batch = period("fit: batches", batches)
         self.current_epoch = self.current_batch = 0
+        self.resumed = self.cut_short = False
         self.train_data = batches_in("fit: train_data", train_data)
         self.batches = length_of(train_data)
         handlers = self.handlers = self._with_defaults(event_handlers, val_data)
@@ -164,20 +164,15 @@ class Estimator:
                 closing.callback(handler.close)
             for handler in of_event(TrainBegin, handlers):
                 handler.train_begin(self)
-            for _ in self._epochs():
+            over = any(handler.finished(self) for handler in handlers)
+            while not over:
                 self.cut_short = self._epoch(train_data, handlers, batch_axis)
                 self.current_epoch += 1
                 ends = [h.epoch_end(self) for h in of_event(EpochEnd, handlers)]
                 self._check_parameters()
-                if self.cut_short or any(ends):
-                    break
+                over = self.cut_short or any(ends)
             for handler in of_event(TrainEnd, handlers):
                 handler.train_end(self)
-
-    def _epochs(self) -> Iterator[int]:
-        """Epochs until a handler stops; none where a resumed training is complete."""
-        done = self.max_epoch is not None and self.current_epoch >= self.max_epoch
-        return iter(()) if done else count(self.current_epoch)
 
     def _epoch(self, data: Iterable[Any], handlers: list[EventHandler], batch_axis: int) -> bool:
         """Trains on each batch; whether a handler said to stop."""

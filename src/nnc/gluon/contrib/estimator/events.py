@@ -25,6 +25,10 @@ class EventHandler:
     def load_state_dict(self, state_dict: State) -> None:
         """Go on from what `state_dict` gave."""
 
+    def finished(self, estimator: "Estimator") -> bool:
+        """Whether a training that begins, or goes on from a checkpoint, is over already."""
+        return False
+
     def close(self) -> None:
         """Called last, also where the training ends with an error."""
 

@@ -54,15 +54,22 @@ class StoppingHandler(TrainBegin, BatchEnd, EpochEnd):
         if self.max_epoch is None and self.max_batch is None:
             self.max_epoch, self.max_batch = estimator.max_epoch, estimator.max_batch
 
+    def finished(self, estimator: "Estimator") -> bool:
+        return reached(estimator.current_epoch, self.max_epoch) or reached(
+            estimator.current_batch, self.max_batch
+        )
+
     def batch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> bool:
-        if self.max_batch is not None and estimator.current_batch >= self.max_batch:
-            self.stop_training = True
+        self.stop_training |= reached(estimator.current_batch, self.max_batch)
         return self.stop_training
 
     def epoch_end(self, estimator: "Estimator", *args: Any, **kwargs: Any) -> bool:
-        if self.max_epoch is not None and estimator.current_epoch >= self.max_epoch:
-            self.stop_training = True
+        self.stop_training |= reached(estimator.current_epoch, self.max_epoch)
         return self.stop_training
+
+
+def reached(now: int, limit: int | None) -> bool:
+    return limit is not None and now >= limit
 
 
 class GradientUpdateHandler(BatchEnd):
