@@ -170,13 +170,41 @@ class Checkpoints:
         name = self.best_of
         if name is None:
             return None
-        found = [(badness(progress_of(file), name, self.mode), file) for file in self.files()]
+        whole = [(progress_of(file), file) for file in self.files() if is_whole(file, peek_state)]
+        found = [(badness(progress, name, self.mode), file) for progress, file in whole]
         return min(found, key=lambda pair: pair[0], default=(0.0, None))[1]
 
     def resume(self) -> dict[str, Any] | None:
-        """Go on from the last checkpoint: its progress, or None where there is none."""
+        """Go on from the last checkpoint: its progress, or None where there is none.
+
+        If that file is damaged, the error names the last one that is whole.
+        """
         file = self.latest()
-        return None if file is None else load(file, *self.parts)
+        if file is None:
+            return None
+        try:
+            return load(file, *self.parts)
+        except NncError as error:
+            if is_whole(file):
+                raise
+            raise OptionError(f"{error}; {self.way_on()}") from None
+
+    def way_on(self) -> str:
+        """What to do when the last checkpoint is damaged."""
+        files = self.files()
+        whole = next(filter(is_whole, reversed(files)), None)
+        if whole is None:
+            return f"none of the {len(files)} files there is whole, the training begins anew"
+        return f"{whole.name} is whole: remove the files after it, and resume() goes on from there"
+
+
+def is_whole(file: Path, read: Callable[[Filename, str], State] = load_state) -> bool:
+    """Whether a checkpoint can be read, or at least its progress with `peek_state`."""
+    try:
+        read(file, "training")
+    except NncError:
+        return False
+    return True
 
 
 def progress_of(filename: Filename) -> dict[str, Any]:

@@ -316,8 +316,9 @@ def test_a_damaged_checkpoint_changes_nothing(tmp_path: Path) -> None:
     training.steps(1)
     before = training.everything()
     places = np.random.default_rng(0).integers(len(data), size=40)
+    header = range(0, 8 + int.from_bytes(data[:8], "little"), 11)
     damaged = [data[:place] for place in places] + [
-        data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :] for place in places
+        data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :] for place in (*header, *places)
     ]
     for wrong in damaged:
         file.write_bytes(wrong)
@@ -347,6 +348,33 @@ def test_the_last_and_the_best_are_kept(tmp_path: Path) -> None:
     assert greatest.name == "checkpoint-000005.safetensors"
     with pytest.raises(OptionError, match=r"save\(loss=…\) must be given a number.*given None"):
         runs.save(epoch=6)
+
+
+def test_a_damaged_last_checkpoint_points_to_one_that_is_whole(tmp_path: Path) -> None:
+    training = Training("adam")
+    training.steps(1)
+    runs = checkpoint.Checkpoints(tmp_path, *training.parts, best="loss")
+    files = [runs.save(loss=loss) for loss in (3.0, 1.0, 2.0)]
+
+    def resumed_to(message: str) -> None:
+        before = training.everything()
+        with pytest.raises(OptionError, match=message):
+            runs.resume()
+        assert training.everything() == before
+
+    data = files[2].read_bytes()
+    files[2].write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    resumed_to("000003.safetensors is damaged: .*; checkpoint-000002.safetensors is whole: remove")
+    for file, kept in ((files[2], 100), (files[1], 10)):
+        file.write_bytes(data[:kept])
+    resumed_to("000003.safetensors is not .*; checkpoint-000001.safetensors is whole")
+    assert runs.best() == files[0]
+    files[0].write_bytes(b"")
+    resumed_to("; none of the 3 files there is whole, the training begins anew")
+    files[0].write_bytes(data)
+    for file in files[1:]:
+        file.unlink()
+    assert runs.resume() == {"loss": 2.0}
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def safetensors_in(filename: str, data: bytes) -> Content:
     arrays = {name: array_of(filename, name, **entry) for name, entry in entries}
     header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
     texts: dict[str, str] = header.get("__metadata__", {})
-    if texts.pop(CHECKSUM, None) not in (None, checksum(arrays, texts)):
+    if texts.get(CHECKSUM) not in (None, checksum(arrays, texts)):
         raise OptionError(f"{filename} is damaged: its checksum does not fit what it holds")
     return Content(arrays, texts)
 
@@ -132,8 +132,13 @@ def array_of(filename: str, name: str, dtype: str, shape: list[int], data: bytea
 
 
 def checksum(arrays: Arrays, texts: Mapping[str, str]) -> str:
-    """Of all strings and of the bytes of all arrays, in the order of their names."""
-    value = zlib.crc32(json.dumps(sorted(texts.items())).encode())
-    for name in sorted(arrays):
+    """Of all other strings, and of the names, types, shapes and bytes of all arrays."""
+    names = sorted(arrays)
+    header = {
+        "texts": {name: text for name, text in texts.items() if name != CHECKSUM},
+        "arrays": [(name, arrays[name].dtype.name, arrays[name].shape) for name in names],
+    }
+    value = zlib.crc32(json.dumps(header, sort_keys=True).encode())
+    for name in names:
         value = zlib.crc32(arrays[name].reshape(-1).view(np.uint8).data, value)
     return f"{value:08x}"

@@ -13,7 +13,7 @@ import numpy as np
 from nnc.arrays.array import NDArray
 from nnc.errors import OptionError
 from nnc.gluon.atomic import Filename
-from nnc.gluon.files import load_safetensors, save_safetensors, texts_of
+from nnc.gluon.files import CHECKSUM, load_safetensors, save_safetensors, texts_of
 from nnc.recording.graph import Memory
 
 VERSION = "1"
@@ -49,6 +49,8 @@ def state_in(
         raise OptionError(
             f"{filename} has version {texts.get('version')} of the format, this nnc reads {VERSION}"
         )
+    if CHECKSUM not in texts:
+        raise OptionError(f"{filename} is damaged: it has lost its checksum")
     return decoded(json.loads(texts["state"]), arrays)
 
 
