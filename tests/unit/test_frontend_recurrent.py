@@ -99,6 +99,40 @@ def test_what_follows_the_valid_length_is_zero() -> None:
     np.testing.assert_allclose(state[0].asnumpy(), expected[0].asnumpy(), rtol=1e-6)
 
 
+@pytest.mark.parametrize("layout", ["TNC", "NTC"])
+def test_sequences_of_a_layer_end_at_their_lengths(layout: str) -> None:
+    net = initialized(rnn.LSTM(3, 2, layout, bidirectional=True, use_sequence_length=True))
+    x, lengths = draw(2, 4, 5), [2, 4]
+    given = x if layout == "NTC" else x.transpose(1, 0, 2)
+    y, states = net(given, net.begin_state(2), sequence_length=nd.array(lengths))
+    y = y if layout == "NTC" else y.transpose(1, 0, 2)
+    for i, length in enumerate(lengths):
+        part = x[i : i + 1, :length]
+        part = part if layout == "NTC" else part.transpose(1, 0, 2)
+        alone, ends = net(part, states=net.begin_state(1), sequence_length=[length])
+        np.testing.assert_allclose(
+            y[i, :length].asnumpy(), alone.reshape(length, 6).asnumpy(), 1e-5
+        )
+        np.testing.assert_array_equal(y[i, length:].asnumpy(), 0)
+        for state, end in zip(states, ends, strict=True):
+            np.testing.assert_allclose(state[:, i].asnumpy(), end[:, 0].asnumpy(), rtol=1e-5)
+    with pytest.raises(OptionError, match=r"sequence_length=… says how many steps"):
+        net(given)
+    with pytest.raises(ShapeError, match=r"one number for each of 2 sequences, given shape \(3,\)"):
+        net(given, sequence_length=[1, 2, 3])
+
+
+def test_both_directions_end_at_the_valid_length() -> None:
+    cell = initialized(rnn.BidirectionalCell(rnn.GRUCell(3), rnn.GRUCell(3)))
+    x = draw(2, 4, 5)
+    y, states = cell.unroll(4, x, valid_length=nd.array([2, 4]))
+    alone, ends = cell.unroll(2, x[:1, :2])
+    np.testing.assert_allclose(y[0, :2].asnumpy(), alone[0].asnumpy(), rtol=1e-5)
+    np.testing.assert_array_equal(y[0, 2:].asnumpy(), 0)
+    for state, end in zip(states, ends, strict=True):
+        np.testing.assert_allclose(state[0].asnumpy(), end[0].asnumpy(), rtol=1e-5)
+
+
 def test_both_directions() -> None:
     cell = initialized(rnn.BidirectionalCell(rnn.RNNCell(3), rnn.RNNCell(3)))
     x = draw(2, 4, 5)

@@ -6,13 +6,12 @@ from typing import Any
 from nnc import autograd, nd
 from nnc.arrays.array import NDArray
 from nnc.checks import chosen, count, number
-from nnc.control_flow import foreach
 from nnc.errors import OptionError, ShapeError
 from nnc.gluon.block import HybridBlock
 from nnc.gluon.nn.basic import Dropout, Source
 from nnc.gluon.parameter import Parameter
 from nnc.gluon.rnn.gates import GRU_GATES, LSTM_GATES, RELU, TANH, Recurrence, States
-from nnc.gluon.rnn.layer import affine, check_width
+from nnc.gluon.rnn.layer import affine, check_width, lengths_of, steps, turned
 
 
 class RecurrentCell(HybridBlock):
@@ -51,10 +50,8 @@ class RecurrentCell(HybridBlock):
             states = self.begin_state(x.shape[1], dtype=x.dtype, ctx=x.device)
         with autograd.pause():  # finishes shapes: parameters cannot be made inside of the loop
             self(x[0], states)
-        if valid_length is None:
-            outputs, states = foreach(self, x, list(states), "unroll")
-        else:
-            outputs, states = self._unroll_valid(x, states, valid_length)
+        lengths = None if valid_length is None else lengths_of(x, valid_length)
+        outputs, states = steps(self, x, list(states), lengths, "unroll")
         if merge_outputs is False or (merge_outputs is None and not isinstance(inputs, NDArray)):
             return [outputs[t] for t in range(length)], states
         return (outputs.transpose(1, 0, 2) if layout == "NTC" else outputs), states
@@ -68,21 +65,6 @@ class RecurrentCell(HybridBlock):
         if x.shape[0] != length:
             raise ShapeError(f"unroll: expected {length} steps, given {x.shape[0]}")
         return x
-
-    def _unroll_valid(
-        self, x: NDArray, states: States, valid_length: NDArray
-    ) -> tuple[NDArray, States]:
-        steps = nd.arange(x.shape[0], dtype="int32", ctx=x.device)
-        lengths = valid_length.astype("int32").reshape(-1, 1)
-
-        def step(data: list[NDArray], old: States) -> tuple[NDArray, States]:
-            t, now = data
-            output, new = self(now, old)
-            seen = t < lengths
-            kept = [nd.where(seen, n, o) for n, o in zip(new, old, strict=True)]
-            return nd.where(seen, output, nd.zeros_like(output)), kept
-
-        return foreach(step, [steps, x], list(states), "unroll")
 
 
 HybridRecurrentCell = RecurrentCell
@@ -314,15 +296,15 @@ class BidirectionalCell(RecurrentCell):
         merge_outputs: bool | None = None,
         valid_length: NDArray | None = None,
     ) -> tuple[Any, States]:
-        if valid_length is not None:
-            raise OptionError("BidirectionalCell: valid_length is not supported")
         x = self._steps(length, inputs, layout)
+        lengths = None if valid_length is None else lengths_of(x, valid_length)
         states = self.begin_state(x.shape[1]) if begin_state is None else list(begin_state)
         cut = len(self.l_cell.state_info())
-        forth, l_states = self.l_cell.unroll(length, x, states[:cut], "TNC", True)
-        flipped = nd.flip(x, axis=0)
-        back, r_states = self.r_cell.unroll(length, flipped, states[cut:], "TNC", True)
-        outputs = nd.concat(forth, nd.flip(back, axis=0), dim=2)
+        forth, l_states = self.l_cell.unroll(length, x, states[:cut], "TNC", True, lengths)
+        back, r_states = self.r_cell.unroll(
+            length, turned(x, lengths), states[cut:], "TNC", True, lengths
+        )
+        outputs = nd.concat(forth, turned(back, lengths), dim=2)
         if merge_outputs is False or (merge_outputs is None and not isinstance(inputs, NDArray)):
             return [outputs[t] for t in range(length)], l_states + r_states
         merged = outputs.transpose(1, 0, 2) if layout == "NTC" else outputs

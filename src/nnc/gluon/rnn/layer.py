@@ -35,12 +35,54 @@ def check_width(what: str, x: NDArray, weight: Parameter) -> None:
         )
 
 
+def lengths_of(x: NDArray, given: Any) -> NDArray:
+    """How many steps each sequence has, as integers."""
+    lengths = nd.array(given, ctx=x.device).astype("int32")
+    if lengths.shape != x.shape[1:2]:
+        raise ShapeError(
+            f"sequence_length: expected one number for each of {x.shape[1]} sequences, given shape "
+            f"{lengths.shape}"
+        )
+    return lengths
+
+
+def turned(x: NDArray, lengths: NDArray | None) -> NDArray:
+    """Each sequence from its last step to its first; time is axis 0."""
+    return nd.flip(x, axis=0) if lengths is None else nd.SequenceReverse(x, lengths, True)
+
+
+def steps(
+    step: Callable[[NDArray, States], tuple[NDArray, States]],
+    x: NDArray,
+    initial: States,
+    lengths: NDArray | None,
+    name: str,
+) -> tuple[NDArray, States]:
+    """Outputs of all steps, and the last states.
+
+    From the end of a sequence on its outputs are 0, and its states stay.
+    """
+    if lengths is None:
+        return foreach(step, x, initial, name)
+
+    def within(data: list[NDArray], old: States) -> tuple[NDArray, States]:
+        seen, now = data
+        output, new = step(now, old)
+        kept = [nd.where(seen, n, o) for n, o in zip(new, old, strict=True)]
+        return nd.where(seen, output, nd.zeros_like(output)), kept
+
+    times = nd.arange(x.shape[0], dtype="int32", ctx=x.device).reshape(-1, 1, 1)
+    return foreach(within, [times < lengths.reshape(-1, 1), x], initial, name)
+
+
 class RecurrentLayer(HybridBlock):
     """`num_layers` recurrences, each over the outputs of the one before.
 
     Input `(T, N, C)`, or `(N, T, C)` with layout "NTC". Called with states it returns outputs and
     last states, else outputs only, from zero states. A state is `(layers * directions, N, H)`.
-    Parameters are named as in MXNet: `l0_i2h_weight`, and `r0_…` for the other direction.
+    With `sequence_length`, shape `(N,)`, what follows the end of a sequence counts for nothing:
+    its outputs are 0, and the last states are those of its end. Parameters are named as in MXNet:
+    `l0_i2h_weight`, and `r0_…` for the other direction.
     """
 
     def __init__(
@@ -54,6 +96,7 @@ class RecurrentLayer(HybridBlock):
         input_size: int,
         initializers: Sequence[Source],
         dtype: str,
+        use_sequence_length: bool,
     ):
         super().__init__()
         name = type(self).__name__
@@ -62,6 +105,7 @@ class RecurrentLayer(HybridBlock):
         self._layers = count(f"{name}: num_layers", num_layers)
         self._layout = chosen(f"{name}: layout", layout, ("TNC", "NTC"))
         self._dropout = Dropout(number(f"{name}: dropout", dropout, least=0, below=1))
+        self._use_sequence_length = use_sequence_length
         self._directions = ("l", "r") if bidirectional else ("l",)
         width = count(f"{name}: input_size", input_size, 0)
         for layer in range(self._layers):
@@ -97,17 +141,29 @@ class RecurrentLayer(HybridBlock):
         """States to start from, zeros unless `func` makes others."""
         return [func(shape=info["shape"], **options) for info in self.state_info(batch_size)]
 
-    def forward(self, x: NDArray, states: Any = None) -> Any:
+    def __call__(self, *args: Any, states: Any = None, sequence_length: Any = None) -> Any:
+        given = [*args, *(states, sequence_length)[len(args) - 1 :]]
+        while given and given[-1] is None:
+            given.pop()
+        if self._use_sequence_length and len(given) < 3:
+            raise OptionError(
+                f"{type(self).__name__}: with use_sequence_length=True, sequence_length=… says how "
+                "many steps each sequence has"
+            )
+        return super().__call__(*given)
+
+    def forward(self, x: NDArray, states: Any = None, sequence_length: Any = None) -> Any:
         self.check_sequence(x)
         check_width(type(self).__name__, x, self._parameters["l0_i2h_weight"])
         x = x.transpose(1, 0, 2) if self._layout == "NTC" else x
         given = self._given(x, states)
+        lengths = None if sequence_length is None else lengths_of(x, sequence_length)
         last: list[States] = []
         for layer in range(self._layers):
             outputs: list[NDArray] = []
             for direction in self._directions:
                 initial = [state[len(last)] for state in given]
-                output, final = self._run(f"{direction}{layer}_", x, initial)
+                output, final = self._run(f"{direction}{layer}_", x, initial, lengths)
                 outputs.append(output)
                 last.append(final)
             x = outputs[0] if len(outputs) == 1 else nd.concat(*outputs, dim=2)
@@ -135,21 +191,23 @@ class RecurrentLayer(HybridBlock):
             )
         return given
 
-    def _run(self, prefix: str, x: NDArray, initial: States) -> tuple[NDArray, States]:
+    def _run(
+        self, prefix: str, x: NDArray, initial: States, lengths: NDArray | None
+    ) -> tuple[NDArray, States]:
         """Outputs of all steps in one direction, and the last states."""
         weight, h2h, bias, h2h_bias = (
             self._parameters[prefix + name]
             for name in ("i2h_weight", "h2h_weight", "i2h_bias", "h2h_bias")
         )
         backward = prefix.startswith("r")
-        i2h = affine(nd.flip(x, axis=0) if backward else x, weight, bias)
+        i2h = affine(turned(x, lengths) if backward else x, weight, bias)
 
         def step(i2h: NDArray, states: States) -> tuple[NDArray, States]:
             new = self._recurrence.step(i2h, affine(states[0], h2h, h2h_bias), states)
             return new[0], new
 
-        output, final = foreach(step, i2h, initial, type(self).__name__)
-        return (nd.flip(output, axis=0) if backward else output), final
+        output, final = steps(step, i2h, initial, lengths, type(self).__name__)
+        return (turned(output, lengths) if backward else output), final
 
     def describe(self) -> str:
         width = (self._parameters["l0_i2h_weight"].shape or (0, 0))[1] or None
@@ -175,6 +233,7 @@ class RNN(RecurrentLayer):
         h2h_bias_initializer: Source = "zeros",
         input_size: int = 0,
         dtype: str = "float32",
+        use_sequence_length: bool = False,
     ):
         known = {"relu": RELU, "tanh": TANH}
         recurrence = known[chosen("RNN: activation", activation, known)]
@@ -182,7 +241,7 @@ class RNN(RecurrentLayer):
         biases = i2h_bias_initializer, h2h_bias_initializer
         super().__init__(
             recurrence, hidden_size, num_layers, layout, dropout, bidirectional, input_size,
-            (*weights, *biases), dtype,
+            (*weights, *biases), dtype, use_sequence_length,
         )  # fmt: skip
 
 
@@ -207,6 +266,7 @@ class LSTM(RecurrentLayer):
         state_clip_max: float | None = None,
         state_clip_nan: bool = False,
         dtype: str = "float32",
+        use_sequence_length: bool = False,
     ):
         if projection_size is not None or state_clip_min is not None or state_clip_max is not None:
             raise OptionError("LSTM: projections and clipped states are not supported")
@@ -214,7 +274,7 @@ class LSTM(RecurrentLayer):
         biases = i2h_bias_initializer, h2h_bias_initializer
         super().__init__(
             LSTM_GATES, hidden_size, num_layers, layout, dropout, bidirectional, input_size,
-            (*weights, *biases), dtype,
+            (*weights, *biases), dtype, use_sequence_length,
         )  # fmt: skip
 
 
@@ -234,10 +294,11 @@ class GRU(RecurrentLayer):
         i2h_bias_initializer: Source = "zeros",
         h2h_bias_initializer: Source = "zeros",
         dtype: str = "float32",
+        use_sequence_length: bool = False,
     ):
         weights = i2h_weight_initializer, h2h_weight_initializer
         biases = i2h_bias_initializer, h2h_bias_initializer
         super().__init__(
             GRU_GATES, hidden_size, num_layers, layout, dropout, bidirectional, input_size,
-            (*weights, *biases), dtype,
+            (*weights, *biases), dtype, use_sequence_length,
         )  # fmt: skip
