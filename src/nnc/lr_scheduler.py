@@ -14,11 +14,11 @@ from nnc.checks import chosen, count, number
 from nnc.errors import OptionError
 
 
-class LRScheduler(ABC):
+class LRScheduler:
     """A rate that rises over `warmup_steps` and then follows `decayed`.
 
-    The rise is linear from `warmup_begin_lr` to `base_lr`; with the mode "constant" the rate stays
-    at the begin until then.
+    A subclass implements `decayed`, or, as in MXNet, `__call__`. The rise is linear from
+    `warmup_begin_lr` to `base_lr`; with the mode "constant" the rate stays at the begin until then.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class LRScheduler(ABC):
         share = num_update / self.warmup_steps
         return self.warmup_begin_lr + (self.base_lr - self.warmup_begin_lr) * share
 
-    @abstractmethod
     def decayed(self, num_update: int) -> float:
         """The rate of an update after the warm-up."""
+        raise OptionError(f"{type(self).__name__} must define decayed() or __call__()")
 
 
 class FactorScheduler(LRScheduler):

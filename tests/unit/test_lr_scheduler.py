@@ -75,3 +75,13 @@ def test_errors(
 ) -> None:
     with pytest.raises(OptionError, match=message):
         kind(*args, **options)
+
+
+def test_a_schedule_of_ones_own() -> None:
+    class Root(LRScheduler):
+        def __call__(self, num_update: int) -> float:
+            return self.base_lr / num_update**0.5
+
+    assert rates(Root(0.4), 1, 4, 16) == [0.4, 0.2, 0.1]
+    with pytest.raises(OptionError, match=r"LRScheduler must define decayed\(\) or __call__\(\)"):
+        LRScheduler()(1)
