@@ -1,6 +1,8 @@
 """Arrays against numpy."""
 
+import copy
 import operator
+import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -381,3 +383,20 @@ def test_names_of_mxnet_that_change_nothing() -> None:
     nnc.npx.reset_np()
     with pytest.raises(nnc.base.MXNetError, match="expected a step"):
         nd.arange(0, 1, 0)
+
+
+def through_pickle(x: NDArray) -> NDArray:
+    return pickle.loads(pickle.dumps(x))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, through_pickle])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int64"])
+def test_a_copy_of_what_is_not_computed_yet(
+    copied: Callable[[NDArray], NDArray], dtype: str
+) -> None:
+    given = nd.ones((2, 3), dtype=dtype) * 3
+    again = copied(given[:, 1:])
+    again[0] = 0
+    assert again.dtype == given.dtype
+    assert again.tolist() == [[0, 0], [3, 3]]
+    assert given.tolist() == [[3, 3, 3]] * 2

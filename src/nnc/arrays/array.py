@@ -104,6 +104,10 @@ class NDArray(Methods, Placed):
     def host(self) -> Memory:
         return np.asarray(self.memory())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy has memory of its own, and was not recorded."""
+        return restored, (self.host(), self._value.type.device or HOST)
+
     def asnumpy(self) -> Memory:
         """A copy as numpy array."""
         return np.array(self.memory())
@@ -401,6 +405,11 @@ def array(
         made = source.copy() if dtype is None else source.astype(dtype)
         return made if place is None else made.as_in_context(place)
     return NDArray.on(place or current_context(), aligned_copy(numeric(source, dtype)))
+
+
+def restored(data: Memory, device: Place) -> NDArray:
+    """An array as it was copied or pickled."""
+    return NDArray.on(device, aligned_copy(data))
 
 
 def set_part(memory: Memory, key: Any, new: Memory) -> None:
