@@ -301,6 +301,28 @@ def test_other_batches_and_several_inputs() -> None:
     assert made.batches == 1
 
 
+class PlainArrays(est.BatchProcessor):
+    """Gives arrays where MXNet has lists of one for each device."""
+
+    def fit_batch(self, estimator: Estimator, train_batch: Any, batch_axis: int = 0) -> Any:
+        data, label = train_batch
+        with autograd.record():
+            predicted = estimator.net(data)
+            loss = estimator.loss(predicted, label)
+        loss.backward()
+        return data, label, predicted, loss
+
+
+def test_a_processor_that_gives_arrays() -> None:
+    trained: list[Any] = []
+    for processor in (est.BatchProcessor(compiled=False), PlainArrays(compiled=False)):
+        net = network()
+        made = Estimator(net, CROSS_ENTROPY, trainer=trainer_of(net), batch_processor=processor)
+        made.fit(TRAIN, epochs=1, event_handlers=quiet())
+        trained.append((values(net), [m.get() for m in made.train_metrics]))
+    np.testing.assert_equal(trained[0], trained[1])
+
+
 def test_estimator_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     emulate_gpus(monkeypatch)
     net = nn.Dense(3, in_units=4)

@@ -184,9 +184,8 @@ class Estimator:
             for handler in begin:
                 handler.batch_begin(self, batch=batch)
             self.updated = False
-            _, label, pred, loss = self.batch_processor.fit_batch(self, batch, batch_axis)
+            parts = parts_of(batch, self.batch_processor.fit_batch(self, batch, batch_axis))
             self.current_batch += 1
-            parts = {"batch": batch, "pred": pred, "label": label, "loss": loss}
             if any([handler.batch_end(self, **parts) for handler in end]):
                 return True
         resumed, self.resumed = self.resumed, False
@@ -248,13 +247,20 @@ class Estimator:
         for batch in val_data:
             for handler in begin:
                 handler.batch_begin(self, batch=batch)
-            _, label, pred, loss = self.batch_processor.evaluate_batch(self, batch, batch_axis)
+            parts = parts_of(batch, self.batch_processor.evaluate_batch(self, batch, batch_axis))
             for handler in end:
-                handler.batch_end(self, batch=batch, pred=pred, label=label, loss=loss)
+                handler.batch_end(self, **parts)
         if batch is None:
             raise OptionError(f"evaluate: the validation data has no batches{USED_UP}")
         for handler in of_event(EpochEnd, handlers):
             handler.epoch_end(self)
+
+
+def parts_of(batch: Any, processed: Sequence[Any]) -> dict[str, Any]:
+    """What handlers get of a batch: lists, also where a processor of one's own gives arrays."""
+    _, *parts = processed
+    listed = [part if isinstance(part, list | tuple) else [part] for part in parts]
+    return {"batch": batch, **dict(zip(("label", "pred", "loss"), listed, strict=True))}
 
 
 def instance(what: str, given: Any, kind: type) -> Any:
