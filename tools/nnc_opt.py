@@ -141,6 +141,8 @@ class NncOpt(xDSLOptMain):
         """Every file holds MLIR text, whatever it is called."""
         from nnc.dialects.strings import unfinished_string
 
+        if self.args.input_file == "-":
+            self.args.input_file = None  # the standard input, to xDSL
         stream, _ = super().get_input_stream()
         with stream:
             text = stream.read()

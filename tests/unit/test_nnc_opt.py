@@ -115,3 +115,10 @@ def test_a_mistake_is_one_line(text: bytes, options: list[str], message: str) ->
     error = done.stderr.decode()
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_the_standard_input_by_its_name() -> None:
+    command = [sys.executable, "-m", "nnc.tools.nnc_opt", "-"]
+    text = b"func.func @f() { func.return }"
+    done = subprocess.run(command, input=text, capture_output=True, check=True)
+    assert b"@f()" in done.stdout
