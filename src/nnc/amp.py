@@ -46,7 +46,8 @@ def init(
             "amp.init: lists of operations are not supported; products are computed in the target "
             "dtype, all else in float32"
         )
-    precision = chosen("amp.init: target_dtype", dtype_name(target_dtype), TARGETS)
+    name = target_dtype if isinstance(target_dtype, str) else dtype_name(target_dtype)
+    precision = chosen("amp.init: target_dtype", name, TARGETS)
     settings.configure(precision=precision)
 
 
@@ -59,6 +60,8 @@ def init_trainer(optimizer_or_trainer: Trainer) -> None:
 def scale_loss(loss: Any, optimizer_or_trainer: Trainer) -> Generator[Any]:
     """The loss, or each of a list, times the scale; `backward` of it gives scaled gradients."""
     scaled = optimizer_or_trainer.scaled
+    if optimizer_or_trainer.scaler is None:
+        raise OptionError("amp.scale_loss: call amp.init_trainer(trainer) before the first step")
     yield scaled(loss) if isinstance(loss, NDArray) else [scaled(each) for each in loss]
 
 

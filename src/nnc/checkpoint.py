@@ -48,6 +48,7 @@ def save(
     **progress: Any,
 ) -> None:
     """Write a training to one file; a file of that name stays until this one is complete."""
+    check_parts(net, trainer)
     parameters = {} if net is None else net.collect_params()
     state = {
         "parameters": {name: p.data() for name, p in parameters.items()},
@@ -70,6 +71,7 @@ def load(
     What is not given stays as it is, but for `nnc.random`. If something does not fit, nothing
     changes.
     """
+    check_parts(net, trainer)
     state = load_state(filename, "training", "checkpoint.load")
     try:
         for apply in list(changes(state, net, trainer, loader)):
@@ -96,6 +98,15 @@ def changes(
         trainer.check_state(state["trainer"])
         yield lambda: trainer.take_state(state["trainer"])
     yield lambda: generator.load_state_dict(state["random"])
+
+
+def check_parts(net: object, trainer: object) -> None:
+    """Raises unless they are what `save` and `load` take in these places."""
+    for name, given, kind in (("net", net, Block), ("trainer", trainer, Trainer)):
+        if not isinstance(given, kind | None):
+            raise OptionError(
+                f"checkpoint: {name}: expected a {kind.__name__}, given {type(given).__name__}"
+            )
 
 
 def resumable(loader: Any) -> Resumable:

@@ -90,8 +90,7 @@ class Training:
             x = nd.array(X + noise + self.loader.left, self.dtype)
             with autograd.record():
                 loss = (self.net(x) ** 2).sum()
-                with amp.scale_loss(loss, self.trainer) as scaled:
-                    scaled.backward()
+                self.trainer.scaled(loss).backward()
             self.trainer.step(4)
 
     def everything(self) -> list[Any]:

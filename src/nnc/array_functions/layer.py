@@ -211,7 +211,15 @@ def batch_norm(
     arrays_in("BatchNorm: moving_var", moving_var)
     settings = axis, number("BatchNorm: eps", eps, least=0)
     kept = number("BatchNorm: momentum", momentum, least=0, most=1)
-    inputs = [x.current, scale.current, as_array(beta).current]
+    shift = as_array(beta)
+    channels = x.shape[axis_of("BatchNorm", axis, x.ndim)]
+    for each in (scale, shift, moving_mean, moving_var):
+        if each.shape != (channels,):
+            raise ShapeError(
+                f"BatchNorm: {channels} channels along axis {axis} of shape {x.shape}, but "
+                f"parameters of shape {each.shape}"
+            )
+    inputs = [x.current, scale.current, shift.current]
     if not recorder.training or use_global_stats:
         inputs += [moving_mean.current, moving_var.current]
         y = NDArray(record(layers.batch_norm_inference, inputs, settings)[0])

@@ -32,6 +32,8 @@ class Accuracy(EvalMetric):
 
     def measure(self, label: Memory, pred: Memory) -> None:
         if pred.shape != label.shape:
+            if pred.ndim < label.ndim:
+                check_sizes(self.name, label, pred)
             axis = axis_of(self.name, self.axis, pred.ndim)
             if pred.shape[axis] == 1:
                 raise ShapeError(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray as NumpyArray
 
 from nnc.arrays.array import NDArray
 from nnc.checks import count, function
-from nnc.errors import OptionError, ShapeError
+from nnc.errors import DtypeError, OptionError, ShapeError
 
 Array = NumpyArray[Any]
 
@@ -87,6 +87,8 @@ class Pad:
         sizes = np.max([a.shape for a in arrays], axis=0).astype(int)
         shape = (len(arrays), *(size + -size % self._multiple for size in sizes))
         dtype: Any = self._dtype or np.result_type(*arrays)
+        if np.dtype(dtype).kind in "OSU":
+            raise DtypeError(f"Pad: expected numbers, given {data[0]!r:.40}; AsList keeps texts")
         padded: Any = np.empty(shape, dtype)
         self._fill(padded)
         for row, sample in zip(padded, arrays, strict=True):
