@@ -125,6 +125,44 @@ def test_no_worker_outlives_its_program(tmp_path: Path, sent: signal.Signals) ->
     assert not [process for process in started if not ends(process)]
 
 
+BEGINNING = """
+import multiprocessing, os, signal
+import numpy as np
+from nnc.gluon.data import DataLoader
+
+def wait():
+    os.write(1, b"waiting\\n")
+    signal.pause()
+
+if __name__ == "__main__":
+    loader = DataLoader(np.arange(4.0), 2, num_workers=1)
+    multiprocessing.get_context("{method}").Process(target=wait).start()
+    list(loader)
+    signal.pause()
+"""
+
+
+@pytest.mark.parametrize(("method", "seconds"), [("fork", 0.5), ("forkserver", 0)])
+def test_the_server_leaves_ctrl_c_to_others(tmp_path: Path, method: str, seconds: float) -> None:
+    """While it imports it is silent; what it forks for others hears Ctrl-C as what others fork."""
+    path = tmp_path / "script.py"
+    path.write_text(BEGINNING.format(method=method))
+    with subprocess.Popen(
+        [sys.executable, str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "waiting\n"
+        time.sleep(seconds)
+        os.killpg(program.pid, signal.SIGINT)
+        _, errors = program.communicate(timeout=20)
+    assert errors.count("Traceback") == 2, errors
+
+
 def ends(process: psutil.Process) -> bool:
     """Whether a process ends within a while; it may be that nobody asks how it ended."""
     for _ in range(100):

@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 import weakref
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 from multiprocessing.reduction import DupFd, recv_handle
 from typing import Any
@@ -224,7 +224,7 @@ def start_context() -> BaseContext:
     if "forkserver" not in known or os.getpid() != IMPORTED_BY:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([serve.__module__])
+    context.set_forkserver_preload(["nnc.gluon.data.fork_server"])
     return context
 
 
@@ -232,7 +232,12 @@ def start_server() -> None:
     """Start what forks workers: it imports nnc while this process goes on."""
     inheriting = getattr(multiprocessing.current_process(), "_inheriting", False)
     if start_context().get_start_method() == "forkserver" and not inheriting:
-        forkserver.ensure_running()
+        resource_tracker.ensure_running()  # It would end what holds signals back.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            forkserver.ensure_running()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
 
 def refuse_unguarded() -> None:
