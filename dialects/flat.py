@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from xdsl.dialects.builtin import UNKNOWN_LOC
-from xdsl.ir import Attribute, Operation, Region, SSAValue
+from xdsl.ir import Attribute, Operation, OpResult, Region, SSAValue, SSAValues
 from xdsl.irdl import IRDLOperation, irdl_op_definition
 from xdsl.irdl.operations import BeforeVariadicSingleAccessor, VarIRConstruct
 
@@ -13,9 +13,10 @@ NOTHING: Mapping[str, Attribute] = {}
 
 
 class FlatOp(IRDLOperation):
-    """An op that is given its operands in one list, as it keeps them.
+    """An op that is given its operands in one list, as it keeps them, and all its properties.
 
-    `IRDLOperation.__init__` takes a list for each operand's name, and three times as long.
+    `IRDLOperation.__init__` takes a list for each operand's name, looks for defaults of properties
+    and for successors, of which there are none, and takes four times as long.
     """
 
     def __init__(
@@ -25,14 +26,13 @@ class FlatOp(IRDLOperation):
         properties: Mapping[str, Attribute | None] = NOTHING,
         regions: Sequence[Region] = (),
     ):
-        Operation.__init__(
-            self,
-            operands=operands,
-            result_types=result_types,
-            properties={name: value for name, value in properties.items() if value is not None},
-            regions=regions,
-            location=UNKNOWN_LOC,
-        )
+        self.operands = operands
+        self.results = SSAValues([OpResult(t, self, i) for i, t in enumerate(result_types)])
+        self.properties = {name: value for name, value in properties.items() if value is not None}
+        self.attributes = {}
+        self.location = UNKNOWN_LOC
+        for region in regions:
+            self.add_region(region)
 
 
 class OperandAccessor(BeforeVariadicSingleAccessor):

@@ -51,7 +51,9 @@ def copies_inserted(group: Unit) -> Unit:
 
     for op in group:
         if is_copied(op) or absorbs_copies(op):
-            op.operands = [copied(operand, op) for operand in op.operands]
+            for index, operand in enumerate(op.operands):
+                if (copy := copied(operand, op)) is not operand:
+                    op.operands[index] = copy
         unit.append(op)
     return unit
 

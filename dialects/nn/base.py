@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from xdsl.builder import Builder
 from xdsl.dialects.builtin import AnyFloat, TensorType, i1, i32
@@ -36,7 +36,8 @@ Tensor = TensorType[Any]
 
 def tensor_type(value: SSAValue | Attribute) -> Tensor:
     """The tensor type of a graph value."""
-    return cast(Tensor, value.type if isinstance(value, SSAValue) else value)
+    type: Any = getattr(value, "type", value)
+    return type
 
 
 def shape_of(value: SSAValue | Attribute) -> tuple[int, ...]:
