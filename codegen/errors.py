@@ -8,4 +8,4 @@ class CodegenError(ValueError):
 
     @staticmethod
     def at(op: Operation, message: str) -> "CodegenError":
-        return CodegenError(f"{op.name}: {message}\n    in: {op}")
+        return CodegenError(f"{op.name}: {message}\n    in: {op!s}")

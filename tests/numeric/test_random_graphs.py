@@ -88,7 +88,7 @@ def check_compiled(module: ModuleOp, target: str, compute: Compute) -> None:
     difference = largest_difference(measured(evaluate(module)), measured(found))
     if difference and not difference.relative <= TOLERANCE:
         path = Path(f"reproducer-{target}.mlir")
-        path.write_text(f"// RUN: nnc-opt %s -p 'lower{{target={target}}}' -t c\n{module}\n")
+        path.write_text(f"// RUN: nnc-opt %s -p 'lower{{target={target}}}' -t c\n{module!s}\n")
         raise NumericsError(f"compiled for {target}: {difference}\nthe module: {path}")
 
 

@@ -23,9 +23,9 @@ from nnc.lowering.optim_apply import PREFIX
 from nnc.lowering.pass_specs import build_pipeline
 from nnc.lowering.program import Program, Result
 
-SMOOTH_RULES = sorted(RULES.keys() - {"lans", "signum"})
-"""The optimizers that no rounding makes jump: signum takes the sign of a gradient, LANS divides it
-by its norm, also where it is 0 but for rounding."""
+SMOOTH_RULES = sorted(RULES.keys() - {"lans", "lars", "signum"})
+"""The optimizers that no rounding makes jump: signum takes the sign of a gradient, LANS and LARS
+divide by its norm, also where it is 0 but for rounding."""
 SHARES = (0.5, 0.7, 0.9)
 """Of the arena: budgets."""
 
