@@ -4,11 +4,12 @@
 whatever needs them, in one program with the update where there is one.
 """
 
+import operator
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import cast
 
-from nnc.arrays.array import NDArray, arrays_in
+from nnc.arrays.array import NDArray, arrays_in, the_array
 from nnc.control_flow import checkpoint
 from nnc.errors import GradientError, OptionError, ShapeError
 from nnc.gradient_check import check_gradient
@@ -145,8 +146,7 @@ def get_symbol(x: NDArray) -> str:
     """What was recorded to compute an array: the text of its program, inputs first."""
     from nnc.compilation.modules import module_of, names_of
 
-    [recorded] = arrays_in("get_symbol", x)
-    graph = graph_of([(recorded.current, None)], through=True)
+    graph = graph_of([(the_array("get_symbol", x).current, None)], through=True)
     return str(module_of(graph.structure, names_of(graph)))
 
 
@@ -241,11 +241,19 @@ def head_values(
         NDArray(record_node(ops.full, [], (v.type.shape, 1.0, v.type.dtype), types=(v.type,))[0])
         for v in sources
     ]
-    weights = [(one if g is None else g).current for g, one in zip(given, ones, strict=True)]
-    for source, weight in zip(sources, weights, strict=True):
+    weights: list[Value] = []
+    for source, grad, one in zip(sources, given, ones, strict=True):
+        weight = one.current if grad is None else alike(grad, source.type.shape).current
+        weights.append(weight)
         if not source.type.fits(weight.type):
             raise ShapeError(f"head gradient: expected {source.type}, given {weight.type}")
     return sources, weights
+
+
+def alike(array: NDArray, shape: tuple[int, ...]) -> NDArray:
+    """The array in this shape if only axes of size 1 make the difference."""
+    sizes = ([size for size in given if size != 1] for given in (array.shape, shape))
+    return array.reshape(shape) if operator.eq(*sizes) else array
 
 
 def as_list(given: NDArray | Sequence[NDArray | None]) -> list[NDArray | None]:

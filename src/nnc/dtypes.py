@@ -81,6 +81,8 @@ def numeric(source: Any, dtype: object = None) -> NumpyArray[Any]:
     known = given.dtype.kind in "fiub" or given.dtype == BFLOAT16
     if not known and (given.dtype.kind in "OUSV" or dtype is not None):
         hint = "; its array is .data()" if callable(getattr(source, "data", None)) else ""
+        if isinstance(source, np.ndarray) and given.dtype.kind == "O":
+            hint = '; where its objects are numbers, give x.astype("float32")'
         raise DtypeError(f"array: expected real numbers, given {source!r:.60}{hint}")
     keeps = isinstance(source, np.ndarray | np.generic) and given.dtype != np.float64
     name = dtype_name(dtype if dtype is not None else given.dtype if keeps else "float32")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from nnc import autograd
-from nnc.arrays.array import NDArray, array, arrays_in, memory_value
+from nnc.arrays.array import NDArray, array, arrays_in, memory_value, the_array
 from nnc.checks import function, number
 from nnc.compilation.execution import Bound, bind
 from nnc.errors import GradientError, OptionError, ShapeError, TraceError
@@ -228,7 +228,7 @@ class CompiledStep(CompiledCallable):
         *given, label = map(NDArray, inputs)
         with autograd.record(), lasting("compile_step"):
             predicted = self.net(*given)
-            [loss] = arrays_in("compile_step: the loss", self.loss(predicted, label))
+            loss = the_array("compile_step: the loss", self.loss(predicted, label))
             scaled = self.trainer.scaled(loss)
         if loss.current.memory is not None:
             raise TraceError(

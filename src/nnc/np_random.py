@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnc import nd, random
-from nnc.arrays.array import NDArray, arrays_in, as_array
+from nnc.arrays.array import NDArray, as_array, the_array
 from nnc.checks import axis_of, count, sizes_of
 from nnc.errors import OptionError
 
@@ -95,7 +95,7 @@ def permutation(x: Any) -> NDArray:
 
 def shuffle(x: NDArray) -> None:
     """Brings the rows of an array in random order."""
-    [rows] = arrays_in("shuffle", x)
+    rows = the_array("shuffle", x)
     rows[:] = random.shuffle(rows)
 
 

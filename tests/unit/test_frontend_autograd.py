@@ -1,5 +1,6 @@
 """Recording and gradients: the rules of the frontend, one by one."""
 
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -47,6 +48,15 @@ def test_head_gradients_weight_the_elements() -> None:
     x = leaf(1, 2, 3)
     recorded(lambda x: x * x, x).backward(nd.array([1, 0, 10]))
     assert gradient(x) == [2, 0, 60]
+
+
+@pytest.mark.parametrize(("shape", "given"), [((4, 1), (4,)), ((4,), (1, 4, 1)), ((1,), ())])
+def test_axes_of_size_1_make_no_difference_to_head_gradients(shape: Any, given: Any) -> None:
+    x, weights = nd.ones(shape), nd.arange(4)[: math.prod(given)].reshape(given)
+    x.attach_grad()
+    recorded(lambda x: x * 2, x).backward(weights)
+    assert x.grad is not None
+    np.testing.assert_array_equal(x.grad.asnumpy(), 2 * weights.asnumpy().reshape(shape))
 
 
 def test_several_heads() -> None:

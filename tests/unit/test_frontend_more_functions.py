@@ -262,6 +262,11 @@ ROWS: dict[str, Row] = {
         (CUBE,),
     ),
     "array_split": (lambda x: nd.array_split(x, 3), lambda x: np.array_split(x, 3), (V,)),
+    "array_split into a million": (
+        lambda x: nd.array_split(x, 10**6)[:9],
+        lambda x: np.array_split(x, 10**6)[:9],
+        (V,),
+    ),
     "array_split of an axis": (
         lambda x: nd.array_split(x, [1, 3], axis=1),
         lambda x: np.array_split(x, [1, 3], axis=1),

@@ -357,6 +357,17 @@ def test_step_without_backward_names_the_parameter() -> None:
     assert not np.array_equal(values(net)[0], before[0])
 
 
+def test_a_trainer_of_another_network_is_told_so() -> None:
+    net, other = network(), network()
+    forward(net)
+    forward(other).backward()
+    with pytest.raises(
+        StaleGradientError,
+        match=r"the last step; it has of parameter '0.weight', which .* of another network than",
+    ):
+        trained(net).step(8)
+
+
 def test_a_failing_program_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     net = network()
     trainer = trained(net, "adam")

@@ -81,11 +81,14 @@ def split_v2(
 
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[NDArray]:
     """Parts along an axis, whose sizes differ by 1 at most, or the parts between positions."""
-    data, ends = as_array(x), indices_or_sections
-    if is_count(ends, 1):
-        size, more = divmod(data.shape[axis_of("split", axis, data.ndim)], ends)
-        ends = [size * i + min(more, i) for i in range(1, ends)]
-    return split_v2(data, ends, axis)
+    data, wanted = as_array(x), indices_or_sections
+    if not is_count(wanted, 1):
+        return split_v2(data, wanted, axis)
+    length = data.shape[axis_of("split", axis, data.ndim)]
+    parts = min(wanted, length + 1)  # All further ones are empty, too.
+    size, more = divmod(length, parts)
+    found = split_v2(data, [size * i + min(more, i) for i in range(1, parts)], axis)
+    return [*found, *found[-1:] * (wanted - parts)]
 
 
 def hsplit(x: Any, indices_or_sections: Any) -> list[NDArray]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from nnc.array_functions.index import existing, gathered, positions, selected, time_axis
-from nnc.arrays.array import NDArray, arrays_in, as_array, as_indices
+from nnc.arrays.array import NDArray, as_array, as_indices, the_array
 from nnc.checks import axis_of, chosen, count, counts, listed_axes, number
 from nnc.compilation.variable import Variable
 from nnc.errors import OptionError, ShapeError
@@ -207,8 +207,8 @@ def batch_norm(
     """
     x, scale = as_array(data).as_float(), as_array(gamma)
     scale = scale * 0 + 1 if fix_gamma else scale
-    arrays_in("BatchNorm: moving_mean", moving_mean)
-    arrays_in("BatchNorm: moving_var", moving_var)
+    the_array("BatchNorm: moving_mean", moving_mean)
+    the_array("BatchNorm: moving_var", moving_var)
     settings = axis, number("BatchNorm: eps", eps, least=0)
     kept = number("BatchNorm: momentum", momentum, least=0, most=1)
     shift = as_array(beta)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nnc.array_functions.wrapping import into
-from nnc.arrays.array import NDArray, arrays_in
+from nnc.arrays.array import NDArray, the_array
 from nnc.checks import number
 from nnc.dialects.optim.rules import RULES
 from nnc.dtypes import wide_dtype
@@ -30,7 +30,7 @@ def _updated(
     **constants: float,
 ) -> NDArray:
     """The new weight by a rule, from weight, gradient and states. Corrections of means are 1."""
-    weight, grad, *states = (one for each in arrays for one in arrays_in(name, each))
+    weight, grad, *states = (the_array(name, each) for each in arrays)
     given = {"lr": lr, "wd": wd, "rescale": rescale_grad, "clip": clip_gradient}
     clips = number(f"{name}: clip_gradient", clip_gradient) > 0
     names = (*RULES[rule].scalars, "clip") if clips else RULES[rule].scalars

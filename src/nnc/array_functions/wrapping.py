@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+import numpy as np
+
 from nnc.arrays.array import NDArray, as_array
 from nnc.checks import axes_of
 from nnc.custom import label
@@ -47,6 +49,8 @@ def mxnet_function(call: Callable[..., Any]) -> Callable[..., Any]:
 
     `name` is what the IR calls the results, `out` an array that the result is written into.
     """
+    given = inspect.signature(call).parameters.values()
+    flags = {option.name for option in given if type(option.default) is bool}
 
     @functools.wraps(call)
     def wrapped(
@@ -55,12 +59,22 @@ def mxnet_function(call: Callable[..., Any]) -> Callable[..., Any]:
         since = 0 if name is None else next_serial()
         if not args or "rhs" in options:
             args = (*args, *operands(call, len(args), options))
+        for flag in flags & options.keys():
+            check_flag(f"{call.__name__}: {flag}", options[flag])
         result = call(*args, **options)
         if name is not None:
             label(arrays_of(name, result), name, since)
         return into(out, result)
 
     return wrapped
+
+
+def check_flag(what: str, value: Any) -> None:
+    """Raises for arrays, lists and texts, which are true whatever they say."""
+    if isinstance(value, NDArray | np.ndarray):
+        raise OptionError(f"{what}: expected True or False, given an array")
+    if isinstance(value, list | tuple | str):
+        raise OptionError(f"{what}: expected True or False, given {value!r:.60}")
 
 
 FIRST = ("data", "lhs", "x", "a", "x1", "arr", "array", "seq")

@@ -137,6 +137,11 @@ class NDArray(Methods, Placed):
         return self.host().__dlpack_device__()
 
     def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"an array of shape {self.shape} is neither true nor false: any() or all() of it "
+                "is, and options take True or False"
+            )
         return bool(self.item())
 
     def __float__(self) -> float:
@@ -433,6 +438,13 @@ def arrays_in(what: str, given: object) -> list[NDArray]:
     if len(arrays) != len(listed):
         raise OptionError(f"{what}: expected an array of nnc or a list of them, given {given!r}")
     return arrays
+
+
+def the_array(what: str, given: object) -> NDArray:
+    """An array that is one already."""
+    if isinstance(given, NDArray):
+        return given
+    raise OptionError(f"{what}: expected an array of nnc, given {given!r:.60}")
 
 
 def as_array(operand: Operand, dtype: object = None) -> NDArray:

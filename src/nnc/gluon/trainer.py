@@ -24,7 +24,7 @@ from nnc.operators import core as ops
 from nnc.operators import layer as layers
 from nnc.optimizer import Optimizer
 from nnc.recording.graph import Memory, Scalar, Value, user_site
-from nnc.recording.recorder import abandon, flush, record
+from nnc.recording.recorder import abandon, flush, record, recorder
 from nnc.recording.slot import Slot
 from nnc.runtime.device import HOST, Place
 
@@ -251,10 +251,22 @@ class Trainer:
             names = ", ".join(f"'{p.name}'" for p in stale[:5]) + ", …" * (len(stale) > 5)
             raise StaleGradientError(
                 f"step: backward() has not computed a gradient of parameter {names} since the last "
-                "step; call loss.backward() first, or pass ignore_stale_grad=True to update only "
-                "the others"
+                f"step; {self.way_on(trained, stale)}"
             )
         return [p for p in trained if p not in stale]
+
+    def way_on(self, trained: list[Parameter], stale: list[Parameter]) -> str:
+        """What to do about stale gradients."""
+        own = {p.variable.slot for p in trained if p.initialized}
+        others = [slot.name for slot in recorder.slots if slot.fresh and slot not in own]
+        if others and trained == stale:
+            return (
+                f"it has of {others[-1]}, which this trainer does not have: the loss is of another "
+                "network than the one in Trainer(net.collect_params(), …)"
+            )
+        return (
+            "call loss.backward() first, or pass ignore_stale_grad=True to update only the others"
+        )
 
     def record_updates(self, parameters: list[Parameter]) -> dict[Slot, None]:
         """Records the updates; returns the places of the gradients they take."""
