@@ -25,7 +25,24 @@ from nnc.dtypes import FLOATS
 from nnc.errors import OptionError, ShapeError
 from nnc.operators import core as ops
 from nnc.random import COUNTER
-from nnc.recording.graph import Scalar, Structure, Type, Value, operation, origin, type_of
+from nnc.recording.graph import (
+    Check,
+    Choice,
+    Node,
+    Scalar,
+    Structure,
+    Type,
+    Value,
+    operation,
+    type_of,
+)
+from nnc.recording.index_checks import (
+    choices_of,
+    distinct,
+    extremes_of,
+    no_extremes_like,
+    results_of,
+)
 from nnc.recording.recorder import record, recorder
 from nnc.recording.tracing import Trace, Tree, arrays_of, emit_body, like, trace
 
@@ -153,10 +170,11 @@ def _record_scan(
     first = len(made.results) - len(inits)
     outputs, finals = made.results[:first], made.results[first:]
     given = dict(zip(slices, (array.current for array in sequences), strict=True))
-    chosen = Chosen(made, given | {value: value for value in captured})
-    body = made.body(
+    chosen = Chosen([made], given | {value: value for value in captured})
+    body = chosen.body(
+        0,
         [*states, *written, *slices, *drawn, *captured],
-        [*finals, *(write.new for write in made.writes), *outputs, *chosen.computed],
+        [*finals, *(write.new for write in made.writes), *outputs],
     )
     operands = [
         *(array.current for array in inits), *written,
@@ -169,29 +187,47 @@ def _record_scan(
 
 
 class Chosen:
-    """The labels and indices that a body uses whenever it runs, to be looked at from outside.
+    """The labels and indices that the bodies of a node use, to be looked at from outside.
 
-    `given` has the values around the body that its arguments are, or are slices of. Indices that
-    are `computed` inside become results of it, behind its own.
+    `given` has the values around a body which its arguments are, or are slices of. Of all other
+    indices a body gives the extremes, as results behind its own; further bodies give those of none.
     """
 
-    def __init__(self, made: Trace, given: Mapping[Value, Value]):
-        self.given = given
-        self.choices = [choice for node in made.nodes for choice in node.choices()]
-        found = dict.fromkeys(indices for indices, _ in self.choices)
-        self.computed = [indices for indices in found if indices not in given]
+    def __init__(self, bodies: Sequence[Trace], given: Mapping[Value, Value]):
+        self.bodies = bodies
+        self.given: list[tuple[Value, Check]] = []
+        self.computed: list[Check] = []
+        self.nodes: list[list[Node]] = [[] for _ in bodies]
+        """What gives the extremes, for each body."""
+        for which, made in enumerate(bodies):
+            for choice in distinct(choices_of(made.nodes, among={*made.nodes})):
+                if choice.lows in given:
+                    self.given.append((given[choice.lows], choice.check))
+                else:
+                    self._give(choice, which)
+
+    def _give(self, choice: Choice, which: int) -> None:
+        self.computed.append(choice.check)
+        found = extremes_of(choice)
+        for i, nodes in enumerate(self.nodes):
+            nodes.append(found if i == which else no_extremes_like(found))
+
+    def body(self, which: int, arguments: Sequence[Value], results: Sequence[Value]) -> Structure:
+        """`Trace.body` of one of them, with the extremes."""
+        made, nodes = self.bodies[which], self.nodes[which]
+        found = [value for node in nodes for value in results_of(node)]
+        whole = made._replace(nodes=[*made.nodes, *nodes])
+        return whole.body(arguments, [*results, *found])
 
     def seen_in(self, values: list[Value]) -> list[Value]:
-        """The results that are the body's own; the node that makes `values` knows its indices."""
-        own = len(values) - len(self.computed)
+        """The results that are the bodies' own; the node that makes `values` knows its indices."""
+        own = len(values) - 2 * len(self.computed)
         node = values[0].node if values else None
         if node is not None:
-            outside: dict[Value, Value | int] = {v: origin(g) for v, g in self.given.items()}
-            outside |= {indices: own + i for i, indices in enumerate(self.computed)}
-            node.inside = tuple((outside[indices], check) for indices, check in self.choices)
-            for indices, check in node.choices():
-                if indices.memory is not None:
-                    check.look_at(indices.memory)
+            computed = ((own + 2 * i, check) for i, check in enumerate(self.computed))
+            node.inside = (*self.given, *computed)
+            if not recorder.unsure:
+                node.look_at_given()
         return values[:own]
 
 
@@ -218,7 +254,7 @@ def cond(
 def _choose(
     name: str, predicate: Any, then: Callable[[], Tree], otherwise: Callable[[], Tree]
 ) -> Tree:
-    first, second = trace(name, then), trace(name, otherwise)
+    first, second = (trace(name, function, unsure=True) for function in (then, otherwise))
     types, others = ([v.type for v in made.results] for made in (first, second))
     if not _fit(types, others):
         raise ShapeError(f"{name}: the first function returns {types}, the second {others}")
@@ -238,14 +274,15 @@ def _record_cond(predicate: Value, then: Trace, otherwise: Trace) -> list[Value]
     """The choice of two traced functions. Variables that either writes are results of both."""
     variables = {w.variable: w.old for made in (then, otherwise) for w in made.writes}
     captured = list(dict.fromkeys([*then.captured, *otherwise.captured, *variables.values()]))
+    chosen = Chosen([then, otherwise], given={})  # What one of them is given may be wrong.
 
-    def body(made: Trace) -> Structure:
+    def body(which: int) -> Structure:
+        made = chosen.bodies[which]
         new = {write.variable: write.new for write in made.writes}
         written = [new.get(variable, old) for variable, old in variables.items()]
-        return made.body(captured, [*made.results, *written])
+        return chosen.body(which, captured, [*made.results, *written])
 
-    attributes = body(then), body(otherwise)
-    values = record(cond_, [predicate, *captured], attributes)
+    values = chosen.seen_in(record(cond_, [predicate, *captured], (body(0), body(1))))
     count = len(then.results)
     for variable, value in zip(variables, values[count:], strict=True):
         variable.update(value)
@@ -308,9 +345,9 @@ def checkpoint(function: Callable[..., Tree], *args: Any) -> Tree:
     if not recorder.recording:
         return function(*args)
     made = trace("checkpoint", lambda: function(*args))
-    chosen = Chosen(made, {value: value for value in made.captured})
-    results = [*made.results, *(write.new for write in made.writes), *chosen.computed]
-    body = made.body(made.captured, results)
+    chosen = Chosen([made], {value: value for value in made.captured})
+    results = [*made.results, *(write.new for write in made.writes)]
+    body = chosen.body(0, made.captured, results)
     values = chosen.seen_in(record(checkpoint_, made.captured, (body,)))
     _write(made, values[len(made.results) :])
     return like(made.returned, map(NDArray, values))

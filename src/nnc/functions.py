@@ -14,7 +14,7 @@ from nnc.errors import GradientError, OptionError, ShapeError, TraceError
 from nnc.gluon.trainer import Trainer
 from nnc.lowering.nn_remat import BudgetError
 from nnc.recording.graph import Graph, Scalar, Type, Value, graph_of
-from nnc.recording.index_checks import checked_graph, indices_in, looked_at
+from nnc.recording.index_checks import checked_graph, choices_of, looked_at
 from nnc.recording.recorder import flush, recorder
 from nnc.recording.tracing import tracing
 from nnc.runtime.device import DeviceArray, Storage
@@ -39,7 +39,7 @@ class Entry:
         numbers = [v for v in graph.leaves if type(v) is Scalar]
         self.checks = graph.checks
         self.numbers = list(zip(bound.scalars, numbers, strict=True))
-        self.indices = [(places[leaf], check) for leaf, check in graph.choices if leaf in places]
+        self.indices = [(places[x], check) for x, _, check in graph.choices if x in places]
 
     def __call__(self, memories: Sequence[Storage]) -> Sequence[Storage]:
         for place, check in self.indices:
@@ -239,7 +239,7 @@ class CompiledStep(CompiledCallable):
         if self.predictions:
             shown += arrays_in("compile_step: the network", predicted)
         del predicted  # What is held when the step runs is a result of the program.
-        for leaf, check in indices_in(graph_of([(loss.current, None)])):
+        for leaf, _, check in choices_of(graph_of([(loss.current, None)]).nodes):
             if leaf in inputs:
                 check.look_at(memories[inputs.index(leaf)])
         scaled.backward()

@@ -181,17 +181,157 @@ def test_an_index_that_a_loop_carries_is_looked_at(backend: None) -> None:
         walked(nd.array([2])).asnumpy()
 
 
-def test_a_wrong_label_inside_a_branch_costs_nan(backend: None) -> None:
-    """Only one branch runs."""
+Branch = Callable[[NDArray, NDArray], NDArray]
 
-    def cost(wanted: float) -> NDArray:
-        label, scores = nd.array([2]) + 1, nd.ones((1, 3))
+
+def branch(first: NDArray, most: NDArray) -> NDArray:
+    """The element at `first` if this is below `most`, else -1."""
+    return nd.contrib.cond(
+        (first < most).sum(), lambda: nd.array(TABLE[0]).take(first), lambda: nd.zeros((1,)) - 1
+    )
+
+
+def inner_branch(first: NDArray, most: NDArray) -> NDArray:
+    return nd.contrib.cond(
+        (first < most).sum(), lambda: branch(first, most + 0), lambda: nd.zeros((1,)) - 1
+    )
+
+
+def branch_in_loop(first: NDArray, most: NDArray) -> NDArray:
+    data = first.expand_dims(0)
+    return nd.contrib.foreach(lambda i, states: (branch(i, most), states), data, [])[0][0]
+
+
+def branch_in_checkpoint(first: NDArray, most: NDArray) -> NDArray:
+    with autograd.record():
+        return autograd.checkpoint(branch, first, most)
+
+
+def loop_in_branch(first: NDArray, most: NDArray) -> NDArray:
+    def body(i: NDArray, states: list[NDArray]) -> tuple[NDArray, list[NDArray]]:
+        return nd.array(TABLE[0]).take(i), states
+
+    return nd.contrib.cond(
+        (first < most).sum(),
+        lambda: nd.contrib.foreach(body, first.expand_dims(0), [])[0][0],
+        lambda: nd.zeros((1,)) - 1,
+    )
+
+
+BRANCHES = [branch, inner_branch, branch_in_loop, branch_in_checkpoint, loop_in_branch]
+TYPED = [*((each, "float32") for each in BRANCHES), *((branch, t) for t in ("int64", "uint8"))]
+
+
+@pytest.mark.parametrize(("compute", "dtype"), TYPED)
+def test_indices_are_looked_at_in_the_branch_that_is_taken(
+    compute: Branch, dtype: str, backend: None
+) -> None:
+    def call(first: int, most: int) -> list[float]:
+        given = np.array([first], dtype), np.array([most], dtype)
+        found = program(*given).asnumpy().tolist()
+        assert compute(*map(nd.array, given)).asnumpy().tolist() == found
+        return found
+
+    program = nnc.compile(compute)
+    assert call(9, 3) == [-1]
+    assert call(2, 3) == [2]
+    found = np.dtype(dtype).type(3)
+    message = f"take: indices go from 0 to 2, computed {found} to {found} at {__file__}:"
+    given = [nd.array(np.array([number], dtype)) for number in (3, 4)]
+    for function in (program, compute):
+        with pytest.raises(IndexingError, match=re.escape(message)):
+            function(*given).asnumpy()
+    assert call(2, 3) == [2]
+
+
+def walk(first: NDArray, most: NDArray, table: NDArray | None = None) -> NDArray:
+    """The elements from `first` on, below `most`: at most 4."""
+    table = nd.array(TABLE[0]) if table is None else table
+
+    def step(i: NDArray) -> tuple[NDArray, NDArray]:
+        return table.take(i), i + 1
+
+    def go_on(i: NDArray) -> NDArray:
+        return (i < most).sum()
+
+    return nd.contrib.while_loop(go_on, step, first, 4)[0]
+
+
+def test_indices_are_looked_at_in_the_steps_of_a_while_loop_that_run(backend: None) -> None:
+    program = nnc.compile(walk)
+    for compute in (program, walk):
+        for first, expected in ((1, [1, 2, 0, 0]), (2, [2, 0, 0, 0]), (7, [0, 0, 0, 0])):
+            found = compute(nd.array([first]), nd.array([3]))
+            assert found.asnumpy().ravel().tolist() == expected
+        message = f"take: indices go from 0 to 2, computed 2.0 to 4.0 at {__file__}:"
+        with pytest.raises(IndexingError, match=re.escape(message)):
+            compute(nd.array([2]), nd.array([5])).asnumpy()
+        message = f"take: indices are whole numbers; not all of those computed at {__file__}:"
+        with pytest.raises(IndexingError, match=re.escape(message)):
+            compute(nd.array([0.5]), nd.array([1])).asnumpy()
+
+
+def test_a_loop_of_no_steps_uses_no_index() -> None:
+    def body(x: NDArray, states: list[NDArray]) -> tuple[NDArray, list[NDArray]]:
+        return x + nd.array(TABLE[0]).take(nd.array([7])), states
+
+    assert nd.contrib.foreach(body, nd.zeros((0, 1)), [])[0].shape == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"), [(2, [0, 1, 0]), (3, [0, 1, 1]), (0, [0, 0, 0]), (4, None)]
+)
+def test_gradients_go_through_bodies_that_are_looked_at(
+    most: int, expected: list[float] | None, backend: None
+) -> None:
+    table = nd.array(TABLE[0])
+    table.attach_grad()
+    with autograd.record():
+        loss = walk(nd.array([1]), nd.array([most]), table).sum()
+    loss.backward()
+    if expected is not None:
+        assert table.grad is not None
+        assert table.grad.asnumpy().tolist() == expected
+        return
+    with pytest.raises(IndexingError, match=r"computed 1\.0 to 3\.0"):
+        loss.asnumpy()
+
+
+class Guarded(gluon.HybridBlock):
+    """Scores, of the classes at the labels if these are below a bound."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Dense(3, in_units=2)
+
+    def forward(self, x: NDArray, label: NDArray, most: NDArray) -> NDArray:
+        scores = self.dense(x)
         return nd.contrib.cond(
-            nd.array([wanted]), lambda: cross_entropy(scores, label), lambda: nd.zeros((1,))
+            (label < most).sum(), lambda: cross_entropy(scores, label), lambda: scores.sum(1)
         )
 
-    np.testing.assert_array_equal(cost(0).asnumpy(), [0])
-    np.testing.assert_array_equal(cost(1).asnumpy(), [np.nan])
+
+def test_a_step_with_a_wrong_label_in_the_branch_taken_changes_nothing(backend: None) -> None:
+    net = Guarded()
+    net.initialize()
+    net.hybridize()
+    trainer = gluon.Trainer(net.collect_params(), "adam")
+    step = nnc.compile_step(net, nd.add, trainer)
+    x, ones, zero = np.ones((1, 2), np.float32), np.ones(1, np.float32), np.zeros(1, np.float32)
+
+    def weight() -> Any:
+        return net.dense.weight.data().asnumpy()
+
+    start = weight()
+    step(x, ones * 4, ones * 4, zero)
+    after = weight()
+    assert (after != start).all()
+    message = re.escape("SoftmaxCrossEntropyLoss: labels go from 0 to 2, computed 3.0 to 3.0 at ")
+    with pytest.raises(LabelError, match=message):
+        step(x, ones * 3, ones * 4, zero)
+    with pytest.raises(LabelError, match=message):
+        net(*map(nd.array, (x, ones * 3, ones * 4))).asnumpy()
+    np.testing.assert_array_equal(weight(), after)
 
 
 def test_one_hot_of_what_is_no_position_is_a_row_of_zeros(backend: None) -> None:

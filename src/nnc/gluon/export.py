@@ -33,6 +33,7 @@ from nnc.gluon.files import save
 from nnc.lowering.program import Program, Result, identifier
 from nnc.random import COUNTER, SEED, generator
 from nnc.recording.graph import LeafSpec, Memory, Node, Scalar, Type, Value, leaf_spec, type_of
+from nnc.recording.index_checks import choices_of
 from nnc.recording.recorder import flush
 from nnc.recording.tracing import Trace, emit_body, trace
 
@@ -246,8 +247,7 @@ def module_of(made: Trace, arguments: Sequence[Argument]) -> ModuleOp:
 
 def below(value: Value, nodes: Sequence[Node]) -> dict[str, Attribute]:
     """What an input has to be smaller than if it holds labels or indices."""
-    choices = (choice for node in nodes for choice in node.choices())
-    sizes = [check.size for chosen, check in choices if chosen is value]
+    sizes = [check.size for indices, _, check in choices_of(nodes) if indices is value]
     return {"nnc.below": IntegerAttr(min(sizes), i64)} if sizes else {}
 
 

@@ -10,7 +10,7 @@ import inspect
 import itertools
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import CodeType
 from typing import Any, NamedTuple, cast
@@ -188,20 +188,25 @@ class Chooses(NamedTuple):
     error: type[IndexingError] = IndexingError
 
     def choice(self, inputs: Sequence[Value], attributes: Attributes) -> tuple[Value, int]:
-        """The leaf that holds the indices, and how many positions there are."""
+        """The indices, and how many positions there are."""
         *chosen_from, indices = inputs[:2]
         size = attributes[0]
-        return origin(indices), chosen_from[0].type.shape[size] if chosen_from else size
+        return indices, chosen_from[0].type.shape[size] if chosen_from else size
 
     def check(self, memory: Storage, size: int) -> None:
         if not isinstance(memory, DeviceArray):  # Looking would wait for the device.
             checks.indices(self.what, memory, size, self.error)
 
 
-def origin(value: Value) -> Value:
-    """The value whose elements another one holds, maybe moved or of another dtype."""
-    while value.node is not None and value.node.operation.moves:
-        value = value.node.inputs[0]
+def origin(value: Value, among: "Container[Node] | None" = None) -> Value:
+    """The value whose elements another one holds, maybe moved or of another dtype.
+
+    Only what moved it `among` some nodes is followed, if these are given.
+    """
+    while (node := value.node) is not None and node.operation.moves:
+        if among is not None and node not in among:
+            break
+        value = node.inputs[0]
     return value
 
 
@@ -233,11 +238,24 @@ class Check(NamedTuple):
 
     def raise_unless_inside(self, extremes: Memory) -> None:
         """Raises unless the extremes of the indices exist, which names the user's line."""
+        if extremes[0] > extremes[1]:  # There were none: the body that uses them did not run.
+            return
         where = "" if self.site is None else " at {}:{}".format(*line_of(self.site))
         what, error = self.chooses.what, self.chooses.error
         if (extremes != extremes).any():
             raise error(f"{what} are whole numbers; not all of those computed{where} are")
         checks.indices(what, extremes, self.size, error, "computed", where)
+
+
+class Choice(NamedTuple):
+    """Labels or indices, from the smallest of `lows` to the largest of `highs`.
+
+    Both are the indices themselves, or the extremes of those that a body uses when it runs.
+    """
+
+    lows: Value
+    highs: Value
+    check: Check
 
 
 class Node:
@@ -274,18 +292,28 @@ class Node:
         self.label: str | None = None
         """What a person calls its results, if not the name of the operation."""
         self.inside: tuple[tuple[Value | int, Check], ...] = ()
-        """The indices that its body uses: values from around it, or numbers of its results."""
+        """The indices that its bodies use: values from around them, or the first of two results,
+        their extremes."""
 
-    def choices(self) -> Iterator[tuple[Value, Check]]:
+    def choices(self) -> Iterator[Choice]:
         """The labels and indices that it uses, and what they have to be."""
         chooses = self.operation.chooses
         if chooses is not None:
             indices, size = chooses.choice(self.inputs, self.attributes)
-            yield indices, Check(chooses, size, self.site)
+            yield Choice(indices, indices, Check(chooses, size, self.site))
         for found, check in self.inside:
             if isinstance(found, int):
-                found = Value(self.types[found], None, self, found)
-            yield found, check
+                low, high = (Value(self.types[i], None, self, i) for i in (found, found + 1))
+                yield Choice(low, high, check)
+            else:
+                yield Choice(found, found, check)
+
+    def look_at_given(self) -> None:
+        """Raises unless the labels and indices that are in memory exist."""
+        for indices, _, check in self.choices():
+            memory = origin(indices).memory
+            if memory is not None:
+                check.look_at(memory)
 
 
 def next_serial() -> int:
@@ -346,10 +374,6 @@ def make_node(
         if types is None:
             types = operation.infer([v.type for v in inputs], attributes)
             operation.signatures[key] = types
-    if operation.chooses is not None:
-        indices, size = operation.chooses.choice(inputs, attributes)
-        if indices.memory is not None:
-            operation.chooses.check(indices.memory, size)
     return Node(operation, inputs, attributes, types, taped, site or user_site())
 
 
@@ -389,8 +413,8 @@ class Graph(NamedTuple):
     structure: Structure
     leaves: list[Value]
     nodes: list[Node]
-    choices: Sequence[tuple[Value, Check]] = ()
-    """The values that are labels or indices, and what these have to be."""
+    choices: Sequence[Choice] = ()
+    """Its labels and indices."""
     checks: tuple[Check, ...] = ()
     """Indices whose extremes are the last results."""
 

@@ -1,13 +1,13 @@
 """Labels and indices that a program computes: it returns their extremes, which are looked at then.
 
 Variables are replaced only where all of them exist, so that a program that fails changes nothing.
-Loops give the indices of all steps as a result. Branches are not looked into, since only one of
-them runs, and programs of a device not waited for: there a label of no class costs NaN, and an
-index means the nearest that exists.
+Bodies of loops and checkpoints give the extremes as results, and so do branches, of all indices
+that they use; the branch that is not taken gives `no_extremes`. Programs of a device are not
+waited for: there a label of no class costs NaN, and an index means the nearest that exists.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,61 +20,97 @@ from nnc.dialects.nn.constant import ConstantOp, constant
 from nnc.dialects.nn.elementwise import CompareOp, MulOp, cast
 from nnc.dialects.scalars import is_float
 from nnc.operators import core as ops
-from nnc.recording.graph import Check, Graph, Value, graph_of, make_node, operation
+from nnc.recording.graph import (
+    Check,
+    Choice,
+    Graph,
+    Node,
+    Value,
+    graph_of,
+    make_node,
+    operation,
+    origin,
+)
 from nnc.runtime.device import HOST
 
 Roots = Sequence[tuple[Value, Value | None]]
 
 
 @operation
-def extremes(b: Builder, *operands: Any) -> list[SSAValue]:
-    """Whether all indices exist, and the smallest and largest of each operand.
-
-    These are NaN where an index is no whole number. The sizes of the axes come last.
-    """
-    *arrays, sizes = operands
-    exist, found = insert(b, ConstantOp(1, TensorType(i1, ()))), list[SSAValue]()
-    for x, size in zip(arrays, sizes, strict=True):
+def extremes(b: Builder, lows: SSAValue, highs: SSAValue) -> list[SSAValue]:
+    """The smallest and the largest element, NaN where one is no whole number."""
+    found: list[SSAValue] = []
+    for kind, x in ("min", lows), ("max", highs):
         wide = f64 if is_float(element_of(x)) else i64
         x = ops.whole_or(b, math.nan, x) if wide is f64 else x
-        low, high = (
-            cast(b, ops.reduce_.emit(b, x, kind, None, False), wide) for kind in ("min", "max")
-        )
+        found.append(cast(b, ops.reduce_.emit(b, x, kind, None, False), wide))
+    return found
+
+
+@operation
+def no_extremes(b: Builder, dtype: str) -> list[SSAValue]:
+    """The extremes of no indices: each is beyond all others."""
+    most = 2**63 - 1 if dtype == "int64" else math.inf
+    return [ops.full.emit(b, (), bound, dtype) for bound in (most, -most)]
+
+
+@operation
+def all_exist(b: Builder, *operands: Any) -> SSAValue:
+    """Whether all indices exist, given their extremes and, last, the sizes of the axes."""
+    *found, sizes = operands
+    exist: SSAValue = insert(b, ConstantOp(1, TensorType(i1, ())))
+    for low, high, size in zip(found[::2], found[1::2], sizes, strict=True):
         for predicate, value, bound in (("ge", low, 0), ("lt", high, size)):
             inside = insert(b, CompareOp(predicate, value, constant(b, bound, value)))
             exist = insert(b, MulOp(exist, inside))
-        found += [low, high]
-    return [exist, *found]
+    return exist
 
 
 def checked_graph(roots: Roots) -> Graph:
     """`graph_of`, where the extremes of the indices that the program computes are results, too."""
     graph = graph_of(roots)
-    choices = indices_in(graph)
+    choices = choices_of(graph.nodes)
     graph = graph._replace(choices=choices)
-    checks = computed(choices)
+    checks = distinct(choice for choice in choices if choice.lows.node is not None)
     if not checks or graph.structure.device is not HOST:
         return graph
-    sizes = tuple(check.size for check in checks.values())
-    node = make_node(extremes, tuple(v for v, _ in checks), (sizes,), taped=False)
-    exist, *found = (Value(type, None, node, i) for i, type in enumerate(node.types))
+    found = [value for choice in checks for value in results_of(extremes_of(choice))]
+    sizes = tuple(choice.check.size for choice in checks)
+    [exist] = results_of(make_node(all_exist, tuple(found), (sizes,), taped=False))
     kept = [(replacement(exist, value, base), base) for value, base in roots]
     checked = graph_of([*kept, *((value, None) for value in found)])
-    return checked._replace(choices=choices, checks=tuple(checks.values()))
+    return checked._replace(choices=choices, checks=tuple(choice.check for choice in checks))
 
 
-def indices_in(graph: Graph) -> list[tuple[Value, Check]]:
-    """The values that are labels or indices, and what these have to be."""
-    return [choice for node in graph.nodes for choice in node.choices()]
+def choices_of(nodes: Iterable[Node], among: Container[Node] | None = None) -> list[Choice]:
+    """The labels and indices that nodes use, before `among` some of the nodes they were moved."""
+    return [
+        Choice(origin(lows, among), origin(highs, among), check)
+        for node in nodes
+        for lows, highs, check in node.choices()
+    ]
 
 
-def computed(choices: Sequence[tuple[Value, Check]]) -> dict[tuple[Value, int], Check]:
-    """The indices that a node makes, and how many places they count; each once."""
-    checks: dict[tuple[Value, int], Check] = {}
-    for indices, check in choices:
-        if indices.node is not None and math.prod(indices.type.shape):
-            checks.setdefault((indices, check.size), check)
-    return checks
+def distinct(choices: Iterable[Choice]) -> list[Choice]:
+    """Those that hold indices, each once for each size."""
+    found: dict[tuple[Value, Value, int], Choice] = {}
+    for choice in choices:
+        if math.prod(choice.lows.type.shape):
+            found.setdefault((choice.lows, choice.highs, choice.check.size), choice)
+    return [*found.values()]
+
+
+def extremes_of(choice: Choice) -> Node:
+    return make_node(extremes, (choice.lows, choice.highs), (), taped=False)
+
+
+def no_extremes_like(node: Node) -> Node:
+    """Those of no indices, in the dtype of others."""
+    return make_node(no_extremes, (), (node.types[0].dtype,), taped=False)
+
+
+def results_of(node: Node) -> list[Value]:
+    return [Value(type, None, node, i) for i, type in enumerate(node.types)]
 
 
 def replacement(exist: Value, value: Value, base: Value | None) -> Value:

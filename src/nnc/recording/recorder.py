@@ -42,6 +42,8 @@ class Recorder(threading.local):
         """Whose body is recorded, if any."""
         self.lasting = ""
         """Who runs what is recorded again, with other inputs, if anybody."""
+        self.unsure = False
+        """Whether what is recorded may never run: a branch, or a loop of no steps."""
         self.trips = 1
         """How often what is recorded runs, for each time it is recorded."""
         self.nodes = 0
@@ -76,6 +78,8 @@ def record(
         flush()
     taped = recorder.recording if taped is None else taped
     node = make_node(operation, tuple(inputs), attributes, taped, types, site)
+    if operation.chooses is not None and not recorder.unsure:
+        node.look_at_given()
     recorder.nodes += 1
     results = [Value(type, None, node, index) for index, type in enumerate(node.types)]
     if recorder.watchers and not recorder.tracing:

@@ -90,12 +90,16 @@ class Trace(NamedTuple):
 
 
 def trace(
-    name: str, function: Callable[..., Tree], types: Sequence[Type] = (), trips: int = 1
+    name: str,
+    function: Callable[..., Tree],
+    types: Sequence[Type] = (),
+    trips: int = 1,
+    unsure: bool = False,
 ) -> Trace:
-    """Calls `function` on arrays of these types; it stands for `trips` calls."""
+    """Calls `function` on arrays of these types; it stands for `trips` calls, or maybe for none."""
     first = next_serial()
     arguments = [Value(t, None, Node(unknown, (), (), (t,), True, None)) for t in types]
-    with tracing(name, trips) as writes:
+    with tracing(name, trips, unsure or not trips) as writes:
         returned = function(*map(NDArray, arguments))
         results = [array.current for array in arrays_of(name, returned)]
     roots = [*results, *(write.new for write in writes)]
@@ -110,20 +114,21 @@ def trace(
 
 
 @contextmanager
-def tracing(name: str, trips: int = 1) -> Generator[list[Write]]:
+def tracing(name: str, trips: int = 1, unsure: bool = False) -> Generator[list[Write]]:
     """Records apart from the rest, and computes nothing.
 
     What the body wrote is listed when it ends, and taken back.
     """
     before = {variable: variable.current for variable in recorder.writes}
     kept = [*recorder.handles], recorder.nodes, {**recorder.writes}, [*recorder.slots]
-    around = recorder.tracing, recorder.trips
+    around = recorder.tracing, recorder.trips, recorder.unsure
     recorder.tracing, recorder.trips = name, recorder.trips * trips
+    recorder.unsure = recorder.unsure or unsure
     writes: list[Write] = []
     try:
         yield writes
     finally:
-        recorder.tracing, recorder.trips = around
+        recorder.tracing, recorder.trips, recorder.unsure = around
         for variable, base in recorder.writes.items():
             old, new = before.get(variable, base), variable.current
             if new is not old:
