@@ -41,6 +41,18 @@ class Argument:
     """The shape in memory."""
     layout: tuple[int, ...] | None = None
     """Memory dimension i holds logical dimension `layout[i]`; None is the identity."""
+    value: float | None = None
+    """What an exported network gives a scalar that is a number of its program."""
+
+    def described(self) -> str:
+        """`5.weight[36,3], axes 1, 0` of what has axes 0, 1 to users; `number0, 0.5`."""
+        sizes = ",".join(map(str, self.shape))
+        parts = [f"{self.name}[{sizes}]" if sizes else self.name]
+        if self.layout is not None and self.layout != tuple(range(len(self.layout))):
+            parts.append(f"axes {', '.join(map(str, self.layout))}")
+        if self.value is not None:
+            parts.append(f"{self.value:.9g}")
+        return ", ".join(parts)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ class HostPrinter(LoopPrinter):
             if value.uses:
                 name = scope.names.fresh(value.name_hint or argument.name)
                 element = f"{self.qualifier(value)}{memory_type(value.type)}"
-                self.out.line(f"{element} *{name} = {self.arguments}[{i}];")
+                about = comment(argument.described())
+                self.out.line(f"{element} *{name} = {self.arguments}[{i}]; {about}")
                 scope.buffers[value] = name
 
     def parameters_used(self) -> dict[str, bool]:

@@ -9,6 +9,7 @@ from xdsl.dialects import func
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseArrayBase,
+    FloatAttr,
     IntegerAttr,
     ModuleOp,
     StringAttr,
@@ -81,6 +82,7 @@ def _argument(value: SSAValue, facts: Mapping[str, Attribute], written: bool) ->
         DTYPES[kind(value.type)],
         type_of(value).get_shape(),
         _layout(facts.get("nnc.layout")),
+        _number(facts.get("nnc.value")),
     )
 
 
@@ -95,6 +97,10 @@ def _role(value: SSAValue, given: Attribute | None) -> Role:
 
 def _layout(value: Attribute | None) -> tuple[int, ...] | None:
     return None if value is None else numbers(value)
+
+
+def _number(value: Attribute | None) -> float | None:
+    return value.value.data if isinstance(value, IntegerAttr | FloatAttr) else None
 
 
 def numbers(value: Attribute) -> tuple[int, ...]:

@@ -1,5 +1,6 @@
 """`export` and `SymbolBlock`: the network that comes back is the one that went, to the last bit."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -336,3 +337,30 @@ def test_the_file_is_a_program_for_nnc_opt(
     monkeypatch.setattr("sys.argv", ["nnc-opt", symbol, "-p", "lower{target=c99}", "-t", "c"])
     main()
     assert "int program(void *const *arguments" in capsys.readouterr().out
+
+
+def test_c_says_what_it_is_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Weights as they lie in memory, numbers of the program; turning an axis needs none."""
+
+    class Net(nn.HybridBlock):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = nn.Dense(2, flatten=False)
+
+        def forward(self, x: Any) -> Any:
+            return nd.flip(self.dense(x), axis=0) * 0.75
+
+    symbol, _ = exported(Net(), tmp_path, draw(2, 3))
+    monkeypatch.setattr("sys.argv", ["nnc-opt", symbol, "-p", "infer-c99", "-t", "c"])
+    main()
+    text = capsys.readouterr().out
+    arguments = re.findall(r"arguments\[(\d)\]; /\* (.*) \*/", text)
+    assert arguments == [
+        ("0", "data[2,3]"),
+        ("1", "dense.weight[3,2], axes 1, 0"),
+        ("2", "dense.bias[2]"),
+        ("3", "number0, 0.75"),
+        ("4", "output[2,2]"),
+    ]

@@ -22,6 +22,7 @@ from nnc.checks import (
 )
 from nnc.errors import OptionError, ShapeError
 from nnc.operators import core as ops
+from nnc.operators import index as indexed
 from nnc.recording.recorder import record
 
 Axis = int | Sequence[int] | None
@@ -186,8 +187,8 @@ def flip(x: Any, axis: Axis = None) -> NDArray:
     """From the last to the first along some axes, all by default."""
     data = as_array(x)
     for each in axes_of("flip", axis, data.ndim):
-        size = data.shape[each]
-        data = gathered(data, (size - 1) - positions([size], 0), each)
+        [at] = record(indexed.positions_backward, [], (data.shape[each],))
+        data = gathered(data, NDArray(at), each)
     return data
 
 

@@ -8,7 +8,8 @@ from xdsl.ir import SSAValue
 from nnc.checks import axis_of
 from nnc.dialects.nn import indexing
 from nnc.dialects.nn.base import insert, shape_of
-from nnc.dialects.nn.elementwise import ClampOp
+from nnc.dialects.nn.constant import constant
+from nnc.dialects.nn.elementwise import ClampOp, SubOp
 from nnc.errors import IndexingError
 from nnc.operators.core import Shape
 from nnc.recording.graph import Operation, choosing, operation
@@ -18,6 +19,13 @@ from nnc.recording.graph import Operation, choosing, operation
 def positions(b: Builder, sizes: Shape, axis: int) -> SSAValue:
     """The position along an axis, as int32."""
     return insert(b, indexing.IotaOp(sizes, axis))
+
+
+@operation
+def positions_backward(b: Builder, size: int) -> SSAValue:
+    """`size - 1, …, 0`, as int32."""
+    forth = insert(b, indexing.IotaOp((size,), 0))
+    return insert(b, SubOp(constant(b, size - 1, forth), forth))
 
 
 @operation
