@@ -160,6 +160,14 @@ def compile(function: Callable[..., Any], *example_arrays: Any) -> CompiledFunct
     return compiled
 
 
+def spread(arrays: tuple[Any, ...]) -> tuple[tuple[Any, ...], int | None]:
+    """The arrays in one row, and how many are the label, if it is a tuple or list of arrays."""
+    label = arrays[-1] if arrays else None
+    if isinstance(label, list | tuple) and any(isinstance(x, NDArray | np.ndarray) for x in label):
+        return (*arrays[:-1], *label), len(label)
+    return arrays, None
+
+
 class Step(NamedTuple):
     """A compiled step, and what of its results is shown."""
 
@@ -175,7 +183,8 @@ class Step(NamedTuple):
 class CompiledStep(CompiledCallable):
     """`step(x, …, label)` is one training step; it returns the loss of each sample.
 
-    With `predictions` it returns the loss and what the network gave.
+    The label may be a tuple of arrays, which the loss then gets. With `predictions` it returns the
+    loss and what the network gave.
     """
 
     def __init__(
@@ -194,10 +203,11 @@ class CompiledStep(CompiledCallable):
         self.predictions = predictions
 
     def __call__(self, *arrays: Any) -> Any:
+        arrays, labels = spread(arrays)
         memories = [memory_of(x) for x in arrays]
-        found = self.entries.get(signature(memories))
+        found = self.entries.get((labels, signature(memories)))
         if found is None or recorder.observed:
-            return self.first(memories)
+            return self.first(memories, labels)
         if recorder.nodes:
             flush()
         entry, shown, finite, single = found
@@ -214,7 +224,7 @@ class CompiledStep(CompiledCallable):
             return shown[0]
         return shown[0], shown[1] if single else shown[1:]
 
-    def first(self, memories: Sequence[Storage]) -> Any:
+    def first(self, memories: Sequence[Storage], labels: int | None) -> Any:
         """The first step with inputs like these goes through Python, and shows the program.
 
         Inputs from the host go to the parameters' device here, later in the program's call.
@@ -226,6 +236,9 @@ class CompiledStep(CompiledCallable):
         here = [m if isinstance(m, DeviceArray) else place.array(m) for m in memories]
         inputs = list(map(replaceable, here))
         *given, label = map(NDArray, inputs)
+        if labels is not None:
+            both = [*given, label]
+            given, label = both[:-labels], tuple(both[-labels:])
         with autograd.record(), lasting("compile_step"):
             predicted = self.net(*given)
             loss = the_array("compile_step: the loss", self.loss(predicted, label))
@@ -259,7 +272,7 @@ class CompiledStep(CompiledCallable):
         finite = self.trainer.finite
         entry = self.last = Entry(run.bound, run.graph, inputs)
         if not recorder.observed:  # The program of a monitor's step gives its statistics, too.
-            self.entries[signature(memories)] = Step(
+            self.entries[labels, signature(memories)] = Step(
                 entry,
                 [(at(array), array.current.type) for array in shown],
                 None if finite is None else at(finite),

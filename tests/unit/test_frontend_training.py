@@ -109,6 +109,22 @@ def test_compile_step_trains_as_the_loop() -> None:
     assert compiled.optimizer.num_update == 3
 
 
+def test_compile_step_takes_several_labels() -> None:
+    def loss_of(given: nd.NDArray, labels: Any) -> nd.NDArray:
+        classes, scale = labels
+        return gluon.loss.SoftmaxCrossEntropyLoss()(given, classes) * scale.reshape(-1)
+
+    nets = network(), network()
+    one, two = (trained(net, "adam") for net in nets)
+    plain = nnc.compile_step(nets[0], gluon.loss.SoftmaxCrossEntropyLoss(), one)
+    step = nnc.compile_step(nets[1], loss_of, two)
+    for _ in range(2):
+        loss = step(X, (Y, nd.ones((8, 1)))).asnumpy()
+        np.testing.assert_allclose(loss, plain(X, Y).asnumpy(), rtol=1e-6)
+    for a, b in zip(*map(values, nets), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
 def test_compile_step_gives_predictions() -> None:
     """Those from before the update, as one array or the list that the network gives."""
     net, plain = network(), network()
