@@ -1,5 +1,6 @@
 """Functions that move, pick and place elements, named as in numpy and MXNet."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -157,6 +158,9 @@ def pick(
     """
     along = axis_of("pick", axis, x.ndim)
     indices = placed_by(mode, as_indices(index), x.shape[along])
+    expected = (*x.shape[:along], *x.shape[along + 1 :])
+    if indices.size != math.prod(expected):
+        raise ShapeError(f"pick: expected indices of shape {expected}, given {indices.shape}")
     picked = NDArray(record(basic.pick, [x.current, indices.current], (along,))[0])
     return picked.expand_dims(along) if keepdims else picked
 

@@ -69,7 +69,7 @@ class Trainer:
                 "optimizer_params: expected a dict such as {'learning_rate': 0.1}, "
                 f"given {options!r}"
             )
-        self._optimizer = optimizers.create(optimizer, **options)
+        self._optimizer = check_rule(optimizers.create(optimizer, **options))
         self._scale = self._optimizer.rescale_grad
         self._states: dict[Parameter, list[Variable]] = {}
         self.scaler: LossScaler | None = None
@@ -305,6 +305,17 @@ class Trainer:
         [finite] = record(layers.all_finite, grads, taped=False)
         self.finite = NDArray(finite)
         return finite
+
+
+def check_rule(optimizer: Optimizer) -> Optimizer:
+    """The optimizer, if the compiler knows its update."""
+    if not hasattr(optimizer, "rule"):
+        raise OptionError(
+            f"Trainer: {type(optimizer).__name__} has no rule, and an update() of one's own is not "
+            "compiled: make it a subclass of an optimizer such as SGD, or change each parameter p "
+            "by p.set_data(…p.data()…p.grad()…) in place of trainer.step"
+        )
+    return optimizer
 
 
 def parameters_in(params: Any) -> list[Parameter]:
