@@ -45,6 +45,7 @@ from nnc.recording.index_checks import (
 )
 from nnc.recording.recorder import record, recorder
 from nnc.recording.tracing import Trace, Tree, arrays_of, emit_body, like, trace
+from nnc.runtime.device import Device
 
 Step = Callable[[list[NDArray], list[NDArray]], Any]
 """From the slices and states of a step to its outputs and the next states."""
@@ -203,7 +204,7 @@ class Chosen:
             for choice in distinct(choices_of(made.nodes, among={*made.nodes})):
                 if choice.lows in given:
                     self.given.append((given[choice.lows], choice.check))
-                else:
+                elif not isinstance(choice.lows.type.device, Device):  # Nobody waits for one.
                     self._give(choice, which)
 
     def _give(self, choice: Choice, which: int) -> None:

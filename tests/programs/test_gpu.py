@@ -413,3 +413,15 @@ def test_a_gradient_of_ones_own() -> None:
     y.backward()
     assert x.grad is not None
     assert x.grad.tolist() == [4, 4]
+
+
+def test_nothing_is_computed_to_look_at_indices_in_branches() -> None:
+    """An index that does not exist is the nearest one that does."""
+    table = nd.array([10, 20, 30], ctx=nnc.gpu(0))
+
+    def chosen(index: NDArray) -> Any:
+        return nd.contrib.cond(index < 9, lambda: table.take(index), lambda: table[:1])
+
+    program = nnc.compile(chosen)
+    assert program(nd.array([4], ctx=nnc.gpu(0))).asnumpy().tolist() == [30]
+    assert "nn.reduce" not in program.ir("frontend")
