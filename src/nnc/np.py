@@ -19,7 +19,7 @@ from nnc.array_functions import index as indexing
 from nnc.array_functions import shape as shapes
 from nnc.array_functions.joining import split_v2
 from nnc.arrays.array import NDArray, as_array
-from nnc.errors import ShapeError
+from nnc.errors import OptionError, ShapeError
 from nnc.lowering.pass_specs import did_you_mean
 
 __all__ = ["linalg", "random"]
@@ -27,7 +27,6 @@ __all__ = ["linalg", "random"]
 ndarray = NDArray
 set_printoptions = numpy.set_printoptions
 split = split_v2
-where = indexing.where
 e, inf, nan, newaxis, pi = numpy.e, numpy.inf, numpy.nan, None, numpy.pi
 bool_, float16, float32, float64 = numpy.bool_, numpy.float16, numpy.float32, numpy.float64
 int8, int32, int64, uint8 = numpy.int8, numpy.int32, numpy.int64, numpy.uint8
@@ -36,6 +35,15 @@ int8, int32, int64, uint8 = numpy.int8, numpy.int32, numpy.int64, numpy.uint8
 def stack(arrays: Sequence[Any], axis: int = 0) -> NDArray:
     """The arrays along a new axis."""
     return nd.stack(shapes.listed("stack", arrays), axis=axis)
+
+
+def where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """`x` where the condition is not 0, else `y`, all broadcast; without them, `nonzero`."""
+    if x is None and y is None:
+        return nd.nonzero(condition)
+    if x is None or y is None:
+        raise OptionError("where: expected both x and y, or neither of them")
+    return indexing.where(condition, x, y)
 
 
 def take(a: Any, indices: Any, axis: int | None = None, mode: str = "raise") -> NDArray:

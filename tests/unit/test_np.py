@@ -53,6 +53,7 @@ ROWS: dict[str, Callable[[Any], Any]] = {
     "sum over a list": lambda np: np.sum(np.array(A), axis=[0, 1]) if np is not numpy else A.sum(),
     "var": lambda np: np.var(np.array(A), axis=0),
     "where": lambda np: np.where(np.array(A) > 0, np.array(A), np.zeros((3, 4))),
+    "where alone": lambda np: np.stack(np.where(np.array(A) > 0)),
     "where of columns": lambda np: np.where(
         np.array([1, 0, 1]) > 0, np.array(A)[:, :3], np.zeros((3, 3))
     ),
