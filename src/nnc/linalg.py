@@ -2,7 +2,7 @@
 
 What factors, solves or inverts goes through the columns one after the other, in a loop of the
 compiled program with gradients to all operands; it is for small matrices. There are no
-eigenvalues, singular values and QR.
+singular values.
 """
 
 import math
@@ -21,6 +21,7 @@ from nnc.checks import integer, two_axes
 from nnc.control_flow import foreach
 from nnc.errors import OptionError, ShapeError
 from nnc.operators import core as ops
+from nnc.own_gradient import Function
 from nnc.recording.graph import type_of
 
 gemm2 = linalg_gemm2
@@ -210,6 +211,119 @@ def potri(a: Any, lower: bool = True) -> NDArray:
     factor = square_matrix("linalg.potri", a)
     units = factor * 0 + eye(factor.shape[-1], dtype=factor.dtype)
     return syrk(trsm(factor, units, transpose=not lower, lower=lower), transpose=True)
+
+
+def gelqf(a: Any) -> tuple[NDArray, NDArray]:
+    """Q and L of `a = L Q`, of no more rows than columns: Q's are orthonormal, L is triangular.
+
+    By Householder's reflections, one for each row; signs are LAPACK's.
+    """
+    matrix = as_array(a).as_float()
+    if matrix.ndim < 2 or matrix.shape[-2] > matrix.shape[-1]:
+        raise ShapeError(
+            f"linalg.gelqf: expected no more rows than columns, given shape {matrix.shape}"
+        )
+    rows, columns = matrix.shape[-2:]
+    turns = (matrix * 0).sum(-2, keepdims=True) + eye(columns, dtype=matrix.dtype)
+    units = eye(rows, rows + columns, dtype=matrix.dtype)
+    corners = eye(rows, columns, dtype=matrix.dtype)
+
+    def reflect(given: list[NDArray], whole: NDArray) -> tuple[NDArray, NDArray]:
+        unit, corner, right = given
+        row = (whole * unit.expand_dims(-1)).sum(-2) * right
+        first, squares = (row * corner).sum(-1, keepdims=True), (row * row).sum(-1, keepdims=True)
+        done = (row * row * (1 - corner)).sum(-1, keepdims=True) == 0
+        length = selected(done, squares * 0 + 1, squares).sqrt()
+        sign = selected(first < 0, first * 0 - 1, 1)
+        normal = row + sign * length * corner
+        factor = selected(done, first * 0, 2 / (normal * normal).sum(-1, keepdims=True))
+        along = (whole * normal.expand_dims(-2)).sum(-1, keepdims=True)
+        return first, whole - along * (factor * normal).expand_dims(-2)
+
+    steps = [units, corners, triu(corners * 0 + 1)]
+    _, whole = foreach(reflect, steps, concat(matrix, turns, dim=matrix.ndim - 2))
+    left = whole[(..., slice(None, rows))]
+    return swapaxes(left[(..., slice(rows, None), slice(None))], -1, -2), tril(
+        left[(..., slice(None, rows), slice(None))]
+    )
+
+
+class Eigen(Function):
+    """Eigenvectors and eigenvalues; the gradient takes equal eigenvalues as never mixed."""
+
+    def forward(self, a: NDArray) -> list[NDArray]:
+        vectors, values = rotated(a)
+        order = values.argsort(-1)
+        places = one_hot(order, a.shape[-1], dtype=a.dtype)
+        values = (places * values.expand_dims(-2)).sum(-1)
+        vectors = gemm2(places, vectors)
+        largest = one_hot(vectors.abs().argmax(-1), a.shape[-1], dtype=a.dtype)
+        signs = (vectors * largest).sum(-1, keepdims=True).apply(ops.sign)
+        self.save_for_backward(vectors * signs, values)
+        return [*self.saved_tensors]
+
+    def backward(self, vectors: NDArray, values: NDArray) -> NDArray:
+        own, levels = self.saved_tensors
+        apart = levels.expand_dims(-2) - levels.expand_dims(-1)
+        mixed = gemm2(own, vectors, transpose_b=True)
+        mixed = selected(apart == 0, mixed * 0, mixed / selected(apart == 0, apart * 0 + 1, apart))
+        inner = mixed + makediag(values)
+        grad = gemm2(gemm2(own, inner, transpose_a=True), own)
+        return (grad + swapaxes(grad, -1, -2)) / 2
+
+
+SWEEPS = 10
+"""Each makes what is not on the diagonal so much smaller that a few would do."""
+
+
+def rotated(a: NDArray) -> tuple[NDArray, NDArray]:
+    """Eigenvectors as rows, and eigenvalues, by Jacobi's rotations of disjoint pairs at once."""
+    size = a.shape[-1]
+    units, rounds = eye(size, dtype=a.dtype), np.tile(tournament(size), (SWEEPS, 1))
+    partners = as_array(np.eye(size)[rounds].astype(a.dtype))
+    orders = as_array(np.sign(rounds - np.arange(size)).astype(a.dtype))
+
+    def rotate(given: list[NDArray], whole: list[NDArray]) -> tuple[NDArray, list[NDArray]]:
+        (partner, order), (matrix, turns) = given, whole
+        levels = (matrix * units).sum(-1)
+        others = (levels.expand_dims(-2) * partner).sum(-1)
+        between = (matrix * partner).sum(-1) * 2 * order * order
+        flat = between == 0
+        ratio = (others - levels) / selected(flat, between * 0 + 1, between)
+        sign = selected(ratio == 0, ratio * 0 + order, ratio.apply(ops.sign))
+        tangent = sign / (ratio.abs() + (ratio * ratio + 1).sqrt())
+        tangent = selected(flat, between * 0, tangent)
+        cosine = 1 / (tangent * tangent + 1).sqrt()
+        turn = cosine.expand_dims(-1) * units + (tangent * cosine).expand_dims(-1) * partner
+        matrix = gemm2(gemm2(turn, matrix, transpose_a=True), turn)
+        matrix = (matrix + swapaxes(matrix, -1, -2)) / 2  # Both of a pair must turn alike.
+        return levels, [matrix, gemm2(turn, turns, transpose_a=True)]
+
+    _, [matrix, turns] = foreach(rotate, [partners, orders], [a, a * 0 + units])
+    return turns, (matrix * units).sum(-1)
+
+
+def tournament(size: int) -> np.ndarray[Any, Any]:
+    """Whom each plays in each round, until everybody has met everybody; oneself is a pause."""
+    even = size + size % 2
+    circle, rounds = [*range(even)], np.empty((max(even - 1, 1), even), np.int64)
+    for played in rounds:
+        for one, other in zip(circle, reversed(circle), strict=True):
+            played[one] = other
+        circle.insert(1, circle.pop())
+    if size < even:
+        rounds = np.where(rounds == size, np.arange(even), rounds)[:, :size]
+    return rounds
+
+
+def syevd(a: Any) -> tuple[NDArray, NDArray]:
+    """U and the ascending eigenvalues l of a symmetric `a = U^T diag(l) U`.
+
+    Rows of U are eigenvectors, in which the largest element is positive.
+    """
+    matrix = square_matrix("linalg.syevd", a)
+    vectors, values = Eigen()((matrix + swapaxes(matrix, -1, -2)) / 2)
+    return vectors, values
 
 
 def eliminated(a: NDArray, b: NDArray) -> tuple[NDArray, NDArray]:

@@ -50,6 +50,16 @@ ROWS: dict[str, tuple[Function, Formula, Array]] = {
         lambda x: x[:, [0, 0, 1], [1, 2, 2]],
         A,
     ),
+    "gelqf, Q": (
+        lambda x: linalg.gelqf(x)[0],
+        lambda x: turned(np.linalg.qr(turned(x))[0]),
+        turned(B),
+    ),
+    "gelqf, L": (
+        lambda x: linalg.gelqf(x)[1],
+        lambda x: turned(np.linalg.qr(turned(x))[1]),
+        A,
+    ),
     "gemm": (
         lambda x: linalg.gemm(x, NB, NB, True, alpha=2, beta=-1),
         lambda x: 2 * turned(x) @ B - B,
@@ -108,6 +118,12 @@ ROWS: dict[str, tuple[Function, Formula, Array]] = {
         lambda x: np.log(x.diagonal(0, 1, 2)).sum(-1),
         SQUARE,
     ),
+    "syevd, U": (lambda x: linalg.syevd(x)[0], lambda x: eigenvectors(x), SQUARE),
+    "syevd, l": (
+        lambda x: linalg.syevd(x)[1],
+        lambda x: np.linalg.eigvalsh((x + turned(x)) / 2),
+        SQUARE,
+    ),
     "syrk": (lambda x: linalg.syrk(x, True, 3), lambda x: 3 * turned(x) @ x, B),
     "trmm": (lambda x: linalg.trmm(x, NB), lambda x: np.tril(x) @ B, A),
     "trmm from the right": (
@@ -139,6 +155,13 @@ def made_diagonal(x: Array) -> Array:
     return np.array([np.diag(row, -1) for row in x])
 
 
+def eigenvectors(x: Array) -> Array:
+    """As rows, whose largest element is positive."""
+    found = turned(np.linalg.eigh((x + turned(x)) / 2)[1])
+    largest = np.abs(found).argmax(-1)[..., None]
+    return found * np.sign(np.take_along_axis(found, largest, -1))
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_beside_numpy(name: str) -> None:
     function, formula, given = ROWS[name]
@@ -164,6 +187,26 @@ def test_signs_and_names() -> None:
     assert linalg.potrf is linalg.cholesky
 
 
+@pytest.mark.parametrize(
+    "matrix", [np.eye(3), np.zeros((2, 2)), np.ones((4, 4)), [[0, 1], [1, 0]], [[5]]]
+)
+def test_eigenvalues_that_are_equal_or_0(matrix: Any) -> None:
+    a = np.array(matrix, np.float64)
+    vectors, values = (x.asnumpy() for x in linalg.syevd(nd.array(a, "float64")))
+    np.testing.assert_allclose(values, np.linalg.eigvalsh(a), atol=1e-14)
+    np.testing.assert_allclose(vectors.T @ np.diag(values) @ vectors, a, atol=1e-14)
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(len(a)), atol=1e-14)
+
+
+def test_factors_of_larger_matrices() -> None:
+    a = DRAW.normal(size=(9, 12)).astype(np.float32)
+    q, low = (x.asnumpy() for x in linalg.gelqf(nd.array(a)))
+    np.testing.assert_allclose(low @ q, a, atol=1e-5)
+    np.testing.assert_allclose(q @ q.T, np.eye(9), atol=1e-5)
+    vectors, values = (x.asnumpy() for x in linalg.syevd(nd.array(a @ a.T)))
+    np.testing.assert_allclose(vectors.T @ np.diag(values) @ vectors, a @ a.T, atol=1e-4)
+
+
 def test_singular_matrices() -> None:
     """The determinant is 0, the inverse no number."""
     singular = nd.array([[[1, 2], [2, 4]], [[2, 0], [0, 2]]])
@@ -179,6 +222,10 @@ def test_singular_matrices() -> None:
         (
             lambda: linalg.det(nd.ones((2, 3))),
             "linalg.det: expected square matrices, given shape (2, 3)",
+        ),
+        (
+            lambda: linalg.gelqf(nd.ones((3, 2))),
+            "linalg.gelqf: expected no more rows than columns, given shape (3, 2)",
         ),
         (lambda: linalg.maketrian(nd.ones((5,))), "linalg.maketrian: 5 elements fill no triangle"),
     ],
