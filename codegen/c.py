@@ -5,9 +5,16 @@ from typing import IO
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.utils.exceptions import DiagnosticException
 from xdsl.utils.target import Target as OutputTarget
 
 from nnc.codegen.emit import emit
+
+
+def lowered_for(module: ModuleOp) -> str | None:
+    """The target of a lowered module."""
+    target = module.attributes.get("nnc.target")
+    return target.data if isinstance(target, StringAttr) else None
 
 
 @dataclass(frozen=True)
@@ -21,9 +28,10 @@ class CTarget(OutputTarget):
     isa: str | None = None
 
     def emit(self, ctx: Context, module: ModuleOp, output: IO[str]) -> None:
-        lowered_for = module.attributes.get("nnc.target")
-        default = lowered_for.data if isinstance(lowered_for, StringAttr) else "avx512"
-        units = emit(module, self.isa or default).units
+        isa = self.isa or lowered_for(module) or "avx512"
+        if isa == "cuda":
+            raise DiagnosticException("the module is lowered for cuda: print it with -t cuda")
+        units = emit(module, isa).units
         for unit in units:
             if len(units) > 1:
                 output.write(f"/* unit {unit.name} */\n")

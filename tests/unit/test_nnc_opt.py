@@ -98,6 +98,8 @@ def test_starting_imports_neither_numpy_nor_a_pass() -> None:
             "line 3: a string does",
         ),
         (b"func.func @main(%x: tensor<2xf32>) { func.return }", ["-t", "c"], "-p infer-cpu"),
+        (b'builtin.module attributes {nnc.target = "cuda"} {}', ["-t", "c"], "with -t cuda"),
+        (b'builtin.module attributes {nnc.target = "sse2"} {}', ["-t", "cuda"], "for sse2: lower"),
         (b"func.func @f() { func.return }", ["-t", "c"], "neither a func.func named @main nor"),
         (b"func.func @f() { func.return }", ["-p", "lower"], "has @f, expected a func.func named"),
         (b"builtin.module {" * 2000, [], "nested too deeply"),
