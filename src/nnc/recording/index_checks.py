@@ -3,7 +3,8 @@
 Variables are replaced only where all of them exist, so that a program that fails changes nothing.
 Bodies of loops and checkpoints give the extremes as results, and so do branches, of all indices
 that they use; the branch that is not taken gives `no_extremes`. Programs of a device are not
-waited for: there a label of no class costs NaN, and an index means the nearest that exists.
+waited for, and exported ones say what their inputs have to be only: there a label of no class
+costs NaN, and an index means the nearest that exists.
 """
 
 import math
