@@ -12,6 +12,8 @@ from workload import Workload
 from nnc import nd
 from nnc.gluon import nn, rnn
 from nnc.gluon.model_zoo import vision
+from nnc.gluon.model_zoo.vision.mobilenet import normalized
+from nnc.gluon.model_zoo.vision.parts import filtered
 
 
 def mlp(workload: Workload) -> nn.HybridBlock:
@@ -47,10 +49,10 @@ class Bottleneck(nn.HybridBlock):
         hidden = channels * expansion
         self.body = nn.HybridSequential()
         if expansion != 1:
-            self.body.add(*vision.normalized(vision.filtered(hidden, 1)))
-        depthwise = vision.filtered(hidden, 3, stride, groups=hidden)
-        self.body.add(*vision.normalized(depthwise))
-        self.body.add(*vision.normalized(vision.filtered(out, 1), active=False))
+            self.body.add(*normalized(filtered(hidden, 1)))
+        depthwise = filtered(hidden, 3, stride, groups=hidden)
+        self.body.add(*normalized(depthwise))
+        self.body.add(*normalized(filtered(out, 1), active=False))
 
     def forward(self, x: nd.NDArray) -> nd.NDArray:
         return self.body(x) + x if self.use_shortcut else self.body(x)
@@ -58,9 +60,9 @@ class Bottleneck(nn.HybridBlock):
 
 def mobilenet(workload: Any) -> nn.HybridBlock:
     return nn.HybridSequential(
-        *vision.normalized(vision.filtered(32, 3, 2)),
+        *normalized(filtered(32, 3, 2)),
         *(Bottleneck(*sizes) for sizes in workload.blocks()),
-        *vision.normalized(vision.filtered(1280, 1)),
+        *normalized(filtered(1280, 1)),
         nn.GlobalAvgPool2D(),
         nn.Dense(1000),
     )

@@ -11,6 +11,7 @@ from torch.nn import functional
 from nnc import autograd, gluon, nd
 from nnc.gluon import nn
 from nnc.gluon.model_zoo import vision
+from nnc.gluon.model_zoo.vision.mobilenet import RELU6, LinearBottleneck
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Tensors = dict[Any, Any]
@@ -27,7 +28,7 @@ def evaluate(block: Any, x: Any, tensors: Tensors) -> Any:
             return functional.batch_norm(x, None, None, own[0], own[1], training=True, eps=1e-5)
         case nn.Activation():
             return functional.relu(x)
-        case vision.RELU6():
+        case RELU6():
             return functional.relu6(x)
         case nn.MaxPool2D():
             return functional.max_pool2d(x, 3, 2, 1)
@@ -40,7 +41,7 @@ def evaluate(block: Any, x: Any, tensors: Tensors) -> Any:
         case vision.BasicBlockV1():
             kept = x if block.downsample is None else evaluate(block.downsample, x, tensors)
             return functional.relu(kept + evaluate(block.body, x, tensors))
-        case vision.LinearBottleneck():
+        case LinearBottleneck():
             y = evaluate(block.out, x, tensors)
             return x + y if block.use_shortcut else y
         case vision.ResNetV1() | vision.MobileNetV2():
@@ -59,8 +60,8 @@ NETWORKS: dict[str, tuple[Callable[[], Any], int]] = {
     "bottlenecks": (lambda: vision.ResNetV1(vision.BottleneckV1, (1, 1), (8, 16, 32), 10), 32),
     "inverted bottlenecks": (
         lambda: nn.HybridSequential(
-            vision.LinearBottleneck(4, 6, 3, 2),
-            vision.LinearBottleneck(6, 6, 3, 1),
+            LinearBottleneck(4, 6, 3, 2),
+            LinearBottleneck(6, 6, 3, 1),
             nn.GlobalAvgPool2D(),
             nn.Dense(10),
         ),
