@@ -150,8 +150,8 @@ class CompiledFunction(CompiledCallable):
 def compile(function: Callable[..., Any], *example_arrays: Any) -> CompiledFunction:
     """`function` as a program: Python runs once for each signature of the inputs.
 
-    The function takes and returns arrays and changes nothing else. With examples it is compiled
-    at once.
+    The function takes and returns arrays and changes nothing else. What it reads besides, it reads
+    as it was then: only parameters are seen to change. With examples it is compiled at once.
     """
     compiled = CompiledFunction(function)
     if example_arrays:
