@@ -101,19 +101,26 @@ def test_a_fork_has_workers_of_its_own() -> None:
     assert run.returncode == 0, run.stderr
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
-def test_no_worker_outlives_its_program(tmp_path: Path, sent: signal.Signals) -> None:
-    """Ctrl-C is one traceback, at once; after a kill -9 the workers end by themselves."""
-    command = script(tmp_path, "slow", "if __name__ == '__main__': ")
-    with subprocess.Popen(
+def hearing_ctrl_c(command: list[str]) -> subprocess.Popen[str]:
+    """A program in a session of its own.
+
+    Whoever runs the tests in the background has Ctrl-C ignored, and so would their children.
+    """
+    return subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        # Whoever runs the tests in the background has Ctrl-C ignored, and so have their children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as program:
+    )
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_no_worker_outlives_its_program(tmp_path: Path, sent: signal.Signals) -> None:
+    """Ctrl-C is one traceback, at once; after a kill -9 the workers end by themselves."""
+    command = script(tmp_path, "slow", "if __name__ == '__main__': ")
+    with hearing_ctrl_c(command) as program:
         assert program.stdout is not None
         for _ in range(2):  # One that still starts has not come to ignore Ctrl-C.
             assert program.stdout.readline() == "reading\n"
@@ -147,14 +154,7 @@ def test_the_server_leaves_ctrl_c_to_others(tmp_path: Path, method: str, seconds
     """While it imports it is silent; what it forks for others hears Ctrl-C as what others fork."""
     path = tmp_path / "script.py"
     path.write_text(BEGINNING.format(method=method))
-    with subprocess.Popen(
-        [sys.executable, str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as program:
+    with hearing_ctrl_c([sys.executable, str(path)]) as program:
         assert program.stdout is not None
         assert program.stdout.readline() == "waiting\n"
         time.sleep(seconds)
